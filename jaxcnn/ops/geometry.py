@@ -1,0 +1,117 @@
+"""Where windows lie: padding, output size, and what the stride leaves unseen.
+
+Along one axis of size W, a window of K taps with dilation D spans E = (K - 1) D + 1 positions. With P_lo and
+P_hi positions of padding and stride S it is laid at O places, O = floor((W + P_lo + P_hi - E) / S) + 1
+(Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning", relationships 6 and 14).
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+Pair = tuple[int, int]
+PerAxis = int | Sequence[int]
+Padding = Literal["VALID", "SAME", "FULL"] | int | Sequence[Sequence[int]]
+
+
+def extent(window: int, dilation: int = 1) -> int:
+    """Positions that a window of `window` taps spans, E = (K - 1) D + 1."""
+    return (window - 1) * dilation + 1
+
+
+def output_size(size: int, window: int, *, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
+    """Number of windows along one axis, O = floor((W + P_lo + P_hi - E) / S) + 1.
+
+    Raises ValueError if the window is larger than the padded axis.
+
+    >>> [output_size(7, 3, stride=s) for s in (1, 2, 3)]
+    [5, 3, 2]
+    """
+    ((low, high),) = resolve_padding("output_size", padding, (size,), (window,), (stride,), (dilation,))
+    return (size + low + high - extent(window, dilation)) // stride + 1
+
+
+def unseen(size: int, window: int, *, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
+    """Number of positions of the axis that no window touches: left over at the end, or stepped over.
+
+    >>> unseen(7, 3, stride=3)
+    1
+    """
+    ((low, _),) = pads = resolve_padding("unseen", padding, (size,), (window,), (stride,), (dilation,))
+    places = output_size(size, window, stride=stride, padding=pads, dilation=dilation)
+    seen = {o * stride - low + k * dilation for o in range(places) for k in range(window)}
+    return size - len(seen & set(range(size)))
+
+
+def per_axis(op: str, argument: str, value: PerAxis, axes: int) -> tuple[int, ...]:
+    """One positive int for each spatial axis, from an int for all of them or a sequence.
+
+    Raises ValueError where a value is not a positive int, or their number is not `axes`.
+    """
+    values = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(values) != axes:
+        raise ValueError(
+            f"{op}: {argument} is {value!r}, {len(values)} values for {axes} spatial axes; "
+            f"give one int for all axes or {axes} of them."
+        )
+    if any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in values):
+        raise ValueError(f"{op}: {argument} is {value!r}; expected positive ints, 1 or more.")
+    return values
+
+
+def resolve_padding(
+    op: str,
+    padding: Padding,
+    sizes: Sequence[int],
+    windows: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+) -> tuple[Pair, ...]:
+    """Turn `padding` into a (low, high) pair for each spatial axis and check that a window fits.
+
+    "VALID" pads nothing. "SAME" makes the output ceil(W / S) long, the odd one at the high end, as TensorFlow
+    and XLA do; for odd K and stride 1 that is (K - 1) / 2 at both ends. "FULL" pads E - 1 at both ends, so that
+    every window that touches the input counts. An int pads every end alike.
+
+    Raises ValueError for anything else, and for a window larger than the padded axis.
+    """
+    extents = [extent(k, d) for k, d in zip(windows, dilations, strict=True)]
+    if padding == "VALID":
+        pairs: list[Pair] = [(0, 0)] * len(sizes)
+    elif padding == "FULL":
+        pairs = [(e - 1, e - 1) for e in extents]
+    elif padding == "SAME":
+        totals = [
+            max((-(-w // s) - 1) * s + e - w, 0) for w, e, s in zip(sizes, extents, strides, strict=True)
+        ]
+        pairs = [(t // 2, t - t // 2) for t in totals]
+    else:
+        pairs = _explicit(op, padding, len(sizes))
+    for axis, (w, e, (low, high)) in enumerate(zip(sizes, extents, pairs, strict=True)):
+        if w < 1:
+            raise ValueError(f"{op}: x has spatial sizes {tuple(sizes)}; every axis must be 1 or longer.")
+        if w + low + high < e:
+            raise ValueError(
+                f"{op}: the window spans {e} along spatial axis {axis}, more than the {w + low + high} that "
+                f"x has there (size {w} + padding {low} + {high}), so the output would be empty. "
+                'Use a smaller window or more padding, such as padding="SAME".'
+            )
+    return tuple(pairs)
+
+
+def _explicit(op: str, padding: Padding, axes: int) -> list[Pair]:
+    example = ", ".join(["(1, 1)"] * axes) + ("," if axes == 1 else "")
+    wrong = ValueError(
+        f'{op}: padding is {padding!r}; expected "VALID", "SAME", "FULL", an int of 0 or more, or a (low, high) '
+        f"pair for each of the {axes} spatial axes, such as ({example})."
+    )
+    if isinstance(padding, str) or isinstance(padding, bool):
+        raise wrong
+    if isinstance(padding, int):
+        padding = [(padding, padding)] * axes
+    try:
+        pairs = [(int(low), int(high)) for low, high in padding]
+    except (TypeError, ValueError):
+        raise wrong from None
+    if len(pairs) != axes or any(low < 0 or high < 0 for low, high in pairs):
+        raise wrong
+    return pairs

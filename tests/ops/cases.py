@@ -1,0 +1,87 @@
+"""The table that drives the tests of every rule: arrays and options chosen to hurt.
+
+A rule in `RULES` without a row here fails `test_rules.py::test_every_rule_has_cases`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Case:
+    """`arrays(rng)` returns the positional array arguments in float64 (labels and keys in their own dtype)."""
+
+    rule: str
+    name: str
+    arrays: Callable[[np.random.Generator], tuple[Any, ...]]
+    options: dict[str, Any] = field(default_factory=dict)
+    smooth: bool = True  # False where a kink (a tie, a zero) lies on the point, so that differences mean nothing
+
+    def __str__(self) -> str:
+        return f"{self.rule}-{self.name}"
+
+
+def normal(*shapes):
+    """An `arrays` function: standard normal values of these shapes; None for an absent argument."""
+    return lambda rng: tuple(None if s is None else rng.standard_normal(s) for s in shapes)
+
+
+# name, spatial sizes, window, options. Cin = 4 and Cout = 6 unless groups say otherwise, batch 2 unless named.
+GEOMETRIES = [
+    ("1d", (7,), (3,), {}),
+    ("1d-stride-dilation", (11,), (3,), {"stride": 2, "dilation": 3, "padding": ((4, 1),)}),
+    ("same", (5, 5), (3, 3), {}),
+    ("valid", (5, 6), (3, 2), {"padding": "VALID"}),
+    ("full", (4, 3), (3, 2), {"padding": "FULL"}),
+    ("full-stride-dilation", (5, 4), (3, 2), {"padding": "FULL", "stride": (2, 3), "dilation": 2}),
+    ("int-padding", (5, 5), (3, 3), {"padding": 2}),
+    ("stride-remainder", (7, 8), (3, 3), {"stride": 3, "padding": "VALID"}),
+    ("same-stride", (7, 6), (3, 3), {"stride": 2}),
+    ("even-kernel", (6, 5), (2, 4), {}),
+    ("even-kernel-stride", (7, 6), (4, 2), {"stride": 2}),
+    ("stride-exceeds-kernel", (8, 7), (2, 1), {"stride": 3, "padding": "VALID"}),
+    ("asymmetric-padding", (5, 4), (3, 3), {"padding": ((2, 0), (0, 1)), "stride": (2, 1)}),
+    ("padding-exceeds-kernel", (3, 4), (2, 2), {"padding": ((3, 2), (0, 4)), "stride": 2}),
+    ("dilation", (8, 7), (3, 2), {"dilation": (2, 3)}),
+    ("dilation-stride", (9, 8), (3, 2), {"dilation": 2, "stride": (2, 3), "padding": 1}),
+    ("1x1", (4, 3), (1, 1), {}),
+    ("1x1-stride", (4, 5), (1, 1), {"stride": 2}),
+    ("kernel-is-input", (4, 3), (4, 3), {"padding": "VALID"}),
+    ("size-1-axis", (1, 5), (1, 3), {}),
+    ("groups", (5, 4), (3, 3), {"groups": 2}),
+    ("groups-stride-dilation", (9, 8), (3, 2), {"groups": 2, "stride": 2, "dilation": (1, 2), "padding": 1}),
+    ("3d", (4, 3, 5), (2, 3, 2), {}),
+    ("3d-stride-asymmetric", (4, 5, 3), (2, 3, 2), {"stride": (1, 2, 2), "padding": ((1, 0), (0, 2), (1, 1))}),
+]
+
+
+def _conv_cases():
+    for name, sizes, window, options in GEOMETRIES:
+        cin = 4 // options.get("groups", 1)
+        yield Case("conv", name, normal((2, *sizes, 4), (*window, cin, 6), (6,)), options)
+    yield Case("conv", "no-bias", normal((2, 5, 4, 3), (3, 3, 3, 2), None))
+    yield Case("conv", "batch-1", normal((1, 5, 4, 3), (3, 3, 3, 2), (2,)))
+    yield Case("conv", "one-channel", normal((2, 5, 4, 1), (3, 3, 1, 1), (1,)))
+    yield Case("conv", "cin-equals-cout", normal((2, 5, 4, 3), (3, 3, 3, 3), (3,)))
+    yield Case("conv", "depthwise", normal((2, 5, 4, 3), (3, 3, 1, 6), (6,)), {"groups": 3})
+    yield Case("conv", "nchw", normal((2, 3, 5, 4), (3, 3, 3, 2), (2,)), {"layout": "NCHW", "stride": 2})
+    yield Case("conv", "nchw-1d", normal((2, 3, 5), (3, 3, 2), (2,)), {"layout": "NCHW"})
+
+
+def _conv_gradient_cases():
+    from tests.ops.naive import windows
+
+    for name, sizes, window, options in GEOMETRIES:
+        cin = 4 // options.get("groups", 1)
+        geometry = {"stride": 1, "padding": "SAME", "dilation": 1} | options
+        geometry.pop("groups", None)
+        out, _, _ = next(iter(windows(sizes, window, **geometry)))
+        dy, x, kernel = (2, *out, 6), (2, *sizes, 4), (*window, cin, 6)
+        yield Case("conv_dgrad", name, normal(dy, kernel), options | {"sizes": sizes})
+        yield Case("conv_wgrad", name, normal(x, dy), options | {"window": window})
+
+
+CASES: list[Case] = [*_conv_cases(), *_conv_gradient_cases()]
