@@ -38,7 +38,14 @@ def fprop(x: Array, kernel: Array, *, stride: Ints, padding: Pairs, dilation: In
 
 
 def dgrad(
-    dy: Array, kernel: Array, sizes: Sequence[int], *, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+    dy: Array,
+    kernel: Array,
+    sizes: Sequence[int],
+    *,
+    stride: Ints,
+    padding: Pairs,
+    dilation: Ints,
+    groups: int,
 ) -> Array:
     """dx from dy and kernel: dy, spread apart by the stride, convolved in full with the kernel rotated by 180°.
 

@@ -1,9 +1,10 @@
 """What the doors of the operations share: refusing bad arrays with an error that says what to do."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -52,6 +53,40 @@ def channels_back(y: Array, layout: Layout) -> Array:
     return y if layout == "NHWC" else jnp.moveaxis(y, -1, 1)
 
 
-def concrete(x: ArrayLike) -> bool:
-    """Whether the values can be looked at now; under `jit`, `grad` and `vmap` they can't."""
-    return not isinstance(x, jax.core.Tracer)
+def known_values(x: ArrayLike) -> np.ndarray[Any, Any] | None:
+    """The values of `x`, or None where they can't be looked at now: under `jit`, `grad` and `vmap`."""
+    return None if isinstance(x, jax.core.Tracer) else np.asarray(x)
+
+
+def accumulator(x: Array) -> jnp.dtype[Any]:
+    """The dtype in which sums over `x` are taken: float32 for half precision, else x's own."""
+    return jnp.promote_types(x.dtype, jnp.float32)
+
+
+def shape_only(x: Array) -> Array:
+    """A residual that keeps x's shape behind the batch axis, and no data."""
+    return jnp.zeros((0, *x.shape[1:]), x.dtype)
+
+
+def channel_vectors(op: str, x: Array, layout: Layout, **vectors: Array) -> None:
+    """Each vector has one entry for each channel of `x`, channels last; ValueError otherwise."""
+    for argument, vector in vectors.items():
+        if vector.shape != (x.shape[-1],):
+            hint = f"Give {argument} of shape ({x.shape[-1]},)."
+            if vector.ndim == 1 and layout == "NHWC" and x.ndim > 2 and x.shape[1] == len(vector):
+                hint = f'Axis 1 of x has {len(vector)}: if x is NCHW, (n, c, h, w), pass layout="NCHW".'
+            elif vector.ndim == 1 and layout == "NCHW" and x.ndim > 2 and x.shape[-2] == len(vector):
+                hint = 'If x is NHWC, (n, h, w, c), pass layout="NHWC".'
+            raise ValueError(
+                f"{op}: {argument} has shape {vector.shape}, but x has {x.shape[-1]} channels (shape {x.shape}, "
+                f"channels last). {hint}"
+            )
+
+
+def same_shape(op: str, first: str, a: Array, second: str, b: Array, hint: str = "") -> None:
+    """Two arrays (n, ...) of one shape; ValueError otherwise, since broadcasting would hide the mistake."""
+    if a.ndim < 1 or a.shape != b.shape:
+        fix = hint or f"Reshape one of them, such as {second}.reshape({first}.shape) where the sizes agree."
+        raise ValueError(
+            f"{op}: {first} has shape {a.shape} and {second} {b.shape}; expected one shape (n, ...). {fix}"
+        )

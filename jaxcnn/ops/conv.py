@@ -117,9 +117,7 @@ def conv(
     stride = per_axis("conv", "stride", stride, axes)
     dilation = per_axis("conv", "dilation", dilation, axes)
     pads = resolve_padding("conv", padding, x.shape[1:-1], kernel.shape[:-2], stride, dilation)
-    y = conv.apply(
-        *same_dtype(x, kernel, bias), stride=stride, padding=pads, dilation=dilation, groups=groups
-    )
+    y = conv.apply(*same_dtype(x, kernel, bias), stride=stride, padding=pads, dilation=dilation, groups=groups)
     return channels_back(y, layout)
 
 
@@ -195,8 +193,7 @@ def conv_dgrad(
     """
     dy, kernel = floating("conv_dgrad", "dy", dy), floating("conv_dgrad", "kernel", kernel)
     options = _gradient_options("conv_dgrad", dy, sizes, kernel.shape[:-2], stride, padding, dilation)
-    dy, kernel = same_dtype(dy, kernel)
-    return conv_dgrad.apply(dy, kernel, sizes=tuple(sizes), groups=groups, **options)
+    return conv_dgrad.apply(*same_dtype(dy, kernel), sizes=tuple(sizes), groups=groups, **options)
 
 
 def _wgrad_plain(x: Image, dy: Image, *, window: Sequence[int], **options: Any) -> Kernel:
@@ -241,8 +238,7 @@ def conv_wgrad(
     """
     x, dy = floating("conv_wgrad", "x", x), floating("conv_wgrad", "dy", dy)
     options = _gradient_options("conv_wgrad", dy, x.shape[1:-1], window, stride, padding, dilation)
-    x, dy = same_dtype(x, dy)
-    return conv_wgrad.apply(x, dy, window=tuple(window), groups=groups, **options)
+    return conv_wgrad.apply(*same_dtype(x, dy), window=tuple(window), groups=groups, **options)
 
 
 def _gradient_options(

@@ -6,7 +6,9 @@ P_hi positions of padding and stride S it is laid at O places, O = floor((W + P_
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from numbers import Integral
+from operator import index
+from typing import Any, Literal
 
 Pair = tuple[int, int]
 PerAxis = int | Sequence[int]
@@ -36,8 +38,8 @@ def unseen(size: int, window: int, *, stride: int = 1, padding: Padding = 0, dil
     >>> unseen(7, 3, stride=3)
     1
     """
-    ((low, _),) = pads = resolve_padding("unseen", padding, (size,), (window,), (stride,), (dilation,))
-    places = output_size(size, window, stride=stride, padding=pads, dilation=dilation)
+    ((low, high),) = resolve_padding("unseen", padding, (size,), (window,), (stride,), (dilation,))
+    places = output_size(size, window, stride=stride, padding=((low, high),), dilation=dilation)
     seen = {o * stride - low + k * dilation for o in range(places) for k in range(window)}
     return size - len(seen & set(range(size)))
 
@@ -47,15 +49,15 @@ def per_axis(op: str, argument: str, value: PerAxis, axes: int) -> tuple[int, ..
 
     Raises ValueError where a value is not a positive int, or their number is not `axes`.
     """
-    values = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(values) != axes:
+    given = tuple(value) if isinstance(value, Sequence) else (value,) * axes
+    if any(isinstance(v, bool) or not isinstance(v, Integral) or v < 1 for v in given):
+        raise ValueError(f"{op}: {argument} is {value!r}; expected positive ints, 1 or more.")
+    if len(given) != axes:
         raise ValueError(
-            f"{op}: {argument} is {value!r}, {len(values)} values for {axes} spatial axes; "
+            f"{op}: {argument} is {value!r}, {len(given)} values for {axes} spatial axes; "
             f"give one int for all axes or {axes} of them."
         )
-    if any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in values):
-        raise ValueError(f"{op}: {argument} is {value!r}; expected positive ints, 1 or more.")
-    return values
+    return tuple(map(int, given))
 
 
 def resolve_padding(
@@ -80,9 +82,7 @@ def resolve_padding(
     elif padding == "FULL":
         pairs = [(e - 1, e - 1) for e in extents]
     elif padding == "SAME":
-        totals = [
-            max((-(-w // s) - 1) * s + e - w, 0) for w, e, s in zip(sizes, extents, strides, strict=True)
-        ]
+        totals = [max((-(-w // s) - 1) * s + e - w, 0) for w, e, s in zip(sizes, extents, strides, strict=True)]
         pairs = [(t // 2, t - t // 2) for t in totals]
     else:
         pairs = _explicit(op, padding, len(sizes))
@@ -98,18 +98,18 @@ def resolve_padding(
     return tuple(pairs)
 
 
-def _explicit(op: str, padding: Padding, axes: int) -> list[Pair]:
+def _explicit(op: str, padding: Any, axes: int) -> list[Pair]:
     example = ", ".join(["(1, 1)"] * axes) + ("," if axes == 1 else "")
     wrong = ValueError(
         f'{op}: padding is {padding!r}; expected "VALID", "SAME", "FULL", an int of 0 or more, or a (low, high) '
         f"pair for each of the {axes} spatial axes, such as ({example})."
     )
-    if isinstance(padding, str) or isinstance(padding, bool):
+    if isinstance(padding, str | bool):
         raise wrong
-    if isinstance(padding, int):
+    if isinstance(padding, Integral):
         padding = [(padding, padding)] * axes
     try:
-        pairs = [(int(low), int(high)) for low, high in padding]
+        pairs = [(index(low), index(high)) for low, high in padding]
     except (TypeError, ValueError):
         raise wrong from None
     if len(pairs) != axes or any(low < 0 or high < 0 for low, high in pairs):

@@ -22,7 +22,7 @@ def backward(mode: Literal["handwritten", "autodiff"]) -> AbstractContextManager
     """
     if mode not in ("handwritten", "autodiff"):
         raise ValueError(f'backward: mode is {mode!r}; expected "handwritten" or "autodiff".')
-    return _mode(mode)  # type: ignore[no-any-return]
+    return _mode(mode)
 
 
 class Rule(Generic[P, R]):
@@ -52,11 +52,11 @@ class Rule(Generic[P, R]):
 
         @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
         def handwritten(options: tuple[tuple[str, Any], ...], *arrays: Any) -> R:
-            return forward(*arrays, **dict(options))[0]
+            return self.forward(*arrays, **dict(options))[0]
 
         handwritten.defvjp(
-            lambda options, *arrays: forward(*arrays, **dict(options)),
-            lambda options, residuals, dy: backward(residuals, dy, **dict(options)),
+            lambda options, *arrays: self.forward(*arrays, **dict(options)),
+            lambda options, residuals, dy: self.backward(residuals, dy, **dict(options)),
         )
         self._handwritten = handwritten
 
@@ -67,7 +67,7 @@ class Rule(Generic[P, R]):
         """Run the rule on arguments that the door has checked; every option must be hashable."""
         if _mode.value == "autodiff":
             return self.plain(*arrays, **options)
-        return self._handwritten(tuple(options.items()), *arrays)  # type: ignore[no-any-return]
+        return self._handwritten(tuple(options.items()), *arrays)
 
     def __repr__(self) -> str:
         return f"Rule({self.name})"

@@ -1,0 +1,19 @@
+"""Images in: digits (embedded), any TFDS name or a folder of pictures; scaled, augmented and cut into batches."""
+
+from jaxcnn.data.augment import flip, shift
+from jaxcnn.data.batches import epoch_order, eval_batches, train_batches
+from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.lookup import load
+from jaxcnn.data.pixels import normalise, statistics
+
+__all__ = [
+    "Dataset",
+    "epoch_order",
+    "eval_batches",
+    "flip",
+    "load",
+    "normalise",
+    "shift",
+    "statistics",
+    "train_batches",
+]

@@ -1,0 +1,77 @@
+"""Cut a dataset into batches: shuffled ones to train on, padded ones to evaluate on."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float32, Int, Shaped
+
+Images = Shaped[np.ndarray, "n h w c"]
+Labels = Int[np.ndarray, " n"]
+
+
+def epoch_order(n: int, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
+    """The order in which `epoch` visits the n images: a permutation that seed and epoch alone decide."""
+    return np.random.default_rng((seed, epoch)).permutation(n)
+
+
+def train_batches(
+    images: Images, labels: Labels, batch_size: int, *, seed: int, epoch: int, start: int = 0
+) -> Iterator[tuple[Images, Labels]]:
+    """The shuffled batches of one epoch, n // batch_size of them, all full.
+
+    The images left over, fewer than a batch, are not seen in this epoch: so every step has one shape, and batch
+    norm never meets a batch of two. As each epoch is shuffled anew, the next ones see them. `batch_size = n` is
+    full-batch gradient descent, 1 is stochastic gradient descent.
+
+    Args:
+      images, labels: arrays of n entries each; a batch is a copy of `batch_size` of them.
+      seed, epoch: decide the order, see `epoch_order`.
+      start: the batch to begin with, for an epoch that was broken off after `start` batches.
+
+    Raises: ValueError, when the first batch is asked for, for a batch size below 1 or above n, a negative start,
+      and images and labels that differ in number.
+    """
+    n = len(images)
+    _check("train_batches", n, len(labels), batch_size)
+    if batch_size > n:
+        raise ValueError(
+            f"train_batches: batch_size is {batch_size}, more than the {n} images; use {n} (full batch) or fewer."
+        )
+    if start < 0:
+        raise ValueError(f"train_batches: start is {start}; expected the number of batches to leave out, 0 or more.")
+    order = epoch_order(n, seed, epoch)
+    for batch in range(start, n // batch_size):
+        chosen = order[batch * batch_size : (batch + 1) * batch_size]
+        yield images[chosen], labels[chosen]
+
+
+def eval_batches(
+    images: Images, labels: Labels, batch_size: int
+) -> Iterator[tuple[Images, Labels, Float32[np.ndarray, " b"]]]:
+    """All images in order, in batches of one size, with weights: 1 for an image, 0 for what fills the last batch.
+
+    A mean over the dataset is Σ weight · value / Σ weight. The filling is zeros.
+
+    Raises: ValueError, when the first batch is asked for, for a batch size below 1, and images and labels that
+      differ in number.
+    """
+    n = len(images)
+    _check("eval_batches", n, len(labels), batch_size)
+    for begin in range(0, n, batch_size):
+        weights = np.arange(begin, begin + batch_size) < n
+        yield (
+            _filled(images[begin : begin + batch_size], batch_size),
+            _filled(labels[begin : begin + batch_size], batch_size),
+            weights.astype(np.float32),
+        )
+
+
+def _filled(piece: np.ndarray, size: int) -> np.ndarray:
+    return np.concatenate([piece, np.zeros((size - len(piece), *piece.shape[1:]), piece.dtype)])
+
+
+def _check(caller: str, n: int, n_labels: int, batch_size: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"{caller}: batch_size is {batch_size}; expected 1 or more.")
+    if n != n_labels:
+        raise ValueError(f"{caller}: {n} images have {n_labels} labels; expected one label for each image.")

@@ -1,0 +1,163 @@
+"""Any dataset of TensorFlow Datasets (TFDS) that has an image and a label, read without TensorFlow.
+
+Reading takes array_record files, which TFDS opens by itself. Making those files, once for each dataset, is what needs
+TensorFlow (`pip install "jaxcnn[prepare]"`) and a download.
+"""
+
+import contextlib
+import importlib.util
+import io
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcnn.data import pictures
+from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.pictures import Pixels
+from jaxcnn.data.split import every_fifth
+
+DataDir = str | os.PathLike[str] | None
+Part = tuple[Pixels, np.ndarray]  # images and labels
+
+
+def load(name: str, *, data_dir: DataDir = None, image_size: int | None = None) -> Dataset:
+    """Read the dataset that TFDS calls `name` into memory, and prepare its files first where that is needed.
+
+    Testing is on TFDS's split "test", else on "validation", else on every fifth training image of each class
+    (`split.every_fifth`). Grayscale images have 1 channel, all others 3.
+
+    Raises: see `jaxcnn.data.load`.
+    """
+    with _quiet():
+        builder = _builder(name, _data_dir(data_dir))
+        image, label = _features(name, builder.info)
+        if not builder.is_prepared():
+            _prepare(name, builder)
+        splits = set(builder.info.splits)
+        if "train" not in splits:
+            raise ValueError(f"load: TFDS's {name!r} has no training split, only {sorted(splits)}.")
+        train = _read(name, builder, "train", image, label, image_size)
+        held_out = next((s for s in ("test", "validation") if s in splits), None)
+        if held_out:
+            test = _read(name, builder, held_out, image, label, image_size)
+        else:
+            train, test = _cut(train)
+    return Dataset(name, *train, *test, tuple(builder.info.features[label].names))
+
+
+def names(data_dir: DataDir = None) -> list[str]:
+    """TFDS's own datasets, and those that lie prepared in `data_dir`."""
+    import tensorflow_datasets as tfds
+
+    folder = _data_dir(data_dir)
+    # name/version/dataset_info.json, or with a configuration name/configuration/version/dataset_info.json
+    infos = [*folder.glob("*/*/dataset_info.json"), *folder.glob("*/*/*/dataset_info.json")]
+    prepared = [info.relative_to(folder).parts[0] for info in infos]
+    return sorted({*tfds.list_builders(with_community_datasets=False), *prepared})
+
+
+def base_name(name: str) -> str:
+    """The dataset's name without configuration and version: "stl10" of "stl10/unlabelled:1.0.0"."""
+    return name.split("/")[0].split(":")[0]
+
+
+def _data_dir(data_dir: DataDir) -> Path:
+    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def _builder(name: str, folder: Path) -> Any:
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder(name, data_dir=folder)
+    except ModuleNotFoundError:  # some builders need TensorFlow even to say what they hold
+        if _has_tensorflow():
+            raise
+        raise _needs_tensorflow(name, folder) from None
+    except (ValueError, AssertionError) as error:
+        raise ValueError(f"load: TFDS has no configuration or version {name!r}: {error}") from error
+
+
+def _features(name: str, info: Any) -> tuple[str, str]:
+    """The keys of the dataset's image and of its label."""
+    from tensorflow_datasets.core import features as kinds
+
+    def keys(kind: type) -> list[str]:
+        return [key for key, feature in dict(info.features).items() if isinstance(feature, kind)]
+
+    images, labels = keys(kinds.Image), keys(kinds.ClassLabel)
+    if info.supervised_keys and info.supervised_keys[0] in images and info.supervised_keys[1] in labels:
+        return info.supervised_keys[0], info.supervised_keys[1]
+    if len(images) != 1 or len(labels) != 1:
+        seen = ", ".join(f"{key} ({type(kind).__name__})" for key, kind in sorted(dict(info.features).items()))
+        raise ValueError(
+            f"load: TFDS's {name!r} is no dataset of labelled images: its features are {seen}; "
+            "expected one Image and one ClassLabel."
+        )
+    return images[0], labels[0]
+
+
+def _read(name: str, builder: Any, split: str, image: str, label: str, image_size: int | None) -> Part:
+    """The images and labels of one split."""
+    import tensorflow_datasets as tfds
+
+    try:
+        source = builder.as_data_source(split, decoders={image: tfds.decode.SkipDecoding()})
+    except NotImplementedError:
+        raise ValueError(
+            f"load: {name!r} is prepared in {builder.data_dir} as {builder.info.file_format.value}, which can't be "
+            "read without TensorFlow; prepare it as array_record in another folder (data_dir=, --data-dir)."
+        ) from None
+
+    def read(chunk: range) -> list[tuple[Pixels, int]]:
+        records = source.__getitems__(chunk)
+        return [(pictures.decode(io.BytesIO(r[image]), image_size), r[label]) for r in records]
+
+    images, labels = zip(*pictures.in_threads(read, len(source)), strict=True)
+    channels = max(pixels.shape[-1] for pixels in images)
+    stacked = pictures.stack(images, channels, lambda i: f"{name} {split}[{i}]")
+    return stacked, np.array(labels, np.int32)
+
+
+def _cut(everything: Part) -> tuple[Part, Part]:
+    images, labels = everything
+    train, test = every_fifth(labels)
+    return (images[train], labels[train]), (images[test], labels[test])
+
+
+def _prepare(name: str, builder: Any) -> None:
+    """Let TFDS download the dataset and write its array_record files."""
+    if not _has_tensorflow():
+        raise _needs_tensorflow(name, builder.data_dir)
+    try:
+        builder.download_and_prepare(file_format="array_record")
+    except Exception as error:  # whatever the builder's own code raises: no network, a changed page, ...
+        raise OSError(f"load: TFDS could not prepare {name!r} in {builder.data_dir}: {error}") from error
+
+
+def _has_tensorflow() -> bool:
+    return importlib.util.find_spec("tensorflow") is not None
+
+
+def _needs_tensorflow(name: str, folder: str | Path) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"load: {name!r} is not prepared in {folder}, and TFDS needs TensorFlow to prepare its files: "
+        'pip install "jaxcnn[prepare]" and load it again, or give the folder where prepared files are '
+        "(data_dir=, --data-dir, TFDS_DATA_DIR)."
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the remarks of TFDS's log, errors excepted."""
+    log = logging.getLogger("absl")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

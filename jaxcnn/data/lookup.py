@@ -1,0 +1,60 @@
+"""One door to all datasets: the name says where the images come from."""
+
+import difflib
+import os
+from pathlib import Path
+
+from jaxcnn.data import catalog, digits, folder
+from jaxcnn.data.dataset import Dataset
+
+KINDS = 'A dataset is "digits", a folder of pictures in class subfolders, or a TFDS name such as "cifar10".'
+
+
+def load(
+    name: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    image_size: int | None = None,
+    skip_bad: bool = False,
+) -> Dataset:
+    """Read a dataset into memory.
+
+    Args:
+      name: looked up in this order. "digits" is scikit-learn's handwritten digits (`jaxcnn.data.digits`). The
+        path of a folder is read as pictures in class subfolders (`jaxcnn.data.folder`). Anything else is a
+        TensorFlow Datasets name, "cifar10", "imagenet_resized/32x32" or "cifar10:3.0.2" (`jaxcnn.data.catalog`).
+      data_dir: where TFDS keeps its prepared files, by default $TFDS_DATA_DIR, else ~/tensorflow_datasets.
+        Digits and folders do not use it.
+      image_size: make every image this many pixels high and wide. By default digits are enlarged from 8 to 16,
+        and all others keep their size, which must then be the same for all images.
+      skip_bad: leave out the pictures of a folder that can't be read, with a warning that names them, instead
+        of refusing the folder.
+
+    Raises:
+      ValueError: for a name that is none of these (with the nearest that is), for images that can't be read,
+        differ in size or lack a class, and for a TFDS dataset without an image and a label.
+      OSError: where TFDS files are not prepared and can't be prepared here (FileNotFoundError without
+        TensorFlow), with what to do.
+    """
+    if image_size is not None and (isinstance(image_size, bool) or image_size < 1):
+        raise ValueError(f"load: image_size is {image_size!r}; expected a number of pixels, 1 or more.")
+    name = os.fspath(name)
+    if name == "digits":
+        return digits.load() if image_size is None else digits.load(image_size)
+    path = Path(name).expanduser()
+    if name and path.is_dir():
+        return folder.load(path, image_size=image_size, skip_bad=skip_bad)
+    known = catalog.names(data_dir)
+    if catalog.base_name(name) in known:
+        return catalog.load(name, data_dir=data_dir, image_size=image_size)
+    raise ValueError(_unknown(name, path, ["digits", *known]))
+
+
+def _unknown(name: str, path: Path, known: list[str]) -> str:
+    if path.is_file():
+        return f"load: {name!r} is a file, not a folder. {KINDS}"
+    if name.startswith((".", "~")) or "/" in name or "\\" in name:
+        return f"load: there is no folder {name!r} (looked for {path.absolute()}). {KINDS}"
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"load: no dataset or folder is called {name!r}.{hint} {KINDS}"

@@ -1,0 +1,41 @@
+"""Pixels to what a network is fed: scaled by 1/255, less the training set's mean, over its standard deviation."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float, Float32, UInt8
+
+
+def statistics(
+    images: UInt8[np.ndarray, "n h w c"],
+) -> tuple[Float32[np.ndarray, " c"], Float32[np.ndarray, " c"]]:
+    """Mean and standard deviation of each channel over all images and places, of pixels scaled to 0 .. 1.
+
+    With N pixels p of a channel, mean = Σp / N and std² = Σp² / N - mean² (the biased variance). The sums are taken
+    from a count of the 256 values, so they are exact and no float copy of the images is made. A channel that is
+    constant gets std 1, so that `normalise` makes it 0 instead of dividing by 0.
+
+    Raises: ValueError unless images is a non-empty (n, h, w, c) array of uint8.
+    """
+    if images.ndim != 4 or images.dtype != np.uint8 or images.size == 0:
+        raise ValueError(
+            f"statistics: images has shape {images.shape} and dtype {images.dtype}; "
+            "expected a non-empty (n, h, w, c) array of uint8."
+        )
+    counts = np.sum([_counts(images[i : i + 256]) for i in range(0, len(images), 256)], axis=0)
+    value = np.arange(256) / 255
+    mean = counts @ value / counts.sum(1)
+    variance = (counts * (value - mean[:, None]) ** 2).sum(1) / counts.sum(1)
+    constant = np.count_nonzero(counts, axis=1) == 1
+    return mean.astype(np.float32), np.where(constant, 1, np.sqrt(variance)).astype(np.float32)
+
+
+def _counts(images: UInt8[np.ndarray, "n h w c"]) -> np.ndarray:
+    """How often each channel has each value, (c, 256)."""
+    return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in np.moveaxis(images, -1, 0)])
+
+
+def normalise(images: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Float[Array, "n h w c"]:
+    """(images / 255 - mean) / std, channel by channel, for pixels 0 .. 255 and the training set's `statistics`."""
+    return (jnp.asarray(images) / 255 - jnp.asarray(mean)) / jnp.asarray(std)

@@ -1,0 +1,125 @@
+"""What a layer is: a frozen dataclass with pure methods. A whole network is again a layer."""
+
+import difflib
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+import jax
+from jax import Array, ShapeDtypeStruct
+
+from jaxcnn.layers.describe import Field, Row
+
+Params = dict[str, Any]
+State = dict[str, Any]
+# dy -> (dparams, dx, δ by path, last layer first; a layer's own δ, dy itself, has the path "")
+Pullback = Callable[[Array], tuple[Params, Array, dict[str, Array]]]
+
+
+@dataclass(frozen=True, repr=False)
+class Layer(ABC):
+    """A layer: hashable, printable, comparable; it holds options and no arrays.
+
+    `params` is what training changes, `state` is batch norm's running statistics and nothing else. Both are
+    nested dicts keyed by the names that `chain` gives, and `{}` for a layer that has none.
+
+    A new layer implements `apply`, and `init` if it has parameters; the rest follows. A combinator, a layer made
+    of layers, also says how backpropagation (`backprop`) and the summary (`rows`) pass through its parts.
+    """
+
+    def __post_init__(self) -> None:
+        for f in fields(self):  # lists would not hash
+            object.__setattr__(self, f.name, _frozen(getattr(self, f.name)))
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        """Fresh parameters and state for inputs of x's shape and dtype; x's batch size does not matter."""
+        return {}, {}
+
+    @abstractmethod
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        """(y, new state). `key` is needed only for training through dropout."""
+
+    def backprop(
+        self, params: Params, state: State, x: Array, *, key: Array | None = None
+    ) -> tuple[Array, State, Pullback]:
+        """The training forward, and the pullback that turns dy into this layer's gradients and dx.
+
+        One layer is one rule, so pulling back through it is calling that rule's handwritten backward.
+        """
+
+        def forward(params: Params, x: Array) -> tuple[Array, State]:
+            return self.apply(params, state, x, train=True, key=key)
+
+        y, pull, new_state = jax.vjp(forward, params, x, has_aux=True)
+        return y, new_state, lambda dy: (*pull(dy), {"": dy})
+
+    def rows(self, x: ShapeDtypeStruct, field: Field) -> tuple[list[Row], ShapeDtypeStruct, Field]:
+        """This layer's rows of the summary, its output's shape, and the receptive field there."""
+        params, state = jax.eval_shape(lambda: self.init(jax.random.key(0), x))
+        y = output(self, params, state, x)
+        field, unseen = self.look(x, field)
+        row = Row(
+            path="",
+            kind=type(self).__name__,
+            shape=y.shape[1:],
+            trainable=_count(params),
+            fixed=_count(state),
+            multiply_adds=self.multiply_adds(x, y),
+            field=field,
+            unseen=unseen,
+        )
+        return [row], y, field
+
+    def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
+        """The receptive field after this layer, and how many positions of each axis of x it never reads."""
+        return field, ()
+
+    def multiply_adds(self, x: ShapeDtypeStruct, y: ShapeDtypeStruct) -> int:
+        """Multiplications of an input by a weight, for one example."""
+        return 0
+
+    def __repr__(self) -> str:
+        """The options that differ from their defaults."""
+        shown = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+
+def output(layer: Layer, params: Params, state: State, x: ShapeDtypeStruct) -> ShapeDtypeStruct:
+    """The shape and dtype of the layer's output, without computing it."""
+    return jax.eval_shape(lambda p, s, x: layer.apply(p, s, x)[0], params, state, x)
+
+
+def fold(key: Array, name: str) -> Array:
+    """A key for the part called `name`: from the name, so that a new part does not reshuffle the others."""
+    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+
+
+@contextmanager
+def inside(name: str) -> Iterator[None]:
+    """Say in which layer an error arose."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"layer {name!r}: {error}") from error
+
+
+def one_of(owner: str, argument: str, value: str, known: Iterable[str]) -> None:
+    """ValueError with the nearest name if `value` is not `known`."""
+    known = list(known)
+    if value not in known:
+        near = difflib.get_close_matches(str(value), known, 1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"{owner}: {argument} is {value!r}; {hint}expected one of {', '.join(map(repr, known))}.")
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _count(tree: Any) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))

@@ -1,0 +1,197 @@
+"""Layers made of layers: one after another, or side by side."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jax import Array, ShapeDtypeStruct
+
+from jaxcnn.layers.base import Layer, Params, Pullback, State, fold, inside, output
+from jaxcnn.layers.describe import Field, Row
+
+
+@dataclass(frozen=True, repr=False)
+class Combinator(Layer):
+    """Named parts; a part's name is its path in params, state, checkpoints and the summary."""
+
+    parts: tuple[tuple[str, Layer], ...] = ()
+
+    def _each(
+        self, params: Params, state: State, key: Array | None
+    ) -> Iterator[tuple[str, Layer, Params, State, Array | None]]:
+        for name, layer in self.parts:
+            yield name, layer, params.get(name, {}), state.get(name, {}), None if key is None else fold(key, name)
+
+
+@dataclass(frozen=True, repr=False)
+class Chain(Combinator):
+    """Layers one after another; write it as `chain(name=layer, ...)`."""
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        params, state = {}, {}
+        for name, layer in self.parts:
+            with inside(name):
+                params[name], state[name] = layer.init(fold(key, name), x)
+                x = output(layer, params[name], state[name], x)
+        return _kept(params), _kept(state)
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        new = {}
+        for name, layer, p, s, k in self._each(params, state, key):
+            with inside(name):
+                x, new[name] = layer.apply(p, s, x, train=train, key=k)
+        return x, _kept(new)
+
+    def backprop(
+        self, params: Params, state: State, x: Array, *, key: Array | None = None
+    ) -> tuple[Array, State, Pullback]:
+        """Forward through the parts in order, then the chain rule through them in reverse.
+
+        With y_l = f_l(y_{l-1}) and δ_l = ∂loss/∂y_l: δ_{l-1} = (∂f_l/∂y_{l-1})ᵀ δ_l, and the gradient of layer l's
+        parameters is (∂f_l/∂params_l)ᵀ δ_l (Rumelhart, Hinton & Williams 1986).
+        """
+        new, pullbacks = {}, {}
+        for name, layer, p, s, k in self._each(params, state, key):
+            with inside(name):
+                x, new[name], pullbacks[name] = layer.backprop(p, s, x, key=k)
+
+        def pullback(delta: Array) -> tuple[Params, Array, dict[str, Array]]:
+            gradients: Params = {}
+            deltas: dict[str, Array] = {}
+            for name, pull in reversed(pullbacks.items()):
+                gradients[name], delta, within = pull(delta)
+                deltas |= _under(name, within)
+            return _kept(gradients), delta, deltas
+
+        return x, _kept(new), pullback
+
+    def rows(self, x: ShapeDtypeStruct, field: Field) -> tuple[list[Row], ShapeDtypeStruct, Field]:
+        rows = []
+        for name, layer in self.parts:
+            with inside(name):
+                part, x, field = layer.rows(x, field)
+            rows += [row.under(name) for row in part]
+        return rows, x, field
+
+    def __repr__(self) -> str:
+        return f"chain({_named(self.parts)})"
+
+
+def chain(**layers: Layer) -> Chain:
+    """Layers one after another; `chain()` is the identity. Raises TypeError for a value that is not a layer.
+
+    >>> chain(conv=Conv(32), relu=Activation("relu"), pool=MaxPool(2))
+    chain(conv=Conv(features=32), relu=Activation(name='relu'), pool=MaxPool())
+    """
+    return Chain(_layers("chain", layers))
+
+
+@dataclass(frozen=True, repr=False)
+class Branches(Combinator):
+    """Layers side by side on the same input, their outputs added or concatenated; see `residual`, `concat`."""
+
+    join: Literal["add", "concat"] = "add"
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        params, state = {}, {}
+        for name, layer in self.parts:
+            with inside(name):
+                params[name], state[name] = layer.init(fold(key, name), x)
+        return _kept(params), _kept(state)
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        outputs, new = [], {}
+        for name, layer, p, s, k in self._each(params, state, key):
+            with inside(name):
+                y, new[name] = layer.apply(p, s, x, train=train, key=k)
+            outputs.append(y)
+        return self._joined(outputs), _kept(new)
+
+    def backprop(
+        self, params: Params, state: State, x: Array, *, key: Array | None = None
+    ) -> tuple[Array, State, Pullback]:
+        """Each branch gets its share of δ: all of it for a sum, its own channels of it for a concatenation.
+
+        x went into every branch, so its gradient is the sum over the branches.
+        """
+        outputs, new, pullbacks = [], {}, {}
+        for name, layer, p, s, k in self._each(params, state, key):
+            with inside(name):
+                y, new[name], pullbacks[name] = layer.backprop(p, s, x, key=k)
+            outputs.append(y)
+        ends = [sum(y.shape[-1] for y in outputs[: i + 1]) for i in range(len(outputs))]
+
+        def pullback(delta: Array) -> tuple[Params, Array, dict[str, Array]]:
+            shares = [delta] * len(ends) if self.join == "add" else jnp.split(delta, ends[:-1], axis=-1)
+            gradients: Params = {}
+            deltas, dx = {"": delta}, jnp.zeros_like(x)
+            for (name, pull), share in reversed(list(zip(pullbacks.items(), shares, strict=True))):
+                gradients[name], dbranch, within = pull(share)
+                dx += dbranch
+                deltas |= _under(name, within)
+            return _kept(gradients), dx, deltas
+
+        return self._joined(outputs), _kept(new), pullback
+
+    def rows(self, x: ShapeDtypeStruct, field: Field) -> tuple[list[Row], ShapeDtypeStruct, Field]:
+        rows, outputs, fields = [], [], []
+        for name, layer in self.parts:
+            with inside(name):
+                part, y, after = layer.rows(x, field)
+            rows += [row.under(name) for row in part]
+            outputs.append(y)
+            fields.append(after)
+        y, joined = jax.eval_shape(lambda *ys: self._joined(ys), *outputs), reduce(Field.joined, fields)
+        return [*rows, Row("", self.join, y.shape[1:], 0, 0, 0, joined, ())], y, joined
+
+    def _joined(self, outputs: Sequence[Array]) -> Array:
+        same = [y.shape if self.join == "add" else y.shape[:-1] for y in outputs]
+        if len(set(same)) > 1:
+            ends = ", ".join(f"{name} in {y.shape}" for (name, _), y in zip(self.parts, outputs, strict=True))
+            raise ValueError(
+                f"the branches end in different shapes: {ends}. Give them the same stride and padding"
+                + (", and the shortcut a 1×1 Conv to the body's channels." if self.join == "add" else ".")
+            )
+        return sum(outputs[1:], outputs[0]) if self.join == "add" else jnp.concatenate(outputs, axis=-1)
+
+    def __repr__(self) -> str:
+        return f"{'residual' if self.join == 'add' else 'concat'}({_named(self.parts)})"
+
+
+def residual(body: Layer, shortcut: Layer | None = None) -> Branches:
+    """y = body(x) + shortcut(x), the shortcut being the identity unless given (He et al. 2016, equations 1, 2)."""
+    return Branches(_layers("residual", {"body": body, "shortcut": shortcut or chain()}), "add")
+
+
+def concat(**branches: Layer) -> Branches:
+    """The branches' outputs one after another along the channels (Szegedy et al. 2015)."""
+    return Branches(_layers("concat", branches), "concat")
+
+
+def _layers(owner: str, named: dict[str, Layer]) -> tuple[tuple[str, Layer], ...]:
+    for name, layer in named.items():
+        if not isinstance(layer, Layer):
+            raise TypeError(f"{owner}: {name} is {layer!r}; expected a layer, such as Conv(32) or Activation('relu').")
+    if owner == "concat" and not named:
+        raise TypeError("concat: no branches; give at least one, such as concat(a=Conv(8), b=Conv(8, 5)).")
+    return tuple(named.items())
+
+
+def _kept(named: dict[str, Any]) -> dict[str, Any]:
+    """Without the empty ones: a layer that has no parameters has no entry."""
+    return {name: value for name, value in named.items() if value}
+
+
+def _under(name: str, deltas: dict[str, Array]) -> dict[str, Array]:
+    return {f"{name}/{path}" if path else name: delta for path, delta in deltas.items()}
+
+
+def _named(parts: tuple[tuple[str, Layer], ...]) -> str:
+    return ", ".join(f"{name}={layer!r}" for name, layer in parts)

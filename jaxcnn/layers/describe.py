@@ -1,0 +1,72 @@
+"""What the summary says of one layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from jaxcnn.ops.geometry import Padding, PerAxis, extent, per_axis, resolve_padding, unseen
+
+
+@dataclass(frozen=True)
+class Field:
+    """The receptive field of one value: how many input positions it depends on, along each spatial axis.
+
+    `jump` is the distance in the input between the fields of neighbours. A window of extent E and stride S makes
+    size + (E - 1) jump of size, and jump S of jump. `whole` means that every input position counts. The size is
+    what the windows span, padding included, so it may exceed the image.
+    Source: Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural networks", equation 2.
+    """
+
+    size: tuple[int, ...]
+    jump: tuple[int, ...]
+    whole: bool = False
+
+    def through(
+        self,
+        sizes: Sequence[int],
+        window: PerAxis,
+        stride: PerAxis,
+        padding: Padding,
+        dilation: PerAxis = 1,
+    ) -> tuple["Field", tuple[int, ...]]:
+        """The field after sliding a window, and how many of each axis's `sizes` positions no window touches."""
+        n = len(sizes)
+        windows, strides = per_axis("summary", "size", window, n), per_axis("summary", "stride", stride, n)
+        dilations = per_axis("summary", "dilation", dilation, n)
+        pads = resolve_padding("summary", padding, sizes, windows, strides, dilations)
+        axes = list(zip(sizes, windows, strides, pads, dilations, strict=True))
+        grown = (r + (extent(k, d) - 1) * j for r, j, (_, k, _, _, d) in zip(self.size, self.jump, axes, strict=True))
+        field = replace(self, size=tuple(grown), jump=tuple(j * s for j, s in zip(self.jump, strides, strict=True)))
+        return field, tuple(unseen(w, k, stride=s, padding=(p,), dilation=d) for w, k, s, p, d in axes)
+
+    def joined(self, other: "Field") -> "Field":
+        """The field of a sum or concatenation of two branches."""
+        return Field(
+            tuple(map(max, self.size, other.size)),
+            tuple(map(max, self.jump, other.jump)),
+            self.whole or other.whole,
+        )
+
+    def everything(self) -> "Field":
+        """The field after an operation that mixes all positions."""
+        return replace(self, whole=True)
+
+    def __str__(self) -> str:
+        return "all" if self.whole else "×".join(map(str, self.size))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer in the summary. `shape` is without the batch; counts are numbers of values."""
+
+    path: str
+    kind: str
+    shape: tuple[int, ...]
+    trainable: int
+    fixed: int
+    multiply_adds: int
+    field: Field
+    unseen: tuple[int, ...]
+
+    def under(self, name: str) -> "Row":
+        """This row as part of the layer called `name`."""
+        return replace(self, path=f"{name}/{self.path}" if self.path else name)

@@ -1,0 +1,218 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxcnn.data import load
+from jaxcnn.data.pictures import decode
+
+RED, GRAY = (200, 10, 30), 77
+
+
+def save(path, colour=RED, size=(4, 4), **options):
+    """A picture of one colour; `size` is (width, height), as Pillow has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L" if isinstance(colour, int) else "RGB", size, colour).save(path, **options)
+    return path
+
+
+def pets(root, n=6):
+    """n cats of red 0 .. n-1, and n dogs of red 100 .. 100+n-1."""
+    for i in range(n):
+        save(root / f"cat/{i}.png", (i, 0, 0))
+        save(root / f"dog/{i}.png", (100 + i, 0, 0))
+    return root
+
+
+def reds(images):
+    return images[:, 0, 0, 0].tolist()
+
+
+def test_every_fifth_picture_of_each_class_is_for_testing(tmp_path):
+    data = load(pets(tmp_path / "pets"))
+    assert (data.name, data.classes, data.image_shape) == ("pets", ("cat", "dog"), (4, 4, 3))
+    # The row is cat 0 .. 5, dog 0 .. 5; its 1st, 6th and 11th are for testing.
+    assert reds(data.test_images) == [0, 5, 104]
+    assert data.test_labels.tolist() == [0, 0, 1]
+    assert reds(data.train_images) == [1, 2, 3, 4, 100, 101, 102, 103, 105]
+    assert data.train_labels.tolist() == [0] * 4 + [1] * 5
+
+
+def test_train_and_test_folders(tmp_path):
+    for i, name in enumerate(["train/b/1.png", "train/a/2.png", "train/a/1.png", "test/b/1.png"]):
+        save(tmp_path / name, (i, 0, 0))
+    data = load(tmp_path)
+    assert data.classes == ("a", "b")
+    assert (reds(data.train_images), data.train_labels.tolist()) == ([2, 1, 0], [0, 0, 1])
+    assert (reds(data.test_images), data.test_labels.tolist()) == ([3], [1])
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("car", "train"):
+        for i in (1, 2):
+            save(tmp_path / name / f"{i}.png")
+    assert load(tmp_path).classes == ("car", "train")
+
+
+def test_one_channel_if_all_are_grayscale_else_three(tmp_path):
+    for name in ("a/1.png", "a/2.png", "b/1.png", "b/2.png"):
+        save(tmp_path / name, GRAY)
+    assert load(tmp_path).image_shape == (4, 4, 1)
+    assert np.all(load(tmp_path).train_images == GRAY)
+    save(tmp_path / "b/3.png", RED)
+    mixed = load(tmp_path).train_images
+    assert mixed.shape == (4, 4, 4, 3)
+    assert mixed[:, 0, 0].tolist() == [[GRAY] * 3, [GRAY] * 3, [GRAY] * 3, list(RED)]
+
+
+def test_other_files_and_hidden_folders_are_ignored(tmp_path):
+    pets(tmp_path, 2)
+    for name in ("cat/Thumbs.db", "cat/.DS_Store", "cat/._1.png", "dog/notes.txt", ".git/config", "README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("no picture")
+    (tmp_path / "dog/more.png").mkdir()
+    save(tmp_path / "dog/2.PNG", (102, 0, 0))
+    data = load(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert sorted(reds(data.train_images) + reds(data.test_images)) == [0, 1, 100, 101, 102]
+
+
+def test_different_sizes_need_an_image_size(tmp_path):
+    pets(tmp_path)
+    odd = save(tmp_path / "dog/9.png", size=(8, 6))
+    with pytest.raises(ValueError) as caught:
+        load(tmp_path)
+    assert f"{tmp_path / 'cat' / '1.png'} is 4 × 4 (height × width) and {odd} is 6 × 8" in str(caught.value)
+    assert "--image-size" in str(caught.value)
+    assert load(tmp_path, image_size=5).image_shape == (5, 5, 3)
+
+
+def triangle(size_in, size_out):
+    """Bilinear resizing along one axis as a matrix, the triangle stretched over the pixels that it shrinks."""
+    scale = size_in / size_out
+    centres = (np.arange(size_out)[:, None] + 0.5) * scale
+    weights = np.maximum(0, 1 - np.abs(np.arange(size_in) + 0.5 - centres) / scale)
+    return weights / weights.sum(1, keepdims=True)
+
+
+def test_image_size_resizes_the_shorter_side_and_takes_the_middle_of_the_longer(tmp_path):
+    wide = np.random.default_rng(0).integers(0, 256, (8, 16, 3), dtype=np.uint8)
+    for pixels, middle in ((wide, np.s_[:, 2:6]), (np.rot90(wide), np.s_[2:6])):
+        height, width, _ = pixels.shape
+        Image.fromarray(pixels).save(tmp_path / "picture.png")
+        exact = np.einsum("ij,jkc,lk->ilc", triangle(height, height // 2), pixels, triangle(width, width // 2))
+        # Pillow rounds to whole pixels twice, after each axis.
+        np.testing.assert_allclose(decode(tmp_path / "picture.png", 4), exact[middle], rtol=0, atol=1)
+        assert decode(tmp_path / "picture.png").shape == pixels.shape
+
+
+def test_shrinking_averages_over_all_pixels(tmp_path):
+    checks = np.uint8(np.indices((32, 32)).sum(0) % 2 * 200)
+    Image.fromarray(checks).save(tmp_path / "checks.png")
+    np.testing.assert_allclose(decode(tmp_path / "checks.png", 4), 100, atol=1)
+
+
+def test_exif_orientation_is_honoured(tmp_path):
+    upright = np.zeros((4, 6), np.uint8)
+    upright[0] = 250  # the top row is bright
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned: to be shown, the file is to be rotated by 90° clockwise
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(decode(tmp_path / "turned.png")[..., 0], upright)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-60]), "truncated"),
+        (lambda path: path.write_text("hello"), "not a picture of any kind that Pillow reads"),
+        (lambda path: path.write_bytes(b""), "the file is empty"),
+        (lambda path: Image.new("I;16", (4, 4), 60_000).save(path), "mode 'I;16'; convert it to 8-bit"),
+    ],
+    ids=["truncated", "text", "empty", "16-bit"],
+)
+def test_a_bad_picture_is_named_and_left_out_only_on_request(tmp_path, damage, reason):
+    pets(tmp_path)
+    rng = np.random.default_rng(0)
+    bad = tmp_path / "cat/3.png"
+    Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)).save(bad)
+    damage(bad)
+    with pytest.raises(ValueError) as caught:
+        load(tmp_path)
+    assert f"1 of 12 pictures can't be read: {bad} (" in str(caught.value)
+    assert reason in str(caught.value)
+    assert "skip_bad=True (--skip-bad)" in str(caught.value)
+    with pytest.warns(UserWarning) as warned:
+        data = load(tmp_path, skip_bad=True)
+    assert [str(w.message).split(" (")[0] for w in warned] == [
+        f"load: left out, as 1 of 12 pictures can't be read: {bad}"
+    ]
+    assert warned[0].filename == __file__
+    assert reds(data.train_images) == [1, 2, 4, 100, 101, 102, 103, 105]
+    assert reds(data.test_images) == [0, 5, 104]
+
+
+def test_a_decompression_bomb_is_a_bad_picture(tmp_path, monkeypatch):
+    pets(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 7)  # a picture of more than twice that is refused
+    with pytest.raises(ValueError, match=r"12 of 12 pictures can't be read: .*decompression bomb.* and 2 more"):
+        load(tmp_path)
+
+
+def test_a_class_of_bad_pictures_only(tmp_path):
+    pets(tmp_path, 2)
+    for name in ("0.png", "1.png"):
+        (tmp_path / "dog" / name).write_text("hello")
+    with pytest.warns(UserWarning, match="2 of 4"), pytest.raises(ValueError, match="training pictures of class 'dog'"):
+        load(tmp_path, skip_bad=True)
+
+
+def test_a_test_set_of_bad_pictures_only(tmp_path):
+    pets(tmp_path / "train", 2)
+    pets(tmp_path / "test", 1)
+    for name in ("cat", "dog"):
+        (tmp_path / "test" / name / "0.png").write_text("hello")
+    with pytest.warns(UserWarning, match="2 of 6"), pytest.raises(ValueError, match="none of the test pictures in"):
+        load(tmp_path, skip_bad=True)
+
+
+def test_a_folder_without_classes(tmp_path):
+    save(tmp_path / "1.png")
+    with pytest.raises(ValueError, match=r"has no subfolders; .* Expected ROOT/<class>/<picture>"):
+        load(tmp_path)
+    save(tmp_path / "cat/1.png")
+    with pytest.raises(ValueError, match=r"has one subfolder, 'cat'; .* Expected ROOT/<class>/<picture>"):
+        load(tmp_path)
+
+
+def test_an_empty_test_folder(tmp_path):
+    pets(tmp_path / "train")
+    (tmp_path / "test").mkdir()
+    with pytest.raises(ValueError, match="test has no subfolders"):
+        load(tmp_path)
+
+
+def test_an_empty_class(tmp_path):
+    pets(tmp_path)
+    (tmp_path / "emu").mkdir()
+    (tmp_path / "emu/1.heic").touch()
+    with pytest.raises(
+        ValueError, match=r"class 'emu' has 0 pictures in .*; expected 2 or more.* 1 other files.*\.png"
+    ):
+        load(tmp_path)
+
+
+def test_a_class_too_small_to_split(tmp_path):
+    pets(tmp_path)
+    save(tmp_path / "emu/1.png")
+    with pytest.raises(
+        ValueError, match=r"class 'emu' has 1 pictures in .*; expected 2 or more, as one is kept for test"
+    ):
+        load(tmp_path)
+
+
+def test_a_test_class_that_is_not_trained_on(tmp_path):
+    pets(tmp_path / "train")
+    pets(tmp_path / "test")
+    save(tmp_path / "test/emu/1.png")
+    with pytest.raises(ValueError, match=r"class 'emu' is in .*test but not in .*train, whose classes are cat, dog"):
+        load(tmp_path)

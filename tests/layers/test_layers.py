@@ -1,0 +1,141 @@
+"""Single layers: parameters, options, errors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import ShapeDtypeStruct
+
+from jaxcnn import ops
+from jaxcnn.layers import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+)
+
+KEY = jax.random.key(0)
+IMAGES = jax.random.normal(jax.random.key(1), (4, 6, 5, 3))
+
+
+def made(layer, x):
+    return layer.init(KEY, ShapeDtypeStruct(x.shape, x.dtype))
+
+
+def test_layers_are_values():
+    assert Conv(8, padding=[[1, 1], [0, 2]]) == Conv(8, padding=((1, 1), (0, 2)))
+    assert len({Conv(8), Conv(8, 3), Conv(8, 5), MaxPool(2), AvgPool(2)}) == 4
+    assert repr(Conv(8, stride=2)) == "Conv(features=8, stride=2)"
+
+
+@pytest.mark.parametrize(
+    "layer, operation",
+    [
+        (MaxPool(2, stride=1), lambda x: ops.max_pool(x, 2, stride=1)),
+        (MaxPool((3, 2)), lambda x: ops.max_pool(x, (3, 2))),
+        (AvgPool(3, padding=1), lambda x: ops.avg_pool(x, 3, padding=1)),
+        (AvgPool(3, padding=1, count_padding=True), lambda x: ops.avg_pool(x, 3, padding=1, count_padding=True)),
+        (GlobalAvgPool(), ops.global_avg_pool),
+        (GlobalMaxPool(), ops.global_max_pool),
+        (Flatten(), ops.flatten),
+        (Activation("gelu"), ops.gelu),
+        (Activation("softmax"), ops.softmax),
+    ],
+    ids=lambda v: repr(v) if hasattr(v, "apply") else "",
+)
+def test_a_layer_without_parameters_is_its_operation(layer, operation):
+    assert made(layer, IMAGES) == ({}, {})
+    y, state = layer.apply({}, {}, IMAGES, train=True)
+    np.testing.assert_array_equal(y, operation(IMAGES))
+    assert state == {}
+
+
+def test_conv_passes_every_option_on():
+    layer = Conv(6, (3, 2), stride=2, padding=((1, 0), (0, 1)), dilation=(1, 2), groups=3)
+    params, state = made(layer, IMAGES)
+    assert params["kernel"].shape == (3, 2, 1, 6)
+    assert params["bias"].shape == (6,)
+    y, _ = layer.apply(params, state, IMAGES)
+    expected = ops.conv(
+        IMAGES, params["kernel"], params["bias"], stride=2, padding=((1, 0), (0, 1)), dilation=(1, 2), groups=3
+    )
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_conv_takes_its_spatial_axes_from_the_input():
+    for spatial in [(7,), (7, 6), (7, 6, 5)]:
+        params, _ = made(Conv(4, 3), jnp.zeros((1, *spatial, 2)))
+        assert params["kernel"].shape == (*(3,) * len(spatial), 2, 4)
+
+
+@pytest.mark.parametrize(
+    "initializer, variance",
+    [
+        ("he_normal", 2 / 800),
+        ("he_uniform", 2 / 800),
+        ("glorot_normal", 2 / (800 + 1600)),
+        ("glorot_uniform", 2 / (800 + 1600)),
+        ("lecun_normal", 1 / 800),
+    ],
+)
+def test_initial_variance(initializer, variance):
+    params, _ = made(Conv(64, 5, initializer=initializer), jnp.zeros((1, 8, 8, 32)))
+    assert np.var(params["kernel"]) == pytest.approx(variance, rel=0.03)
+    assert not params["bias"].any()
+
+
+def test_use_bias_false_has_no_bias():
+    assert set(made(Conv(4, use_bias=False), IMAGES)[0]) == {"kernel"}
+    assert set(made(Dense(4, use_bias=False), jnp.zeros((2, 3)))[0]) == {"kernel"}
+
+
+def test_parameters_have_the_inputs_dtype(x64):
+    made = Conv(4).init(KEY, ShapeDtypeStruct((1, 5, 5, 3), jnp.float64))
+    assert {p.dtype for p in jax.tree.leaves(made)} == {jnp.dtype(jnp.float64)}
+
+
+def test_batch_norm_keeps_running_statistics():
+    layer = BatchNorm(momentum=0.75)
+    params, state = made(layer, IMAGES)
+    _, new = layer.apply(params, state, IMAGES, train=True)
+    x = np.asarray(IMAGES).reshape(-1, 3)
+    np.testing.assert_allclose(new["mean"], 0.25 * x.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(new["var"], 0.75 + 0.25 * x.var(0), rtol=1e-5)
+    y, kept = layer.apply(params, new, IMAGES, train=False)
+    np.testing.assert_allclose(y, (IMAGES - new["mean"]) / np.sqrt(new["var"] + 1e-5), rtol=1e-5, atol=1e-6)
+    assert kept is new
+
+
+def test_dropout_drops_only_in_training():
+    layer = Dropout(0.5)
+    y, _ = layer.apply({}, {}, IMAGES, train=True, key=KEY)
+    assert set(np.unique(y == 0)) == {True, False}
+    assert layer.apply({}, {}, IMAGES)[0] is IMAGES
+    with pytest.raises(ValueError, match=r"Dropout: key is None in training; pass one"):
+        layer.apply({}, {}, IMAGES, train=True)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: Activation("rleu"), r"Activation: name is 'rleu'; Did you mean 'relu'\?"),
+        (lambda: Conv(8, initializer="he"), r"Conv: initializer is 'he'; .*'he_normal'"),
+        (lambda: Conv(0), r"Conv: features is 0; expected positive ints"),
+        (lambda: Dense(-1), r"Dense: features is -1; expected positive ints"),
+        (lambda: Dropout(1.0), r"Dropout: rate is 1.0; expected 0 or more and less than 1"),
+        (lambda: Dropout(-0.1), r"Dropout: rate is -0.1"),
+        (lambda: BatchNorm(momentum=1.0), r"BatchNorm: momentum is 1.0; .*\(PyTorch's momentum=0.1 is 0.9 here"),
+        (lambda: made(Conv(8), jnp.zeros((2, 3))), r"Conv: the input has shape \(2, 3\); expected \(n, \*spatial"),
+        (lambda: made(Conv(8, groups=2), IMAGES), r"Conv: groups is 2; .* divides the input's 3 channels"),
+        (lambda: made(Conv(8, (3, 3, 3)), IMAGES), r"Conv: size is \(3, 3, 3\), 3 values for 2 spatial axes"),
+    ],
+)
+def test_bad_options_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

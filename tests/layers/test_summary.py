@@ -1,0 +1,90 @@
+"""The summary table against numbers worked out by hand."""
+
+import pytest
+
+from jaxcnn.layers import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool,
+    chain,
+    concat,
+    residual,
+    summary,
+)
+
+
+def rows(model, shape):
+    return {row.path: row for row in summary(model, shape).rows}
+
+
+def test_counts():
+    net = chain(conv=Conv(10), bn=BatchNorm(), flatten=Flatten(), head=Dense(2))
+    table = summary(net, (6, 5, 3))
+    conv, bn, flatten, head = table.rows
+    assert (conv.trainable, conv.fixed, conv.multiply_adds) == (280, 0, 6 * 5 * 10 * 27)
+    assert (bn.trainable, bn.fixed, bn.multiply_adds) == (20, 20, 0)
+    assert (flatten.shape, flatten.trainable) == ((300,), 0)
+    assert (head.trainable, head.multiply_adds) == (602, 600)
+    assert (table.trainable, table.fixed, table.multiply_adds) == (902, 20, 6 * 5 * 10 * 27 + 600)
+
+
+def test_grouped_convolution_multiplies_less():
+    assert summary(chain(c=Conv(8, groups=4)), (5, 5, 8)).multiply_adds == 25 * 8 * 9 * 2
+
+
+@pytest.mark.parametrize(
+    "layer, unseen",
+    [
+        (Conv(1, 3, stride=1, padding="VALID"), (0, 0)),
+        (Conv(1, 3, stride=3, padding="VALID"), (1, 1)),
+        (Conv(1, 3, stride=3), (0, 0)),
+        (Conv(1, (1, 3), stride=2, padding="VALID"), (3, 0)),
+        (MaxPool(2), (1, 1)),
+        (AvgPool(2, stride=3), (3, 3)),
+    ],
+)
+def test_what_the_stride_leaves_unseen_of_seven(layer, unseen):
+    assert summary(chain(l=layer), (7, 7, 1)).rows[0].unseen == unseen
+
+
+def test_unseen_is_printed_in_words():
+    text = str(summary(chain(conv=Conv(1, 3, stride=3, padding="VALID")), (7, 8, 1)))
+    assert "1 row, 2 columns" in text
+    assert "1 position" in str(summary(chain(pool=MaxPool(2)), (7, 1)))
+    assert "1 plane" in str(summary(chain(pool=MaxPool((2, 1, 1))), (3, 4, 4, 1)))
+
+
+def test_receptive_field():
+    net = chain(a=Conv(1, 3), b=Conv(1, 3, stride=2), c=MaxPool(2), d=Conv(1, (3, 1), dilation=2), e=GlobalAvgPool())
+    fields = [str(row.field) for row in summary(net, (32, 32, 1)).rows]
+    # 3; 3+2=5, jump 2; 5+2=7, jump 4; rows 7+4·4=23, columns 7.
+    assert fields == ["3×3", "5×5", "7×7", "23×7", "all"]
+
+
+def test_receptive_field_of_branches_is_the_largest():
+    body = chain(a=Conv(4, 3), b=Conv(4, 3))
+    table = rows(chain(res=residual(body), cat=concat(x=Conv(1, 1), y=Conv(1, 5))), (9, 9, 4))
+    assert str(table["res"].field) == "5×5"
+    assert str(table["cat"].field) == "9×9"
+    assert list(table) == ["res/body/a", "res/body/b", "res", "cat/x", "cat/y", "cat"]
+
+
+def test_dense_after_flatten_sees_everything():
+    table = rows(chain(conv=Conv(2), flatten=Flatten(), dense=Dense(3)), (5, 5, 1))
+    assert [str(table[p].field) for p in ("conv", "flatten", "dense")] == ["3×3", "3×3", "all"]
+
+
+def test_printed_totals():
+    text = str(summary(chain(conv=Conv(10), bn=BatchNorm()), (6, 6, 3)))
+    last = text.splitlines()[-2]
+    assert "total" in last
+    assert "320" in last and "300" in last and "20" in last and f"{36 * 270:,}" in last
+
+
+def test_an_input_that_does_not_fit_names_the_layer():
+    with pytest.raises(ValueError, match=r"layer 'pool': max_pool: .*8"):
+        summary(chain(conv=Conv(2), pool=MaxPool(8)), (6, 6, 1))

@@ -1,0 +1,42 @@
+"""The README's Python examples run as they stand."""
+
+import re
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxcnn.ops.rule import RULES
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+FUNCTIONS, LAYERS, RULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_functional_example_learns_and_agrees_with_autodiff(capsys):
+    exec(FUNCTIONS, names := {})
+    assert names["value"] < 0.5
+    differences = eval(capsys.readouterr().out.splitlines()[-1])
+    assert set(differences) == {"kernel", "weights", "bias"}
+    assert max(differences.values()) < 1e-5
+
+
+def test_layer_example_prints_summary_and_deltas(capsys):
+    exec(LAYERS, {})
+    out = capsys.readouterr().out
+    assert "block/body/conv" in out and "loss 3." in out
+    assert len(re.findall(r"\|δ\| = \d", out)) == 8
+
+
+def test_rule_example_is_a_rule(x64):
+    try:
+        exec(RULE, names := {})
+        assert jax.grad(names["square"])(3.0) == 6.0
+        np.testing.assert_array_equal(names["square"](np.arange(3.0)), [0, 1, 4])
+    finally:
+        RULES.pop("square", None)
+
+
+@pytest.mark.parametrize("example", [FUNCTIONS, LAYERS], ids=["functions", "layers"])
+def test_examples_are_short(example):
+    assert len([line for line in example.splitlines() if line.strip()]) <= 26
