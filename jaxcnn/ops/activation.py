@@ -217,5 +217,7 @@ def log_softmax(x: ArrayLike, *, axis: int = -1) -> Array:
 
 def _axis(op: str, x: Array, axis: int) -> int:
     if isinstance(axis, bool) or not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"{op}: axis is {axis!r}; x has {x.ndim} axes (shape {x.shape}), 0 to {x.ndim - 1}.")
+        raise ValueError(
+            f"{op}: axis is {axis!r}; expected an int that names one of x's {x.ndim} axes (shape {x.shape})."
+        )
     return axis % x.ndim

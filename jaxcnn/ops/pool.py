@@ -40,7 +40,7 @@ class _Windows(NamedTuple):
         """The first tap of each window that holds the value y."""
         places = y.shape[self.axis]
         padded = lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), self._config(x, *self.pads))
-        tap = jnp.full(y.shape, self.size - 1, np.min_scalar_type(self.size - 1))
+        tap = jnp.full(y.shape, self.size - 1, np.min_scalar_type(self.size))
         for t in reversed(range(self.size - 1)):
             at = lax.slice_in_dim(padded, t, t + (places - 1) * self.stride + 1, self.stride, self.axis)
             tap = jnp.where(at == y, jnp.asarray(t, tap.dtype), tap)
@@ -56,22 +56,27 @@ class _Windows(NamedTuple):
     def spread(self, dy: Array, tap: Array | None, length: int) -> Array:
         """dx along this axis, `length` long: dy[o] given to tap `tap[o]` of window o, or to all of its taps.
 
-        Cut the padded axis in blocks of `stride`: tap a stride + b of window o is entry b of block o + a. So dx is
-        the sum of ceil(size / stride) copies of dy, repeated `stride` times and shifted by a blocks; windows that
-        don't overlap need a single one.
+        Cut the padded axis in blocks of `stride`: tap a stride + r of window o is entry r of block o + a. So block b
+        reads dy and the tap of the windows b, b - 1, ..., one for each a; of windows that don't overlap only one.
         """
-        places, shifts = dy.shape[self.axis], -(-self.size // self.stride)
-        wide, total = jnp.expand_dims(dy, self.axis + 1), jnp.zeros((), dy.dtype)
-        kind = np.int32 if tap is None else tap.dtype
+        low, shifts = self.pads[0], -(-self.size // self.stride)
+        blocks = -(-(low + length) // self.stride)
+        around = self._config(dy, shifts - 1, blocks - dy.shape[self.axis])
+        dy = lax.pad(dy, jnp.zeros((), dy.dtype), around)
+        tap = None if tap is None else lax.pad(tap, jnp.zeros((), tap.dtype), around)
+
+        def for_blocks(v: Array, a: int) -> Array:
+            windows = lax.slice_in_dim(v, shifts - 1 - a, shifts - 1 - a + blocks, 1, self.axis)
+            return jnp.expand_dims(windows, self.axis + 1)
+
+        total = jnp.zeros((), dy.dtype)
         for a in range(shifts):
-            taps = a * self.stride + np.arange(self.stride)
-            taps = np.minimum(taps, self.size).astype(kind).reshape(-1, *[1] * (dy.ndim - self.axis - 1))
-            mine = taps < self.size if tap is None else jnp.expand_dims(tap, self.axis + 1) == taps
-            part = jnp.where(mine, wide, 0)
-            total = total + lax.pad(part, jnp.zeros((), dy.dtype), self._config(part, a, shifts - 1 - a))
-        blocks = (places + shifts - 1) * self.stride
-        flat = total.reshape(*dy.shape[: self.axis], blocks, *dy.shape[self.axis + 1 :])
-        return lax.pad(flat, jnp.zeros((), dy.dtype), self._config(flat, -self.pads[0], length + self.pads[0] - blocks))
+            taps = np.minimum(a * self.stride + np.arange(self.stride), self.size)  # `size` is no window's tap
+            taps = taps.reshape(-1, *[1] * (dy.ndim - self.axis - 1))
+            mine = taps < self.size if tap is None else for_blocks(tap, a) == taps.astype(tap.dtype)
+            total = total + jnp.where(mine, for_blocks(dy, a), 0)
+        flat = total.reshape(*dy.shape[: self.axis], blocks * self.stride, *dy.shape[self.axis + 1 :])
+        return lax.slice_in_dim(flat, low, low + length, 1, self.axis)
 
     def _config(self, x: Array, low: int, high: int) -> list[tuple[int, int, int]]:
         return [(low, high, 0) if a == self.axis else (0, 0, 0) for a in range(x.ndim)]

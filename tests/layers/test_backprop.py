@@ -96,7 +96,7 @@ def test_deltas_of_branches_are_named_by_path(x64):
         lambda p: jaxcnn.backprop(net, p, state, batch, ops.softmax_cross_entropy, key=KEY).deltas, params
     )
     assert list(got) == [row.path for row in jaxcnn.summary(net, (7, 6, 2)).rows]
-    assert got["wide"].shape[-1] == 5 and got["wide/a"].shape[-1] == 2 and got["wide/b"].shape[-1] == 3
+    assert got["wide"].shape[-1] == 5 and got["wide/a"].shape[-1] == 2 and got["wide/b/conv"].shape[-1] == 3
 
 
 def test_runs_the_handwritten_backward_whatever_mode_is_set(monkeypatch):

@@ -1,0 +1,54 @@
+"""Learning curves: loss and accuracy by epoch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxcnn.report import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def save(records: Sequence[dict[str, Any]], path: Path, *, title: str) -> None:
+    """Draw the lines of metrics.jsonl into the PNG `path`. Raises ValueError if there are none."""
+    if not records:
+        raise ValueError("curves: there are no epochs to draw; finish one first.")
+    figure = style.figure(10, 4, title)
+    loss, accuracy = figure.subplots(1, 2)
+    _lines(loss, records, "loss")
+    values = [record[name] for record in records for name in ("train_loss", "test_loss")]
+    if max(values) > 10 * min(values) > 0:
+        loss.set_yscale("log")
+    loss.legend(**style.LEGEND, loc="upper right")
+
+    _lines(accuracy, records, "accuracy")
+    best = max(records, key=lambda record: record["test_accuracy"])
+    accuracy.plot(
+        best["epoch"],
+        best["test_accuracy"],
+        "o",
+        color=style.SECOND,
+        markersize=7,
+        label=f"best test {best['test_accuracy']:.4f}, epoch {best['epoch']}",
+    )
+    # The first quarter climbs from chance and would flatten the rest: it may leave the picture at the bottom.
+    settled = records[len(records) // 4 :]
+    low = min(min(record["train_accuracy"], record["test_accuracy"]) for record in settled)
+    accuracy.set_ylim(max(low - 0.5 * (1 - low), 0.0) - 0.001, 1 + 0.04 * (1 - low) + 0.0005)
+    accuracy.legend(**style.LEGEND, loc="lower right")
+    style.save(figure, path)
+
+
+def _lines(axes: "Axes", records: Sequence[dict[str, Any]], name: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = [record["epoch"] for record in records]
+    for which, color in (("train", style.FIRST), ("test", style.SECOND)):
+        values = [record[f"{which}_{name}"] for record in records]
+        marker = "o" if len(records) < 15 else None
+        label = f"{which}, last {values[-1]:.4f}"
+        axes.plot(epochs, values, color=color, linewidth=1.8, marker=marker, markersize=4, label=label)
+    style.tidy(axes, "epoch", name)
+    axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,0 +1,158 @@
+"""What a configuration and a dataset determine: the network, its loss and optimizer, and the jitted steps."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from jaxcnn import models, ops
+from jaxcnn.data import Dataset, eval_batches, flip, normalise, shift, statistics
+from jaxcnn.layers import Layer
+from jaxcnn.train.config import TrainConfig
+from jaxcnn.train.optim import make_optimizer, make_schedule
+from jaxcnn.train.state import Metrics, TrainState
+from jaxcnn.train.step import EvalStep, Loss, TrainStep, make_eval_step, make_train_step
+
+EVAL_BATCH = 128
+
+
+class Evaluation(NamedTuple):
+    """Mean loss and accuracy over the test images, and each one's probabilities (n, classes).
+
+    The loss is the one that training minimises, label smoothing included.
+    """
+
+    loss: float
+    accuracy: float
+    probabilities: np.ndarray
+
+    def hardest(self, labels: np.ndarray) -> np.ndarray:
+        """Indices of the test images: the mistakes, then the rest; in each the least probable true class first."""
+        right = self.probabilities.argmax(-1) == labels
+        return np.lexsort((self.probabilities[np.arange(len(labels)), labels], right))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A network ready to be trained or evaluated; made by `prepare`."""
+
+    config: TrainConfig
+    dataset: Dataset
+    model: Layer
+    loss: Loss
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    batch_size: int
+    steps_per_epoch: int
+    schedule: optax.Schedule
+    optimizer: optax.GradientTransformation
+
+    def normalise(self, images: Array) -> Array:
+        """uint8 images as the network wants them, float32."""
+        return normalise(images, jnp.float32(self.mean), jnp.float32(self.std))
+
+    @functools.cached_property
+    def train_step(self) -> TrainStep:
+        return make_train_step(self.model, self.optimizer, self.loss, normalise=self.normalise, augment=self._augment)
+
+    @functools.cached_property
+    def eval_step(self) -> EvalStep:
+        probabilities = jax.nn.softmax if self.config.loss == "softmax" else jax.nn.sigmoid
+        return make_eval_step(self.model, self.loss, normalise=self.normalise, probabilities=probabilities)
+
+    def initial_state(self) -> TrainState:
+        """The state before the first step, from the seed."""
+        image = jax.ShapeDtypeStruct((1, *self.dataset.image_shape), jnp.float32)
+
+        def make(key: Array) -> TrainState:
+            init_key, run_key = jax.random.split(key)
+            params, state = self.model.init(init_key, image)
+            return TrainState(params, state, self.optimizer.init(params), jnp.int32(0), run_key)
+
+        state: TrainState = jax.jit(make)(jax.random.key(self.config.seed))
+        return state
+
+    def evaluate(self, train: TrainState) -> Evaluation:
+        """Loss, accuracy and probabilities on the test images."""
+        images, labels = self.dataset.test_images, self.dataset.test_labels
+        metrics, probabilities = Metrics.zero(), []
+        for batch in eval_batches(images, labels, min(EVAL_BATCH, len(images))):
+            part, p = self.eval_step(train.params, train.state, *batch)
+            metrics = metrics.plus(part)
+            probabilities.append(p)
+        return Evaluation(*metrics.means(), np.concatenate(probabilities)[: len(images)])
+
+    def _augment(self, key: Array, images: Array) -> Array:
+        if self.config.augment == "none":
+            return images
+        shift_key, flip_key = jax.random.split(key)
+        images = shift(shift_key, images, max(1, min(images.shape[1:3]) // 8))
+        return flip(flip_key, images) if self.config.augment == "flip-shift" else images
+
+
+def prepare(
+    config: TrainConfig,
+    dataset: Dataset,
+    pixel_statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+) -> Experiment:
+    """The experiment that `config` describes on `dataset`.
+
+    `pixel_statistics` are the (mean, deviation) per channel that the network was trained with; by default those of
+    `dataset`'s training images. Raises ValueError for an unknown model, with the nearest name, for one that the
+    images do not fit, and for a batch larger than the training set.
+    """
+    model = models.create(config.model, len(dataset.classes))
+    _check_fits(config.model, model, dataset)
+    mean, std = pixel_statistics or statistics(dataset.train_images)
+    examples = len(dataset.train_images)
+    batch_size = examples if config.batch_size == "full" else config.batch_size
+    if batch_size > examples:
+        raise ValueError(
+            f"batch_size is {batch_size}, more than the {examples} training images; use full for all of them."
+        )
+    steps_per_epoch = examples // batch_size
+    schedule = make_schedule(config, steps_per_epoch)
+    return Experiment(
+        config=config,
+        dataset=dataset,
+        model=model,
+        loss=_loss(config),
+        mean=tuple(map(float, mean)),
+        std=tuple(map(float, std)),
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+        schedule=schedule,
+        optimizer=make_optimizer(config, schedule),
+    )
+
+
+def _check_fits(name: str, model: Layer, dataset: Dataset) -> None:
+    def logits(key: Array, x: Array) -> Array:
+        params, state = model.init(key, jax.ShapeDtypeStruct(x.shape, x.dtype))
+        return model.apply(params, state, x, train=False)[0]
+
+    image = jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32)
+    shape = jax.eval_shape(logits, jax.random.key(0), image).shape[1:]
+    if shape != (len(dataset.classes),):
+        raise ValueError(
+            f"the model {name} turns an image into outputs of shape {shape}; expected ({len(dataset.classes)},), one "
+            f"for each class of {dataset.name}. Choose a model with a dense head, such as lenet5."
+        )
+
+
+def _loss(config: TrainConfig) -> Loss:
+    """One loss per example from logits (n, classes) and integer labels (n,)."""
+    if config.loss == "softmax":
+        assert config.label_smoothing is not None  # TrainConfig fills it in
+        return functools.partial(ops.softmax_cross_entropy, label_smoothing=config.label_smoothing)
+
+    def one_against_all(logits: Array, labels: Array) -> Array:
+        return ops.sigmoid_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype))
+
+    return one_against_all

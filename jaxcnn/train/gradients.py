@@ -1,0 +1,129 @@
+"""A network's handwritten gradients against those that JAX derives itself, in float64."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxcnn.layers import Layer, Params, State, backprop
+from jaxcnn.ops import backward
+from jaxcnn.train.experiment import Evaluation, Experiment
+from jaxcnn.train.state import TrainState
+from jaxcnn.train.step import Loss
+
+TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class LayerGradient:
+    """One layer's norms (Euclidean), and its largest difference; None where a layer has no parameters."""
+
+    path: str
+    gradient: float | None
+    delta: float
+    difference: float | None
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What `check_gradients` found, first layer first."""
+
+    layers: tuple[LayerGradient, ...]
+    arrays: int
+    images: int
+
+    @property
+    def largest(self) -> float:
+        """The largest relative difference of any layer."""
+        return max((d.difference for d in self.layers if d.difference is not None), default=0.0)
+
+    @property
+    def agrees(self) -> bool:
+        return self.largest <= TOLERANCE  # False for NaN, too
+
+    def __str__(self) -> str:
+        verdict = "agree" if self.agrees else "DO NOT agree"
+        return (
+            f"handwritten gradients {verdict} with jax.grad: largest difference {self.largest:.1e} relative "
+            f"over {self.arrays} arrays (float64, {self.images} images)"
+        )
+
+
+def check_gradients(model: Layer, loss: Loss, train: TrainState, x: ArrayLike, labels: ArrayLike) -> GradientCheck:
+    """Compare `backprop` with `jax.grad` of the same mean loss under `backward("autodiff")`, both in float64.
+
+    A layer's difference is max |handwritten - derived| / max |derived| over all elements of all its arrays. The
+    arrays of a layer share one scale because a true gradient may be 0 (a bias before batch norm), where what is
+    left is rounding error.
+
+    Args:
+      x: inputs as the network takes them, (n, h, w, c), normalised.
+      labels: (n,) integers.
+    """
+    with jax.enable_x64(True):
+        params, state, x = jax.tree.map(_float64, (train.params, train.state, x))
+        labels = jnp.asarray(labels)
+        key = jax.random.key(0)  # the same dropout for both
+        paths: list[str] = []  # in the network's order, which a dict that leaves jit does not keep
+
+        def handwritten(params: Params, state: State, x: Array, labels: Array) -> tuple[Params, list[Array]]:
+            result = backprop(model, params, state, (x, labels), loss, key=key)
+            paths.extend(result.deltas)
+            return result.gradients, [jnp.sqrt(jnp.sum(delta**2)) for delta in result.deltas.values()]
+
+        def mean_loss(params: Params, state: State, x: Array, labels: Array) -> Array:
+            logits, _ = model.apply(params, state, x, train=True, key=key)
+            return jnp.mean(loss(logits, labels))
+
+        written, deltas = jax.device_get(jax.jit(handwritten)(params, state, x, labels))
+        with backward("autodiff"):
+            derived = jax.device_get(jax.jit(jax.grad(mean_loss))(params, state, x, labels))
+    ours, theirs = _by_layer(written), _by_layer(derived)
+    layers = tuple(
+        LayerGradient(
+            path=path,
+            gradient=_norm(ours[path]) if path in ours else None,
+            delta=float(delta),
+            difference=_difference(ours[path], theirs[path]) if path in ours else None,
+        )
+        for path, delta in zip(paths, deltas, strict=True)
+    )
+    return GradientCheck(layers, len(jax.tree.leaves(derived)), len(labels))
+
+
+def check_on_hardest(experiment: Experiment, train: TrainState, evaluation: Evaluation, images: int) -> GradientCheck:
+    """`check_gradients` on the test images that the network finds hardest.
+
+    Their gradients are large. Of an image that it is certain of, little but rounding error is left of p - y, and the
+    relative difference would say nothing.
+    """
+    dataset = experiment.dataset
+    chosen = evaluation.hardest(dataset.test_labels)[:images]
+    x = experiment.normalise(dataset.test_images[chosen])
+    return check_gradients(experiment.model, experiment.loss, train, x, dataset.test_labels[chosen])
+
+
+def _float64(x: ArrayLike) -> Array:
+    return jnp.asarray(np.asarray(x), jnp.float64)
+
+
+def _by_layer(gradients: Params) -> dict[str, list[np.ndarray]]:
+    """Layer path -> its arrays; the last part of an array's path is its name within the layer."""
+    layers: dict[str, list[np.ndarray]] = {}
+    for path, leaf in jax.tree.leaves_with_path(gradients):
+        layers.setdefault(jax.tree_util.keystr(path[:-1], simple=True, separator="/"), []).append(leaf)
+    return layers
+
+
+def _norm(arrays: list[Any]) -> float:
+    return float(np.sqrt(sum(np.sum(np.square(a)) for a in arrays)))
+
+
+def _difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
+    largest = max(float(np.max(np.abs(a - b))) for a, b in zip(ours, theirs, strict=True))
+    scale = max(float(np.max(np.abs(b))) for b in theirs)
+    return largest / scale if scale else largest

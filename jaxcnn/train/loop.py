@@ -1,0 +1,142 @@
+"""The training run: epochs of steps, an evaluation after each, checkpoints, and the pictures at the end."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from jaxcnn import data
+from jaxcnn.train import checkpoint
+from jaxcnn.train.config import TrainConfig
+from jaxcnn.train.experiment import Evaluation, Experiment, prepare
+from jaxcnn.train.interrupt import Interrupt, on_interrupt
+from jaxcnn.train.restore import load, save
+from jaxcnn.train.run_folder import DatasetFacts, RunFolder, check_out, start
+from jaxcnn.train.state import Metrics, TrainState
+
+
+class Watcher:
+    """Hears what a run does; override what you want to show."""
+
+    def started(self, run: RunFolder, experiment: Experiment, step: int) -> None:
+        """The first step is next, after `step` steps of an earlier, resumed run."""
+
+    def step_done(self, step: int, metrics: Metrics) -> None:
+        """`metrics` are the epoch's so far, on the device: looking at them waits for the step to finish."""
+
+    def epoch_done(self, record: dict[str, Any]) -> None:
+        """`record` is the epoch's line of metrics.jsonl."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `train` did. `evaluation` is of the last state, None if Ctrl-C ended the run."""
+
+    run: RunFolder
+    experiment: Experiment
+    state: TrainState
+    evaluation: Evaluation | None
+
+
+def train(config: TrainConfig, watch: Watcher | None = None) -> Result:
+    """Train as `config` says and leave everything in its run folder.
+
+    The same configuration gives the same final parameters, bit for bit, on the same machine and JAX version, also
+    when the run was interrupted at any step and resumed.
+
+    Raises ValueError or OSError for bad options, data or run folder, and FloatingPointError if the loss stops being
+    finite. Ctrl-C finishes the step, saves the checkpoint `last` and returns.
+    """
+    watch = watch or Watcher()
+    check_out(config)
+    dataset = data.load(config.data, data_dir=config.data_dir, image_size=config.image_size, skip_bad=config.skip_bad)
+    experiment = prepare(config, dataset)
+    facts = DatasetFacts(dataset.name, dataset.classes, dataset.image_shape, experiment.mean, experiment.std)
+    run = start(config, facts)
+    state, metrics = experiment.initial_state(), Metrics.zero()
+    if checkpoint.exists(run.checkpoint("last")):  # only a resumed run has one
+        state, metrics = load(run, experiment)
+    run.forget_metrics_after(int(state.step))
+    watch.started(run, experiment, int(state.step))
+    with on_interrupt() as interrupt:
+        state, evaluation = _epochs(run, experiment, state, metrics, watch, interrupt)
+    if evaluation is not None:
+        _draw(run, experiment, evaluation)
+    return Result(run, experiment, state, evaluation)
+
+
+def _epochs(
+    run: RunFolder,
+    experiment: Experiment,
+    state: TrainState,
+    metrics: Metrics,
+    watch: Watcher,
+    interrupt: Interrupt,
+) -> tuple[TrainState, Evaluation | None]:
+    """The final state and its evaluation; without the evaluation if an interrupt came first."""
+    config, dataset, per_epoch = experiment.config, experiment.dataset, experiment.steps_per_epoch
+    best = max((record["test_accuracy"] for record in run.metrics()), default=-math.inf)
+    evaluation = None
+    for epoch in range(int(state.step) // per_epoch, config.epochs):
+        began, step = time.perf_counter(), int(state.step)
+        for images, labels in data.train_batches(
+            dataset.train_images,
+            dataset.train_labels,
+            experiment.batch_size,
+            seed=config.seed,
+            epoch=epoch,
+            start=step - epoch * per_epoch,
+        ):
+            state, batch_metrics = experiment.train_step(state, images, labels)
+            metrics, step = metrics.plus(batch_metrics), step + 1
+            watch.step_done(step, metrics)
+            if interrupt.requested and step < (epoch + 1) * per_epoch:
+                _check_finite(metrics)
+                save(run, "last", state, metrics)
+                return state, None
+        _check_finite(metrics)
+        evaluation = experiment.evaluate(state)
+        if not math.isfinite(evaluation.loss):
+            raise _diverged(step)
+        train_loss, train_accuracy = metrics.means()
+        record = {
+            "epoch": epoch + 1,
+            "step": step,
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "test_loss": evaluation.loss,
+            "test_accuracy": evaluation.accuracy,
+            "learning_rate": float(experiment.schedule(step - 1)),
+            "seconds": round(time.perf_counter() - began, 3),
+        }
+        metrics = Metrics.zero()
+        run.append_metrics(record)
+        if evaluation.accuracy > best:
+            best = evaluation.accuracy
+            save(run, "best", state, metrics)
+        save(run, "last", state, metrics)
+        watch.epoch_done(record)
+        if interrupt.requested and epoch + 1 < config.epochs:
+            return state, None
+    return state, evaluation or experiment.evaluate(state)
+
+
+def _check_finite(metrics: Metrics) -> None:
+    if step := int(metrics.diverged_at):
+        raise _diverged(step)
+
+
+def _diverged(step: int) -> FloatingPointError:
+    return FloatingPointError(
+        f"the loss is no longer finite at step {step}: training has diverged. Lower --learning-rate, or give it a "
+        "--warmup. The checkpoints before that step are kept."
+    )
+
+
+def _draw(run: RunFolder, experiment: Experiment, evaluation: Evaluation) -> None:
+    from jaxcnn.report import curves, predictions
+
+    dataset = experiment.dataset
+    title = f"{experiment.config.model} on {dataset.name}"
+    curves.save(run.metrics(), run.path / "curves.png", title=title)
+    predictions.save(dataset, evaluation, run.path / "predictions.png", title=title)

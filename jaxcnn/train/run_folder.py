@@ -1,0 +1,172 @@
+"""The run folder: everything about a run, and the only place that a run writes to.
+
+config.json       the configuration, and the facts about the dataset that the network depends on
+metrics.jsonl     one JSON object per epoch
+checkpoints/      last and best, see checkpoint.py
+*.png             learning curves, test predictions, gradients
+"""
+
+import dataclasses
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from jaxcnn.train.config import TrainConfig
+
+_WRITTEN = ("config.json", "metrics.jsonl", "checkpoints", "curves.png", "predictions.png", "gradients.png")
+_PATHS = ("data_dir", "out")
+_MAY_CHANGE = ("epochs", "data_dir", "out", "overwrite", "resume")
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What the network's meaning depends on; mean and std are per channel, of pixels scaled to 0..1."""
+
+    name: str
+    classes: tuple[str, ...]
+    image_shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run on disk; made by `start`, found again by `open_run`."""
+
+    path: Path
+    config: TrainConfig
+    facts: DatasetFacts
+
+    def checkpoint(self, name: Literal["last", "best"]) -> Path:
+        """The folder of that checkpoint, for `checkpoint.save` and `checkpoint.restore`."""
+        return self.path / "checkpoints" / name
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The epochs so far, first to last."""
+        file = self.path / "metrics.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        with (self.path / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def forget_metrics_after(self, step: int) -> None:
+        """Drop epochs that ended after `step`: written, but lost with the checkpoint that was to follow them."""
+        kept = [json.dumps(record) + "\n" for record in self.metrics() if record["step"] <= step]
+        _write(self.path / "metrics.jsonl", "".join(kept))
+
+
+def check_out(config: TrainConfig) -> None:
+    """Raise early, before data is loaded, if the run may not start in `config.out`.
+
+    FileExistsError for a folder in use without `overwrite` or `resume`; ValueError if `overwrite` names a folder
+    that is no run, or `resume` one whose configuration differs; OSError if it cannot be written.
+    """
+    assert config.out is not None  # TrainConfig fills it in
+    out = config.out
+    if config.resume:
+        _check_same(open_run(out).config, config)
+    _check_writable(out)
+    used = any(out.iterdir()) and not config.resume
+    if used and not config.overwrite:
+        raise FileExistsError(
+            f"the run folder {out} exists already; choose another with --out, replace it with --overwrite, "
+            "or go on from its last checkpoint with --resume."
+        )
+    if used and not _is_run(out):
+        raise ValueError(
+            f"--overwrite would replace {out}, which is not a run folder (it holds no config.json of a run); "
+            "choose another with --out."
+        )
+
+
+def start(config: TrainConfig, facts: DatasetFacts) -> RunFolder:
+    """The run folder `config.out` with its config.json written; raises as `check_out` does.
+
+    With `overwrite`, what the earlier run wrote is removed and nothing else. With `resume`, ValueError if the
+    dataset is no longer the one that the run began with.
+    """
+    check_out(config)
+    assert config.out is not None
+    if config.resume and open_run(config.out).facts != facts:
+        raise ValueError(
+            f"cannot resume the run in {config.out}: its dataset has changed (classes, image shape or pixel "
+            f"statistics). Compare {config.out / 'config.json'} with the data, or start again with --overwrite."
+        )
+    if config.overwrite:
+        for name in _WRITTEN:
+            path = config.out / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    run = RunFolder(config.out, config, facts)
+    options = dataclasses.asdict(config)
+    del options["overwrite"], options["resume"]  # said to one command; no part of what the run is
+    written = {
+        "config": {name: str(value) if isinstance(value, Path) else value for name, value in options.items()},
+        "dataset": dataclasses.asdict(facts),
+    }
+    _write(run.path / "config.json", json.dumps(written, indent=2) + "\n")
+    return run
+
+
+def open_run(path: Path) -> RunFolder:
+    """The run in `path`. Raises FileNotFoundError if there is none, ValueError if its config.json is damaged."""
+    file = path / "config.json"
+    if not file.is_file():
+        raise FileNotFoundError(f"{path} is not a run folder: it holds no config.json. Make one with jaxcnn train.")
+    try:
+        written = json.loads(file.read_text())
+        values: dict[str, Any] = {
+            k: Path(v) if k in _PATHS and v is not None else v for k, v in written["config"].items()
+        }
+        config = TrainConfig(**values)
+        facts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in written["dataset"].items()}
+        return RunFolder(path, config, DatasetFacts(**facts))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{file} is not the config.json of a run: {error}.") from error
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        open_run(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _check_writable(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"the run folder {out} cannot be written ({error.strerror}); choose another with --out."
+        ) from error
+
+
+def _check_same(before: TrainConfig, now: TrainConfig) -> None:
+    different = [
+        f"{field.name} was {getattr(before, field.name)!r} and is now {getattr(now, field.name)!r}"
+        for field in dataclasses.fields(TrainConfig)
+        if field.name not in _MAY_CHANGE and getattr(before, field.name) != getattr(now, field.name)
+    ]
+    if now.epochs < before.epochs:
+        different.append(f"epochs was {before.epochs} and is now {now.epochs} (it may only grow)")
+    if different:
+        raise ValueError(
+            f"cannot resume the run in {now.out} with other options: {'; '.join(different)}. "
+            f"Go on with: {before.command()} --resume"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file in one move, so that a killed write leaves the old one."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text)
+    new.replace(path)

@@ -1,0 +1,51 @@
+"""What training changes from step to step, and what it measures, as pytrees that live on the device."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxcnn.layers import Params, State
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrainState:
+    """Everything that the next step depends on; a checkpoint of it continues a run bit for bit."""
+
+    params: Params
+    state: State  # batch norm's running statistics
+    opt_state: Any
+    step: Array  # int32, steps done; tells the epoch and the place in it
+    key: Array  # the run's key; each step folds `step` into it and never changes it
+
+
+class Metrics(NamedTuple):
+    """Sums over examples: of a batch, or, added up by `plus`, of an epoch so far."""
+
+    loss: Array
+    correct: Array
+    examples: Array
+    diverged_at: Array  # int32, the first step (counted from 1) whose loss was not finite; 0 for none
+
+    @classmethod
+    def zero(cls) -> "Metrics":
+        return cls(jnp.float32(0), jnp.float32(0), jnp.float32(0), jnp.int32(0))
+
+    @jax.jit
+    def plus(self, later: "Metrics") -> "Metrics":
+        """These examples and those of `later`, which came after them."""
+        diverged_at = jnp.where(self.diverged_at > 0, self.diverged_at, later.diverged_at)
+        return Metrics(
+            self.loss + later.loss,
+            self.correct + later.correct,
+            self.examples + later.examples,
+            diverged_at,
+        )
+
+    def means(self) -> tuple[float, float]:
+        """(mean loss, accuracy), fetched from the device; NaN before the first example."""
+        loss, correct, examples, _ = map(float, jax.device_get(self))
+        return (loss / examples, correct / examples) if examples else (float("nan"), float("nan"))

@@ -1,0 +1,177 @@
+"""The `jaxcnn` command as a newcomer types it: what it prints, its exit codes, its errors."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from jaxcnn.cli.main import main
+from jaxcnn.train import gradients
+from tests.train.tiny import config
+
+
+@pytest.fixture
+def jaxcnn(capfd):
+    """Run the command in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as exit:
+            main([str(argument) for argument in arguments])
+        return exit.value.code, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def run_folder(trained, tmp_path):
+    return shutil.copytree(trained.run.path, tmp_path / "run")
+
+
+def test_train_prints_a_line_an_epoch_the_check_and_the_result(jaxcnn, tmp_path):
+    code, out, _ = jaxcnn(*config(tmp_path / "run").command().split()[1:])
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].startswith("tiny, ") and lines[0].endswith(
+        "on digits: 1,437 images to train on and 360 to test, 8×8×1, 10 classes"
+    )
+    assert re.split("  +", lines[1]) == [
+        "epoch",
+        "train loss",
+        "train accuracy",
+        "test loss",
+        "test accuracy",
+        "seconds",
+    ]
+    assert [line.split()[0] for line in lines[2:4]] == ["1", "2"]
+    assert re.fullmatch(r"handwritten gradients agree with jax\.grad: largest difference .*", lines[4])
+    assert lines[5] == f"test accuracy {float(lines[3].split()[4]):.4f}"
+    assert lines[6] == f"run folder {tmp_path / 'run'}"
+    assert len(lines) == 7 and "\033" not in out
+
+
+def test_train_with_wrong_gradients_says_so_and_fails(jaxcnn, tmp_path, monkeypatch):
+    true = gradients.backprop
+
+    def doubled(*arguments, **options):
+        result = true(*arguments, **options)
+        head = {name: 2 * g for name, g in result.gradients["head"].items()}
+        return result._replace(gradients=result.gradients | {"head": head})
+
+    monkeypatch.setattr(gradients, "backprop", doubled)
+    code, out, _ = jaxcnn(*config(tmp_path / "run", epochs=1).command().split()[1:])
+    assert code == 1
+    assert "handwritten gradients DO NOT agree with jax.grad: largest difference 1.0e+00" in out
+
+
+def test_eval_prints_each_class_and_the_totals(jaxcnn, trained):
+    code, out, _ = jaxcnn("eval", trained.run.path)
+    rows = [re.split(r"\s*│\s*", line.strip("│ ")) for line in out.splitlines() if line.startswith("│")]
+    assert code == 0
+    assert [row[0] for row in rows] == list("0123456789")
+    assert sum(int(row[1]) for row in rows) == 360
+    right = sum(int(row[2]) for row in rows)
+    assert right / 360 == trained.evaluation.accuracy
+    assert out.splitlines()[-2:] == [
+        f"test loss {trained.evaluation.loss:.4f}",
+        f"test accuracy {trained.evaluation.accuracy:.4f}",
+    ]
+
+
+def test_eval_of_the_best_checkpoint(jaxcnn, trained):
+    best = max(record["test_accuracy"] for record in trained.run.metrics())
+    code, out, _ = jaxcnn("eval", trained.run.path, "--checkpoint", "best")
+    assert code == 0 and out.endswith(f"test accuracy {best:.4f}\n")
+
+
+def test_check_prints_the_layers_and_draws(jaxcnn, run_folder):
+    code, out, _ = jaxcnn("check", run_folder, "--images", "4")
+    assert code == 0
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("│")] == [
+        *("conv", "bn", "relu", "drop", "flatten", "head")
+    ]
+    assert "relative over 6 arrays (float64, 4 images)" in out
+    assert (run_folder / "gradients.png").stat().st_size > 10_000
+
+
+def test_check_of_a_network_of_another_shape_fails(jaxcnn, run_folder):
+    file = run_folder / "config.json"
+    file.write_text(file.read_text().replace('"model": "tiny"', '"model": "lenet5"'))
+    code, _, err = jaxcnn("check", run_folder)
+    assert code == 2 and err.startswith("error: the checkpoint ") and "is of another network or optimizer" in err
+
+
+def test_summary(jaxcnn):
+    code, out, _ = jaxcnn("summary", "lenet5", "--input", "28,28,1", "--classes", "7")
+    assert code == 0
+    assert "conv1" in out and "28×28×6" in out and "head" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("eval", "/nowhere/run"), "/nowhere/run is not a run folder"),
+        (("check", "/nowhere/run"), "/nowhere/run is not a run folder"),
+        (("check", "/nowhere/run", "--images", "0"), "--images is 0; expected 1 or more"),
+        (("summary", "lenet", "--input", "28,28,1"), "Did you mean 'lenet5'?"),
+        (("summary", "lenet5", "--input", "28x28"), "--input is '28x28'; expected the sizes and the channels"),
+        (("summary", "lenet5", "--input", "28,0,1"), "--input is '28,0,1'; expected the sizes and the channels"),
+        (("summary", "lenet5", "--input", "28,28,1", "--classes", "0"), "--classes is 0; expected 1 or more"),
+        (("train", "--out", "/proc/run"), "the run folder /proc/run cannot be written"),
+    ],
+)
+def test_an_error_is_one_line(jaxcnn, arguments, message):
+    code, out, err = jaxcnn(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "--epochs", "0"), "epochs is 0; expected 1 or more"),
+        (("train", "--optimizer", "sdg"), "invalid choice"),
+        (("train", "--optimiser", "sgd"), "--optimizer"),
+        ((), "train"),
+    ],
+)
+def test_a_misspelt_command_is_explained(jaxcnn, arguments, message):
+    code, out, err = jaxcnn(*arguments)
+    assert code == 2 and message in out + err
+
+
+def test_an_existing_run_is_refused(jaxcnn, trained):
+    code, _, err = jaxcnn("train", "--out", trained.run.path)
+    assert code == 2
+    assert "exists already; choose another with --out, replace it with --overwrite, or go on" in err
+
+
+def test_a_diverging_run_exits_with_1(jaxcnn, tmp_path):
+    arguments = config(tmp_path / "run", optimizer="sgd", learning_rate=1e30).command().split()[1:]
+    code, _, err = jaxcnn(*arguments)
+    assert code == 1
+    assert re.fullmatch(r"error: the loss is no longer finite at step \d+: .*Lower --learning-rate.*\n", err)
+
+
+def test_help_reads_well_and_imports_nothing_heavy():
+    program = (
+        "import sys\n"
+        "from jaxcnn.cli.main import main\n"
+        "try: main(['train', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = ['matplotlib', 'sklearn', 'orbax', 'optax', 'tensorflow_datasets', 'PIL']\n"
+        "print('imported:', [name for name in heavy if name in sys.modules])\n"
+    )
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "imported: []" in process.stdout, process.stderr
+    text = " ".join(process.stdout.replace("│", "").split())  # the lines of the box joined
+    for words in ("--batch-size INT|{full}", "(default: 0.005 for adam and adamw, else 0.05)", "--overwrite"):
+        assert words in text
+    assert "--no-overwrite" not in process.stdout
+
+
+def test_python_m_jaxcnn_is_the_command():
+    process = subprocess.run([sys.executable, "-m", "jaxcnn", "--help"], capture_output=True, text=True)
+    assert process.returncode == 0
+    assert [name in process.stdout for name in ("train", "eval", "summary", "check")] == [True] * 4

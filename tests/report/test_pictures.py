@@ -1,0 +1,106 @@
+"""Pictures: that what they should show is in the pixels, and in the order that they promise."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxcnn.data import Dataset
+from jaxcnn.report import curves, gradients, predictions, style
+from jaxcnn.train.experiment import Evaluation
+from jaxcnn.train.gradients import GradientCheck, LayerGradient
+
+
+def count(path, color):
+    """How many pixels have this colour, but for rounding."""
+    rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    return int((abs(pixels - rgb) <= 1).all(-1).sum())
+
+
+def records(n):
+    return [
+        {
+            "epoch": e,
+            "train_loss": 2 / e,
+            "test_loss": 1 / e,
+            "train_accuracy": 1 - 0.9 / e,
+            "test_accuracy": 1 - 0.5 / e,
+        }
+        for e in range(1, n + 1)
+    ]
+
+
+@pytest.mark.parametrize("n", [1, 30])
+def test_curves_show_train_and_test(tmp_path, n):
+    curves.save(records(n), tmp_path / "curves.png", title="lenet5 on digits")
+    assert count(tmp_path / "curves.png", style.FIRST) > 100
+    assert count(tmp_path / "curves.png", style.SECOND) > 100
+
+
+def test_curves_of_a_perfect_run_can_be_drawn(tmp_path):
+    perfect = [dict.fromkeys(records(1)[0], 0.0) | {"epoch": 1, "train_accuracy": 1.0, "test_accuracy": 1.0}]
+    curves.save(perfect, tmp_path / "curves.png", title="perfect")
+    assert count(tmp_path / "curves.png", style.SECOND) > 100
+
+
+def test_curves_without_epochs(tmp_path):
+    with pytest.raises(ValueError, match="there are no epochs to draw"):
+        curves.save([], tmp_path / "curves.png", title="")
+
+
+def pictures(channels, size=(6, 6)):
+    """Ten test images, each of one brightness, and 60 % for the true class of all but the first two."""
+    images = np.ones((10, *size, channels), np.uint8) * np.arange(20, 220, 20, dtype=np.uint8)[:, None, None, None]
+    labels = np.arange(10, dtype=np.int32) % 3
+    probabilities = np.full((10, 3), 0.2)
+    probabilities[range(10), np.where(np.arange(10) < 2, (labels + 1) % 3, labels)] = 0.6
+    dataset = Dataset("grays", images, labels, images, labels, ("ant", "bee", "a class with a long name"))
+    return dataset, Evaluation(0.5, 0.8, probabilities)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, (6, 6)), (3, (4, 8))])
+def test_predictions_show_every_image_and_the_mistakes_in_red(tmp_path, channels, size):
+    dataset, evaluation = pictures(channels, size)
+    predictions.save(dataset, evaluation, tmp_path / "p.png", title="net on grays")
+    for gray in dataset.test_images[:, 0, 0, 0]:
+        assert count(tmp_path / "p.png", f"#{gray:02x}{gray:02x}{gray:02x}") > 10_000
+    assert count(tmp_path / "p.png", style.WRONG) > 20
+
+
+def test_predictions_without_mistakes_have_no_red(tmp_path):
+    dataset, evaluation = pictures(1)
+    right = np.eye(3)[dataset.test_labels]
+    predictions.save(dataset, evaluation._replace(probabilities=right), tmp_path / "p.png", title="net on grays")
+    assert count(tmp_path / "p.png", style.WRONG) == 0
+
+
+CHECK = GradientCheck(
+    (
+        LayerGradient("conv1", 2.0, 1e-3, 1e-16),
+        LayerGradient("relu", None, 1e-2, None),
+        LayerGradient("dead", 0.0, 0.0, 0.0),
+        LayerGradient("head", 3.0, 0.1, 3e-16),
+    ),
+    arrays=6,
+    images=8,
+)
+
+
+def test_gradients_have_a_bar_for_each_norm_on_a_logarithmic_scale(tmp_path):
+    gradients.save(CHECK, tmp_path / "gradients.png", title="net on grays")
+    pixels = np.asarray(Image.open(tmp_path / "gradients.png").convert("RGB"))
+    orange = (pixels == [int(style.SECOND[i : i + 2], 16) for i in (1, 3, 5)]).all(-1)
+    # Widest first: the bars of δ end at 0.1, 0.01 and 0.001, so their ends are equally far apart.
+    ends = sorted({int(row.nonzero()[0].max()) for row in orange[: len(orange) * 3 // 4] if row.sum() > 20})
+    ends = [e for i, e in enumerate(ends) if i == 0 or e - ends[i - 1] > 5]
+    assert len(ends) == 3 and ends[2] - ends[1] == pytest.approx(ends[1] - ends[0], abs=3)
+
+
+def test_the_table_says_what_the_check_found(tmp_path):
+    from rich.console import Console
+
+    console = Console(width=100, record=True, file=(tmp_path / "out").open("w"))
+    console.print(gradients.table(CHECK))
+    lines = [line.split() for line in console.export_text().splitlines()]
+    assert ["│", "conv1", "│", "2.000e+00", "│", "1.000e-03", "│", "1.0e-16", "│"] in lines
+    assert ["│", "relu", "│", "│", "1.000e-02", "│", "│"] in lines

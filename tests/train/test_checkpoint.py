@@ -1,0 +1,84 @@
+"""Checkpoints come back bit for bit, survive a killed write, and refuse another network."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxcnn.train import checkpoint
+from jaxcnn.train.state import Metrics, TrainState
+
+
+def train_state(features=3, value=0.1):
+    params = {"head": {"kernel": jnp.full((2, features), value), "bias": jnp.zeros(features)}}
+    opt_state = optax.adamw(0.1).init(params)
+    return TrainState(params, {"bn": {"mean": jnp.ones(2)}}, opt_state, jnp.int32(7), jax.random.key(3))
+
+
+def leaves(tree):
+    """Every array's bytes; a random key's are those of its data."""
+    is_key = lambda x: jnp.issubdtype(x.dtype, jax.dtypes.prng_key)  # noqa: E731
+    return [np.asarray(jax.random.key_data(x) if is_key(x) else x).tobytes() for x in jax.tree.leaves(tree)]
+
+
+def test_round_trip(tmp_path):
+    saved = {"train": train_state(), "metrics": Metrics.zero()}
+    assert not checkpoint.exists(tmp_path / "last")
+    checkpoint.save(tmp_path / "last", saved)
+    assert checkpoint.exists(tmp_path / "last")
+    back = checkpoint.restore(tmp_path / "last", jax.eval_shape(lambda: saved))
+    assert jax.tree.structure(back) == jax.tree.structure(saved)
+    assert leaves(back) == leaves(saved)
+
+
+def test_saving_replaces_and_leaves_one(tmp_path):
+    for value in (0.1, 0.2, 0.3):
+        checkpoint.save(tmp_path, train_state(value=value))
+    assert checkpoint.restore(tmp_path, train_state()).params["head"]["kernel"][0, 0] == jnp.float32(0.3)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_failed_write_keeps_the_previous_one_and_the_next_write_tidies_up(tmp_path):
+    checkpoint.save(tmp_path, train_state())
+    with pytest.raises(ValueError, match="object"):
+        checkpoint.save(tmp_path, {"not an array": object()})
+    (tmp_path / "9.orbax-checkpoint-tmp-1").mkdir()  # what a killed write leaves
+    assert leaves(checkpoint.restore(tmp_path, train_state())) == leaves(train_state())
+    checkpoint.save(tmp_path, train_state())
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_killed_process_leaves_a_whole_checkpoint(tmp_path):
+    program = (
+        "import sys, pathlib, jax.numpy as jnp; from jaxcnn.train import checkpoint\n"
+        "for i in range(10**6):\n"
+        "    checkpoint.save(pathlib.Path(sys.argv[1]), [jnp.full((300, 300), i), jnp.full(5, i)])\n"
+        "    print(i, flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
+    )
+    done = next(int(line) for line in process.stdout if int(line) == 5)
+    process.kill()
+    process.communicate()
+    like = [jnp.zeros((300, 300), jnp.int32), jnp.zeros(5, jnp.int32)]
+    values = np.unique(np.concatenate([np.ravel(leaf) for leaf in checkpoint.restore(tmp_path, like)]))
+    assert len(values) == 1 and values[0] >= done
+
+
+def test_refuses_another_network(tmp_path):
+    checkpoint.save(tmp_path, train_state(features=3))
+    message = r"of another network or optimizer: its params/head/bias has shape \(3,\), expected \(4,\)"
+    with pytest.raises(ValueError, match=message):
+        checkpoint.restore(tmp_path, train_state(features=4))
+    with pytest.raises(ValueError, match="another network or optimizer"):
+        checkpoint.restore(tmp_path, {"params": {}})
+
+
+def test_says_that_there_is_none(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
+        checkpoint.restore(tmp_path / "best", train_state())

@@ -1,0 +1,75 @@
+"""Options: what fills in those not given, what is refused, and the command that gives them again."""
+
+from pathlib import Path
+
+import pytest
+import tyro
+
+from jaxcnn.train.config import TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "decay"), [("adamw", 0.005, 0.05), ("adam", 0.005, 0.0), ("nesterov", 0.05, 0.0005)]
+)
+def test_the_optimizer_decides_rate_and_decay_unless_given(optimizer, rate, decay):
+    config = TrainConfig(optimizer=optimizer)
+    assert (config.learning_rate, config.weight_decay) == (rate, decay)
+    config = TrainConfig(optimizer=optimizer, learning_rate=1.0, weight_decay=0.0)
+    assert (config.learning_rate, config.weight_decay) == (1.0, 0.0)
+
+
+def test_the_loss_decides_the_label_smoothing_unless_given():
+    assert TrainConfig().label_smoothing == 0.1
+    assert TrainConfig(label_smoothing=0.0).label_smoothing == 0.0
+    assert TrainConfig(loss="sigmoid").label_smoothing == 0.0
+
+
+def test_the_run_folder_is_named_after_data_and_model(tmp_path):
+    (tmp_path / "pets").mkdir()
+    assert TrainConfig().out == Path("runs/digits-lenet5")
+    assert TrainConfig(data="imagenet_resized/32x32").out == Path("runs/imagenet_resized-32x32-lenet5")
+    assert TrainConfig(data=str(tmp_path / "pets")).out == Path("runs/pets-lenet5")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0; expected 1 or more"),
+        ({"batch_size": 0}, "batch_size is 0; expected 1 or more, or full"),
+        ({"batch_size": "all"}, "batch_size is 'all'; expected 1 or more, or full"),
+        ({"image_size": 0}, "image_size is 0; expected 1 or more pixels"),
+        ({"optimizer": "sdg"}, "optimizer is 'sdg'; expected one of sgd, momentum"),
+        ({"schedule": "linear"}, "schedule is 'linear'; expected one of constant, step"),
+        ({"loss": "hinge"}, "loss is 'hinge'; expected one of softmax, sigmoid"),
+        ({"augment": "cutout"}, "augment is 'cutout'; expected one of none, shift"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0; expected a positive number"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan; expected a positive number"),
+        ({"momentum": 1.0}, "momentum is 1.0; expected 0 or more and less than 1"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1; expected 0 or more"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0; expected 0 or more and less than 1"),
+        ({"label_smoothing": 0.1, "loss": "sigmoid"}, "smoothing belongs to --loss softmax"),
+        ({"warmup": 9.0, "epochs": 9}, "warmup is 9.0; expected 0 or more epochs and fewer than all 9"),
+        ({"warmup": 1.0}, "onecycle brings its own rise"),
+        ({"seed": -1}, "seed is -1; expected an int from 0"),
+        ({"overwrite": True, "resume": True}, "overwrite and resume are both set; choose one"),
+    ],
+)
+def test_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**options)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainConfig(),
+        TrainConfig(loss="sigmoid", optimizer="sgd", batch_size="full", augment="flip-shift", out=Path("a folder/run")),
+        TrainConfig(data="cifar10", data_dir=Path("/d"), weight_decay=0.0, skip_bad=True, seed=3),
+    ],
+)
+def test_command_gives_the_same_configuration(config):
+    import shlex
+
+    words = shlex.split(config.command())
+    assert words[:2] == ["jaxcnn", "train"]
+    assert tyro.cli(TrainConfig, args=words[2:], config=(tyro.conf.FlagCreatePairsOff,)) == config

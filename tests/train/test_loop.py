@@ -1,0 +1,164 @@
+"""Whole runs: what they leave, that they repeat bit for bit, and how they stop."""
+
+import json
+import math
+import shutil
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcnn.train import experiment, loop
+from jaxcnn.train.loop import Watcher, train
+from jaxcnn.train.restore import restore
+from tests.train.test_checkpoint import leaves
+from tests.train.tiny import STEPS, config
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(trained, monkeypatch):
+    """Only the run that all share draws them."""
+    monkeypatch.setattr(loop, "_draw", lambda *arguments: None)
+
+
+class CtrlC(Watcher):
+    """Presses Ctrl-C once, after a step."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def step_done(self, step, metrics):
+        if step == self.at:
+            signal.raise_signal(signal.SIGINT)
+
+
+def figures(result):
+    """The run's metrics without the times."""
+    return [{k: v for k, v in record.items() if k != "seconds"} for record in result.run.metrics()]
+
+
+def test_a_run_leaves_everything_in_its_folder(trained):
+    path = trained.run.path
+    names = {"config.json", "metrics.jsonl", "checkpoints", "curves.png", "predictions.png"}
+    assert {child.name for child in path.iterdir()} == names
+    records = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    assert [(record["epoch"], record["step"]) for record in records] == [(1, STEPS), (2, 2 * STEPS)]
+    assert records[-1]["test_accuracy"] == trained.evaluation.accuracy > 0.2  # chance is 0.1
+    assert records[1]["train_loss"] < records[0]["train_loss"]
+    assert records[-1]["learning_rate"] == float(trained.experiment.schedule(2 * STEPS - 1))
+    facts = trained.run.facts
+    assert (facts.classes, facts.image_shape) == (tuple("0123456789"), (8, 8, 1))
+
+
+def test_evaluation_is_of_the_test_images(trained):
+    dataset, evaluation = trained.experiment.dataset, trained.evaluation
+    assert evaluation.probabilities.shape == (360, 10)
+    p = evaluation.probabilities[np.arange(360), dataset.test_labels]
+    assert evaluation.loss == pytest.approx(-np.log(p).mean(), rel=1e-5)
+    assert evaluation.accuracy == (evaluation.probabilities.argmax(1) == dataset.test_labels).mean()
+    order = evaluation.hardest(dataset.test_labels)
+    right = (evaluation.probabilities.argmax(1) == dataset.test_labels)[order]
+    assert sorted(order) == list(range(360)) and (np.diff(right.astype(int)) >= 0).all()
+    assert (np.diff(p[order][~right]) >= 0).all() and (np.diff(p[order][right]) >= 0).all()
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(trained, tmp_path):
+    again = train(config(tmp_path / "again"))
+    assert leaves(again.state) == leaves(trained.state)
+    assert figures(again) == figures(trained)
+    other = train(config(tmp_path / "other", seed=1))
+    assert leaves(other.state.params) != leaves(trained.state.params)
+
+
+@pytest.mark.parametrize("at", [2, STEPS, STEPS + 3])
+def test_interrupted_and_resumed_ends_in_the_same_bits(trained, tmp_path, at):
+    stopped = train(config(tmp_path), CtrlC(at))
+    assert stopped.evaluation is None and stopped.state.step == at
+    assert leaves(restore(tmp_path).state) == leaves(stopped.state)
+    resumed = train(config(tmp_path, resume=True))
+    assert leaves(resumed.state) == leaves(trained.state)
+    assert figures(resumed) == figures(trained)
+
+
+def test_a_finished_run_resumed_changes_nothing_and_more_epochs_go_on(trained, tmp_path):
+    shutil.copytree(trained.run.path, tmp_path, dirs_exist_ok=True)
+    resumed = train(config(tmp_path, resume=True))
+    assert leaves(resumed.state) == leaves(trained.state)
+    assert resumed.evaluation.accuracy == trained.evaluation.accuracy
+    longer = train(config(tmp_path, epochs=3, resume=True))
+    assert [record["epoch"] for record in longer.run.metrics()] == [1, 2, 3]
+    assert longer.state.step == 3 * STEPS
+
+
+def test_best_is_the_epoch_with_the_highest_test_accuracy(tmp_path, monkeypatch):
+    accuracies = iter([0.5, 0.7, 0.6])
+    evaluate = experiment.Experiment.evaluate
+    monkeypatch.setattr(
+        experiment.Experiment, "evaluate", lambda self, state: evaluate(self, state)._replace(accuracy=next(accuracies))
+    )
+    train(config(tmp_path, epochs=3))
+    assert restore(tmp_path, "best").state.step == 2 * STEPS
+    assert restore(tmp_path, "last").state.step == 3 * STEPS
+
+
+def test_a_diverging_loss_stops_the_run_and_keeps_the_good_checkpoint(tmp_path, monkeypatch):
+    rates = lambda config, steps: lambda step: jnp.where(step < STEPS + 1, 1e-3, 1e30)  # noqa: E731
+    monkeypatch.setattr(experiment, "make_schedule", rates)
+    # The second update of the second epoch is the first enormous one, the third step's loss enormous but finite.
+    with pytest.raises(FloatingPointError, match=f"no longer finite at step {STEPS + 4}.*Lower --learning-rate"):
+        train(config(tmp_path, epochs=3))
+    kept = restore(tmp_path)
+    assert kept.state.step == STEPS
+    assert math.isfinite(kept.experiment.evaluate(kept.state).loss)
+
+
+def test_bad_options_are_refused_before_the_run_folder_is_touched(trained, tmp_path):
+    shutil.copytree(trained.run.path, tmp_path, dirs_exist_ok=True)
+    before = (tmp_path / "metrics.jsonl").read_text()
+    with pytest.raises(ValueError, match="batch_size is 9999, more than the 1437 training images; use full"):
+        train(config(tmp_path, overwrite=True, batch_size=9999))
+    with pytest.raises(ValueError, match=r"the model two_filters turns an image into outputs of shape \(4, 4, 10\)"):
+        train(config(tmp_path, overwrite=True, model="two_filters"))
+    with pytest.raises(ValueError, match="Did you mean 'lenet5'"):
+        train(config(tmp_path, overwrite=True, model="lenet"))
+    assert (tmp_path / "metrics.jsonl").read_text() == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": "full", "optimizer": "sgd", "learning_rate": 0.1},
+        {"loss": "sigmoid", "augment": "flip-shift"},
+        {"label_smoothing": 0.1, "augment": "none", "schedule": "cosine", "warmup": 1.0},
+    ],
+)
+def test_options_train(tmp_path, options):
+    result = train(config(tmp_path, epochs=4, **options))
+    losses = [record["train_loss"] for record in result.run.metrics()]
+    assert losses[-1] < losses[0]
+    if result.experiment.batch_size == 1437:
+        assert result.state.step == 4
+    sums = result.evaluation.probabilities.sum(1)
+    assert np.allclose(sums, 1, atol=1e-5) == (result.experiment.config.loss == "softmax")
+
+
+def test_restore_names_what_is_missing_or_changed(tmp_path, trained, monkeypatch):
+    stopped = train(config(tmp_path), CtrlC(2))
+    with pytest.raises(FileNotFoundError, match="has no checkpoint 'best' yet; take --checkpoint last"):
+        restore(stopped.run.path, "best")
+    from jaxcnn import data
+
+    changed = data.load("digits", image_size=9)
+    monkeypatch.setattr(data, "load", lambda *a, **k: changed)
+    with pytest.raises(
+        ValueError, match=r"now has the image shape \(9, 9, 1\), but the run .* was trained with \(8, 8"
+    ):
+        restore(stopped.run.path)
+
+
+def test_nothing_is_traced_anew_when_a_run_goes_on(trained):
+    assert trained.experiment.train_step._cache_size() == 1
+    assert trained.experiment.eval_step._cache_size() == 1
+    assert jax.tree.leaves(trained.state.params)[0].dtype == jnp.float32

@@ -1,0 +1,97 @@
+"""Which folders a run may use, what it writes there, and what it leaves alone."""
+
+import dataclasses
+import json
+
+import pytest
+
+from jaxcnn.train.run_folder import DatasetFacts, check_out, open_run, start
+from tests.train.tiny import config
+
+FACTS = DatasetFacts("digits", ("0", "1"), (8, 8, 1), (0.3,), (0.1234567890123,))
+
+
+def test_config_json_gives_the_run_back(tmp_path):
+    made = start(config(tmp_path / "a" / "run", overwrite=True, data_dir=tmp_path, batch_size="full"), FACTS)
+    found = open_run(tmp_path / "a" / "run")
+    assert found.facts == FACTS
+    assert found.config == dataclasses.replace(made.config, overwrite=False)
+
+
+def test_metrics_are_json_lines_and_can_be_cut(tmp_path):
+    run = start(config(tmp_path / "run"), FACTS)
+    assert run.metrics() == []
+    for epoch in (1, 2, 3):
+        run.append_metrics({"epoch": epoch, "step": 5 * epoch})
+    assert [json.loads(line)["epoch"] for line in (run.path / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
+    run.forget_metrics_after(12)
+    assert [record["epoch"] for record in run.metrics()] == [1, 2]
+
+
+def test_an_existing_run_is_refused_without_a_word(tmp_path):
+    start(config(tmp_path / "run"), FACTS)
+    with pytest.raises(FileExistsError, match="exists already; choose another with --out, replace it with --overwrite"):
+        check_out(config(tmp_path / "run"))
+
+
+def test_an_empty_folder_is_free(tmp_path):
+    check_out(config(tmp_path))
+
+
+def test_overwrite_removes_what_a_run_wrote_and_nothing_else(tmp_path):
+    run = start(config(tmp_path), FACTS)
+    run.append_metrics({"epoch": 1, "step": 5})
+    run.checkpoint("last").mkdir(parents=True)
+    (tmp_path / "notes.txt").write_text("mine")
+    start(config(tmp_path, overwrite=True, seed=1), FACTS)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "notes.txt"}
+    assert open_run(tmp_path).config.seed == 1
+
+
+@pytest.mark.parametrize("content", [None, "{}", '{"config": {"hidden_size": 768}, "dataset": {}}', "not json"])
+def test_overwrite_refuses_a_folder_that_is_no_run(tmp_path, content):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match="which is not a run folder"):
+        start(config(tmp_path, overwrite=True), FACTS)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"run folder .*/file/run cannot be written \(Not a directory\); choose another"):
+        check_out(config(tmp_path / "file" / "run"))
+
+
+def test_resume_names_the_options_that_differ_and_the_command_that_goes_on(tmp_path):
+    start(config(tmp_path), FACTS)
+    with pytest.raises(ValueError, match="with other options: model was 'tiny' and is now 'lenet5'; seed was 0") as e:
+        check_out(config(tmp_path, resume=True, seed=1, model="lenet5"))
+    assert f"Go on with: {config(tmp_path).command()} --resume" in str(e.value)
+
+
+def test_resume_may_raise_epochs_and_move_the_data(tmp_path):
+    start(config(tmp_path, epochs=2), FACTS)
+    start(config(tmp_path, epochs=3, data_dir=tmp_path, resume=True), FACTS)
+    assert open_run(tmp_path).config.epochs == 3
+    with pytest.raises(ValueError, match=r"epochs was 3 and is now 2 \(it may only grow\)"):
+        check_out(config(tmp_path, epochs=2, resume=True))
+
+
+def test_resume_refuses_a_dataset_that_has_changed(tmp_path):
+    start(config(tmp_path), FACTS)
+    with pytest.raises(ValueError, match="its dataset has changed"):
+        start(config(tmp_path, resume=True), dataclasses.replace(FACTS, mean=(0.31,)))
+
+
+def test_resume_without_a_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"is not a run folder: it holds no config\.json"):
+        check_out(config(tmp_path / "none", resume=True))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_damaged_config_json_is_named(tmp_path):
+    (tmp_path / "config.json").write_text('{"config": ')
+    with pytest.raises(ValueError, match=r"config\.json is not the config\.json of a run"):
+        open_run(tmp_path)

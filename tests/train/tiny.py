@@ -1,0 +1,75 @@
+"""A network that compiles fast, as model "tiny", and a short run of it on digits of 8 × 8.
+
+`python -m tests.train.tiny train ...` is the `jaxcnn` command that knows the model "tiny".
+"""
+
+from pathlib import Path
+
+import jax
+import pytest
+
+from jaxcnn import models
+from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, Dropout, Flatten, chain
+from jaxcnn.train.config import TrainConfig
+from jaxcnn.train.loop import train
+
+
+def tiny(classes=10):
+    return chain(
+        conv=Conv(4, stride=2),
+        bn=BatchNorm(),
+        relu=Activation("relu"),
+        drop=Dropout(0.1),
+        flatten=Flatten(),
+        head=Dense(classes),
+    )
+
+
+models.MODELS["tiny"] = tiny
+
+OPTIONS = {
+    "model": "tiny",
+    "image_size": 8,
+    "epochs": 2,
+    "batch_size": 128,
+    "learning_rate": 0.02,
+    "label_smoothing": 0.0,
+}
+STEPS = 1437 // 128  # an epoch
+
+
+def config(out: Path, **changes) -> TrainConfig:
+    return TrainConfig(**OPTIONS | {"out": out} | changes)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compile_once(tmp_path_factory):
+    """Let all runs of the session, in other processes too, share what XLA compiled: it takes most of their time."""
+    if jax.config.jax_compilation_cache_dir:
+        yield
+        return
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            jax.config.update(name, value)
+            patch.setenv(name.upper(), str(value))
+        yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+@pytest.fixture(scope="session")
+def trained(compile_once, tmp_path_factory):
+    """The result of a finished run; tests that change its folder copy it."""
+    return train(config(tmp_path_factory.mktemp("runs") / "trained"))
+
+
+if __name__ == "__main__":
+    from jaxcnn.cli.main import main
+
+    main()
