@@ -3,6 +3,8 @@
 import jax
 import pytest
 
+from tests.train.tiny import compile_once, trained  # noqa: F401  (fixtures)
+
 
 @pytest.fixture
 def x64():

@@ -103,7 +103,8 @@ def test_mistakes_are_refused(call, message):
 
 
 def test_every_model_is_tested():
-    assert set(SMALL) == set(MODELS)
+    shipped = {name for name, make in MODELS.items() if getattr(make, "func", make).__module__.startswith("jaxcnn.")}
+    assert set(SMALL) == shipped
 
 
 @pytest.mark.parametrize("name", SMALL)

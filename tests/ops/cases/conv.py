@@ -1,33 +1,7 @@
-"""The table that drives the tests of every rule: arrays and options chosen to hurt.
+"""Convolution and its two gradients, over every kind of geometry."""
 
-A rule in `RULES` without a row here fails `test_rules.py::test_every_rule_has_cases`.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-
-
-@dataclass(frozen=True)
-class Case:
-    """`arrays(rng)` returns the positional array arguments in float64 (labels and keys in their own dtype)."""
-
-    rule: str
-    name: str
-    arrays: Callable[[np.random.Generator], tuple[Any, ...]]
-    options: dict[str, Any] = field(default_factory=dict)
-    smooth: bool = True  # False where a kink (a tie, a zero) lies on the point, so that differences mean nothing
-
-    def __str__(self) -> str:
-        return f"{self.rule}-{self.name}"
-
-
-def normal(*shapes):
-    """An `arrays` function: standard normal values of these shapes; None for an absent argument."""
-    return lambda rng: tuple(None if s is None else rng.standard_normal(s) for s in shapes)
-
+from tests.ops.cases.case import Case, normal
+from tests.ops.naive.windows import windows
 
 # name, spatial sizes, window, options. Cin = 4 and Cout = 6 unless groups say otherwise, batch 2 unless named.
 GEOMETRIES = [
@@ -72,8 +46,6 @@ def _conv_cases():
 
 
 def _conv_gradient_cases():
-    from tests.ops.naive import windows
-
     for name, sizes, window, options in GEOMETRIES:
         cin = 4 // options.get("groups", 1)
         geometry = {"stride": 1, "padding": "SAME", "dilation": 1} | options
@@ -84,4 +56,4 @@ def _conv_gradient_cases():
         yield Case("conv_wgrad", name, normal(x, dy), options | {"window": window})
 
 
-CASES: list[Case] = [*_conv_cases(), *_conv_gradient_cases()]
+CASES = [*_conv_cases(), *_conv_gradient_cases()]

@@ -1,0 +1,36 @@
+"""Activations, over values of both signs, exact zeros and the far ends."""
+
+import numpy as np
+
+from tests.ops.cases.case import Case, away_from_zero, normal
+
+FAR = np.array([-700.0, -40.0, -11.0, -10.0, -3.0, -1e-8, 1e-8, 3.0, 10.0, 11.0, 40.0, 700.0])
+
+ELEMENTWISE = [
+    ("relu", {}),
+    ("leaky_relu", {}),
+    ("leaky_relu", {"slope": 0.3}),
+    ("leaky_relu", {"slope": 0.0}),
+    ("sigmoid", {}),
+    ("tanh", {}),
+    ("gelu", {}),
+    ("gelu", {"approximate": True}),
+    ("silu", {}),
+]
+
+
+def _cases():
+    for rule, options in ELEMENTWISE:
+        suffix = "".join(f"-{k}-{v}" for k, v in options.items())
+        yield Case(rule, f"2d{suffix}", away_from_zero((3, 5)), options)
+        yield Case(rule, f"far{suffix}", lambda rng: (FAR,), options, smooth=False)
+        yield Case(rule, f"zeros{suffix}", lambda rng: (np.array([[0.0, -0.0], [0.0, 2.0]]),), options, smooth=False)
+    for rule in ("softmax", "log_softmax"):
+        yield Case(rule, "rows", normal((3, 5)))
+        yield Case(rule, "axis-1", normal((2, 3, 4)), {"axis": 1})
+        yield Case(rule, "one-class", normal((3, 1)))
+        yield Case(rule, "vector", normal((4,)), {"axis": 0})
+        yield Case(rule, "far", lambda rng: (np.stack([FAR, -FAR]),), smooth=False)
+
+
+CASES = list(_cases())

@@ -1,0 +1,58 @@
+"""Dense and flatten, batch normalisation, dropout."""
+
+import jax
+
+from tests.ops.cases.case import Case, normal
+
+
+def _given_statistics(*shape, channels):
+    return lambda rng: (*normal(shape, *[(channels,)] * 3)(rng), rng.uniform(0.2, 3, channels))
+
+
+def _off_centre(*shape, channels):
+    """Channels with means and deviations of their own."""
+
+    def arrays(rng):
+        x, scale, bias = normal(shape, (channels,), (channels,))(rng)
+        return 3 + 2 * x, scale, bias
+
+    return arrays
+
+
+def _with_key(shape, make):
+    return lambda rng: (rng.standard_normal(shape), make(7))
+
+
+def _constant(rng):
+    """One channel does not vary at all: only epsilon keeps it finite."""
+    x = rng.standard_normal((6, 2))
+    x[:, 0] = 1.5
+    return x, *normal((2,), (2,))(rng)
+
+
+def _cases():
+    yield Case("dense", "2d", normal((4, 5), (5, 3), (3,)))
+    yield Case("dense", "no-bias", normal((4, 5), (5, 3), None))
+    yield Case("dense", "batch-1", normal((1, 5), (5, 1), (1,)))
+    yield Case("dense", "one-input", normal((3, 1), (1, 4), (4,)))
+    yield Case("dense", "rank-4", normal((2, 3, 2, 5), (5, 4), (4,)))
+    for shape in [(3, 4), (2, 4, 3, 5), (1, 2, 3), (5,)]:
+        yield Case("flatten", f"rank-{len(shape)}", normal(shape))
+
+    for name, shape in [("2d", (5, 3)), ("images", (2, 4, 3, 3)), ("1d", (3, 4, 2)), ("3d", (2, 3, 2, 2, 2))]:
+        yield Case("batch_norm", name, _off_centre(*shape, channels=shape[-1]))
+        yield Case("batch_norm_eval", name, _given_statistics(*shape, channels=shape[-1]))
+    yield Case("batch_norm", "batch-1", _off_centre(1, 4, 3, 2, channels=2))
+    yield Case("batch_norm", "two-values", _off_centre(2, 3, channels=3), {"epsilon": 0.1})
+    yield Case("batch_norm", "epsilon", _off_centre(4, 3, channels=3), {"epsilon": 0.5})
+    yield Case("batch_norm", "constant-channel", _constant, {"epsilon": 0.1})
+    yield Case("batch_norm", "nchw", _off_centre(2, 3, 4, 5, channels=3), {"layout": "NCHW"})
+    yield Case("batch_norm_eval", "batch-1", _given_statistics(1, 3, channels=3))
+    yield Case("batch_norm_eval", "nchw", _given_statistics(2, 3, 4, 5, channels=3), {"layout": "NCHW", "epsilon": 0.1})
+
+    yield Case("dropout", "typed-key", _with_key((3, 4, 5), jax.random.key), {"rate": 0.4})
+    yield Case("dropout", "raw-key", _with_key((40,), jax.random.PRNGKey), {"rate": 0.9})
+    yield Case("dropout", "rate-0", _with_key((3, 4), jax.random.key), {"rate": 0})
+
+
+CASES = list(_cases())

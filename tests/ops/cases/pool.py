@@ -1,0 +1,51 @@
+"""Pooling: windows that overlap, touch, and leave gaps; ties; borders that are divided right."""
+
+from tests.ops.cases.case import Case, distinct, normal, tied
+
+# name, spatial sizes, window, options. 3 channels, batch 2 unless named.
+GEOMETRIES = [
+    ("side-by-side", (4, 6), 2, {}),
+    ("remainder", (5, 7), 2, {}),
+    ("overlap", (7, 6), 3, {"stride": 2}),
+    ("overlap-by-one", (5, 4), 3, {"stride": 1}),
+    ("gaps", (8, 7), (2, 1), {"stride": 3}),
+    ("same", (5, 6), (3, 2), {"stride": 1, "padding": "SAME"}),
+    ("same-stride", (7, 5), 3, {"stride": 2, "padding": "SAME"}),
+    ("full-stride", (5, 4), (3, 2), {"stride": (2, 3), "padding": "FULL"}),
+    ("int-padding", (7, 6), 3, {"stride": 2, "padding": 1}),
+    ("asymmetric", (6, 5), (4, 3), {"stride": (3, 2), "padding": ((3, 0), (1, 2))}),
+    ("window-is-input", (4, 3), (4, 3), {}),
+    ("1x1", (3, 4), 1, {}),
+    ("1x1-stride", (3, 4), 1, {"stride": 2}),
+    ("1d", (9,), 4, {"stride": 3, "padding": ((2, 1),)}),
+    ("3d", (4, 5, 3), (2, 3, 2), {"stride": (2, 1, 2), "padding": ((0, 0), (1, 1), (1, 0))}),
+]
+
+
+def _cases():
+    for name, sizes, size, options in GEOMETRIES:
+        shape, options = (2, *sizes, 3), {"size": size} | options
+        yield Case("max_pool", name, distinct(shape), options)
+        yield Case("max_pool", f"{name}-ties", tied(shape), options, smooth=False)
+        yield Case("avg_pool", name, normal(shape), options)
+        if "padding" in options:
+            yield Case("avg_pool", f"{name}-count-padding", normal(shape), options | {"count_padding": True})
+    nchw = {"size": (3, 2), "stride": 2, "padding": 1, "layout": "NCHW"}
+    yield Case("max_pool", "nchw", distinct((2, 3, 5, 4)), nchw)
+    yield Case("avg_pool", "nchw", normal((2, 3, 5, 4)), nchw)
+    yield Case("max_pool", "batch-1-one-channel", distinct((1, 5, 4, 1)), {"size": 2})
+    yield Case("avg_pool", "batch-1-one-channel", normal((1, 5, 4, 1)), {"size": 2})
+
+    for name, shape, options in [
+        ("1d", (2, 5, 3), {}),
+        ("2d", (2, 4, 3, 5), {}),
+        ("3d", (2, 2, 3, 4, 2), {}),
+        ("1x1", (1, 1, 1, 3), {}),
+        ("nchw", (2, 3, 4, 5), {"layout": "NCHW"}),
+    ]:
+        yield Case("global_avg_pool", name, normal(shape), options)
+        yield Case("global_max_pool", name, distinct(shape), options)
+        yield Case("global_max_pool", f"{name}-ties", tied(shape), options, smooth=False)
+
+
+CASES = list(_cases())

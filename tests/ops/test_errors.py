@@ -1,0 +1,213 @@
+"""Bad input to every operation gets an error that names what is wrong and what to do."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcnn import ops
+
+X = jnp.zeros((2, 8, 6, 3))
+KERNEL = jnp.zeros((3, 3, 3, 4))
+PIXELS = np.zeros((2, 8, 6, 3), np.uint8)
+KEY = jax.random.key(0)
+C = jnp.ones(3)
+
+
+def conv(x=X, kernel=KERNEL, *args, **options):
+    return lambda: ops.conv(x, kernel, *args, **options)
+
+
+def max_pool(x=X, size=2, **options):
+    return lambda: ops.max_pool(x, size, **options)
+
+
+def avg_pool(x=X, size=2, **options):
+    return lambda: ops.avg_pool(x, size, **options)
+
+
+def norm(x=X, scale=C, bias=C, **options):
+    return lambda: ops.batch_norm(x, scale, bias, **options)
+
+
+def norm_eval(*arrays, **options):
+    return lambda: ops.batch_norm_eval(*arrays, **options)
+
+
+def dropout(x=X, key=KEY, rate=0.5):
+    return lambda: ops.dropout(x, key, rate=rate)
+
+
+def softmax_loss(logits, labels, **options):
+    return lambda: ops.softmax_cross_entropy(jnp.asarray(logits), labels, **options)
+
+
+def sigmoid_loss(logits, labels):
+    return lambda: ops.sigmoid_cross_entropy(logits, labels)
+
+
+LOGITS = np.zeros((2, 3), np.float32)
+
+# What is tried, and pieces that the message must hold: the argument, what was seen, the fix.
+BAD = {
+    "conv-single-image": (
+        conv(X[0]),
+        ["kernel has shape (3, 3, 3, 4)", "x has 1 spatial axes (shape (8, 6, 3)", "rank 3"],
+    ),
+    "conv-no-channels": (conv(X[0, :, :, 0]), ["x has shape (8, 6)", "x[None]", "x[..., None]"]),
+    "conv-rank-6": (conv(X[None, None]), ["x has shape (1, 1, 2, 8, 6, 3)"]),
+    "conv-integers": (conv(PIXELS), ["x has dtype uint8", "x.astype(jnp.float32) / 255"]),
+    "conv-integer-kernel": (conv(kernel=np.ones((3, 3, 3, 4), int)), ["kernel has dtype int"]),
+    "conv-kernel-rank": (conv(kernel=jnp.zeros((3, 3, 4))), ["kernel has shape (3, 3, 4)", "rank 4", "(h, w, cin"]),
+    "conv-channels": (conv(kernel=jnp.zeros((3, 3, 5, 4))), ["x has 3 channels", "takes 5", "(h, w, 3, 4)"]),
+    "conv-nchw-data": (conv(jnp.zeros((2, 3, 8, 6))), ["x has 6 channels", 'pass layout="NCHW"']),
+    "conv-nhwc-data": (conv(layout="NCHW"), ["takes 3", 'pass layout="NHWC"']),
+    "conv-layout": (conv(layout="NCWH"), ["layout is 'NCWH'", '"NHWC"', '"NCHW"']),
+    "conv-large-kernel": (
+        conv(kernel=jnp.zeros((9, 3, 3, 4)), padding="VALID"),
+        ["spans 9 along spatial axis 0", "size 8 + padding 0 + 0", "would be empty", 'padding="SAME"'],
+    ),
+    "conv-large-dilated-kernel": (conv(padding=1, dilation=5), ["spans 11", "size 8 + padding 1 + 1"]),
+    "conv-empty-axis": (conv(jnp.zeros((2, 0, 6, 3))), ["spatial sizes (0, 6)", "1 or longer"]),
+    "conv-zero-stride": (conv(stride=0), ["stride is 0", "positive ints"]),
+    "conv-negative-stride": (conv(stride=(1, -2)), ["stride is (1, -2)", "positive ints"]),
+    "conv-float-stride": (conv(stride=1.5), ["stride is 1.5", "positive ints"]),
+    "conv-bool-stride": (conv(stride=True), ["stride is True", "positive ints"]),
+    "conv-three-strides": (conv(stride=(1, 1, 1)), ["stride is (1, 1, 1)", "3 values for 2 spatial axes"]),
+    "conv-zero-dilation": (conv(dilation=0), ["dilation is 0", "positive ints"]),
+    "conv-padding-case": (conv(padding="same"), ["padding is 'same'", '"SAME"', "((1, 1), (1, 1))"]),
+    "conv-padding-flat": (conv(padding=(1, 2)), ["padding is (1, 2)", "pair for each of the 2 spatial axes"]),
+    "conv-padding-one-pair": (conv(padding=((1, 2),)), ["padding is ((1, 2),)", "each of the 2 spatial axes"]),
+    "conv-padding-negative": (conv(padding=-1), ["padding is -1", "an int of 0 or more"]),
+    "conv-padding-float": (conv(padding=0.5), ["padding is 0.5"]),
+    "conv-groups": (conv(kernel=jnp.zeros((3, 3, 1, 4)), groups=3), ["groups is 3", "divides the kernel's 4 output"]),
+    "conv-groups-0": (conv(groups=0), ["groups is 0", "1 or more"]),
+    "conv-groups-channels": (conv(groups=2), ["x has 3 channels", "groups=2, takes 6"]),
+    "conv-bias": (conv(X, KERNEL, jnp.zeros(3)), ["bias has shape (3,)", "expected (4,)"]),
+    "conv_dgrad-dy": (
+        lambda: ops.conv_dgrad(jnp.zeros((2, 8, 5, 4)), KERNEL, (8, 6)),
+        ["conv_dgrad: dy has spatial sizes (8, 5)", "has (8, 6)"],
+    ),
+    "conv_wgrad-dy": (
+        lambda: ops.conv_wgrad(X, jnp.zeros((2, 8, 6, 4)), (3, 3), stride=2),
+        ["conv_wgrad: dy has spatial sizes (8, 6)", "has (4, 3)"],
+    ),
+    "max_pool-single-image": (max_pool(X[0, :, :, 0]), ["max_pool: x has shape (8, 6)", "x[None]"]),
+    "max_pool-integers": (max_pool(PIXELS), ["max_pool: x has dtype uint8", "/ 255"]),
+    "max_pool-size-0": (max_pool(size=0), ["size is 0", "positive ints"]),
+    "max_pool-three-sizes": (max_pool(size=(2, 2, 2)), ["size is (2, 2, 2)", "2 spatial axes"]),
+    "max_pool-stride": (max_pool(stride=-1), ["stride is -1", "positive ints"]),
+    "max_pool-large": (max_pool(size=7), ["spans 7 along spatial axis 1", "size 6 + padding 0 + 0"]),
+    "max_pool-layout": (max_pool(layout="CHWN"), ["layout is 'CHWN'"]),
+    "max_pool-padding": (max_pool(padding="valid"), ["padding is 'valid'", '"VALID"']),
+    "max_pool-first-in-padding": (
+        max_pool(size=(2, 3), padding=((0, 0), (3, 0))),
+        ["along spatial axis 1 the first window", "padding (3, 0)", "size 6 there, the window 3", "at most 2 at each"],
+    ),
+    "max_pool-last-in-padding": (
+        max_pool(size=2, padding=((0, 3), (0, 0))),
+        ["along spatial axis 0 the last window", "padding (0, 3)", "at most 1 at each end"],
+    ),
+    "avg_pool-in-padding": (avg_pool(padding=2, count_padding=True), ["avg_pool: along spatial axis 0 the first"]),
+    "avg_pool-integers": (avg_pool(PIXELS), ["avg_pool: x has dtype uint8"]),
+    "avg_pool-rank": (avg_pool(jnp.zeros((2, 3))), ["avg_pool: x has shape (2, 3)"]),
+    "global_avg_pool-rank": (lambda: ops.global_avg_pool(jnp.zeros((2, 3))), ["global_avg_pool: x has shape (2, 3)"]),
+    "global_avg_pool-integers": (lambda: ops.global_avg_pool(PIXELS), ["dtype uint8"]),
+    "global_avg_pool-empty": (lambda: ops.global_avg_pool(jnp.zeros((2, 0, 4, 3))), ["sizes (0, 4)", "1 or longer"]),
+    "global_max_pool-empty": (lambda: ops.global_max_pool(jnp.zeros((2, 4, 0, 3))), ["sizes (4, 0)", "1 or longer"]),
+    "global_max_pool-layout": (lambda: ops.global_max_pool(X, layout="HWC"), ["layout is 'HWC'"]),
+    "dense-single": (lambda: ops.dense(jnp.zeros(4), jnp.zeros((4, 2))), ["x has shape (4,)", "x[None]"]),
+    "dense-integers": (lambda: ops.dense(PIXELS, jnp.zeros((3, 2))), ["dense: x has dtype uint8"]),
+    "dense-kernel-rank": (lambda: ops.dense(X, KERNEL), ["kernel has shape (3, 3, 3, 4)", "(in, out)"]),
+    "dense-features": (
+        lambda: ops.dense(jnp.zeros((2, 5)), jnp.zeros((4, 3))),
+        ["x has 5 features", "takes 4", "Give a kernel of shape (5, 3)"],
+    ),
+    "dense-image": (lambda: ops.dense(X, jnp.zeros((144, 3))), ["takes 144", "dense(flatten(x), kernel)"]),
+    "dense-bias": (
+        lambda: ops.dense(jnp.zeros((2, 4)), jnp.zeros((4, 3)), jnp.zeros(4)),
+        ["bias has shape (4,)", "expected (3,)"],
+    ),
+    "flatten-scalar": (lambda: ops.flatten(1.0), ["scalar", "(n, ...)"]),
+    "flatten-integers": (lambda: ops.flatten(PIXELS), ["flatten: x has dtype uint8"]),
+    "leaky_relu-negative": (lambda: ops.leaky_relu(X, slope=-0.1), ["slope is -0.1", "0 or more"]),
+    "leaky_relu-text": (lambda: ops.leaky_relu(X, slope="0.1"), ["slope is '0.1'"]),
+    "leaky_relu-nan": (lambda: ops.leaky_relu(X, slope=float("nan")), ["slope is nan"]),
+    "softmax-axis": (lambda: ops.softmax(LOGITS, axis=2), ["softmax: axis is 2", "one of x's 2 axes (shape (2, 3))"]),
+    "softmax-scalar": (lambda: ops.softmax(1.0), ["axis is -1", "0 axes (shape ())"]),
+    "log_softmax-axis": (lambda: ops.log_softmax(LOGITS, axis=-3), ["log_softmax: axis is -3"]),
+    "batch_norm-rank": (norm(jnp.zeros(3)), ["batch_norm: x has shape (3,)", "(n, c)"]),
+    "batch_norm-integers": (norm(PIXELS), ["batch_norm: x has dtype uint8"]),
+    "batch_norm-channels": (norm(scale=jnp.ones(5)), ["scale has shape (5,)", "x has 3 channels", "of shape (3,)"]),
+    "batch_norm-bias": (norm(bias=jnp.ones((1, 3))), ["bias has shape (1, 3)", "of shape (3,)"]),
+    "batch_norm-nchw-data": (norm(jnp.zeros((2, 3, 8, 6))), ["x has 6 channels", 'pass layout="NCHW"']),
+    "batch_norm-nhwc-data": (norm(layout="NCHW"), ["x has 8 channels", 'pass layout="NHWC"']),
+    "batch_norm-epsilon": (norm(epsilon=0), ["epsilon is 0", "positive number"]),
+    "batch_norm-single-value": (
+        norm(jnp.zeros((1, 1, 1, 3))),
+        ["one value for each channel", "2 or more examples", "batch_norm_eval"],
+    ),
+    "batch_norm_eval-var": (norm_eval(X, C, C, C, jnp.ones(2)), ["batch_norm_eval: var has shape (2,)"]),
+    "batch_norm_eval-layout": (norm_eval(X, C, C, C, C, layout="x"), ["layout is 'x'"]),
+    "dropout-rate-1": (dropout(rate=1), ["rate is 1", "0 <= rate < 1", "dropping"]),
+    "dropout-rate-negative": (dropout(rate=-0.1), ["rate is -0.1"]),
+    "dropout-rate-text": (dropout(rate="half"), ["rate is 'half'"]),
+    "dropout-seed": (dropout(key=0), ["key is 0", "jax.random.key(0)"]),
+    "dropout-no-key": (dropout(key=None), ["key is None", "jax.random.key(0)"]),
+    "dropout-many-keys": (dropout(key=jax.random.split(KEY)), ["an array of key", "shape (2,)"]),
+    "dropout-floats": (dropout(key=jnp.zeros(2)), ["an array of float32 with shape (2,)"]),
+    "dropout-integers": (dropout(PIXELS), ["dropout: x has dtype uint8"]),
+    "softmax_cross_entropy-integers": (softmax_loss(LOGITS.astype(int), [0, 1]), ["logits has dtype int"]),
+    "softmax_cross_entropy-rank": (softmax_loss(X, [0, 1]), ["logits has shape (2, 8, 6, 3)", "(n, k)"]),
+    "softmax_cross_entropy-labels": (
+        softmax_loss(LOGITS, np.zeros(3, int)),
+        ["labels has shape (3,)", "(2,)", "(2, 3)"],
+    ),
+    "softmax_cross_entropy-column": (softmax_loss(LOGITS, np.zeros((2, 1), int)), ["labels has shape (2, 1)"]),
+    "softmax_cross_entropy-floats": (
+        softmax_loss(LOGITS, np.zeros(2, np.float32)),
+        ["dtype float32", "must be integers", "labels.astype(jnp.int32)"],
+    ),
+    "softmax_cross_entropy-too-large": (
+        softmax_loss(LOGITS, [0, 3]),
+        ["labels holds 3", "classes 0 to 2", "labels - 1", "more outputs"],
+    ),
+    "softmax_cross_entropy-negative": (softmax_loss(LOGITS, [-1, 2]), ["labels holds -1", "classes 0 to 2"]),
+    "softmax_cross_entropy-smoothing": (
+        softmax_loss(LOGITS, [0, 1], label_smoothing=1.1),
+        ["label_smoothing is 1.1", "from 0 to 1"],
+    ),
+    "sigmoid_cross_entropy-classes": (
+        sigmoid_loss(LOGITS, np.array([0, 1])),
+        ["logits has shape (2, 3) and labels (2,)", "jax.nn.one_hot(labels, 3)"],
+    ),
+    "sigmoid_cross_entropy-column": (
+        sigmoid_loss(LOGITS[:, :1], np.zeros(2, np.float32)),
+        ["logits has shape (2, 1) and labels (2,)", "labels.reshape(logits.shape)"],
+    ),
+    "sigmoid_cross_entropy-range": (sigmoid_loss(LOGITS, LOGITS + 2), ["labels go from 2.0 to 2.0", "0 to 1"]),
+    "sigmoid_cross_entropy-nan": (sigmoid_loss(LOGITS, LOGITS + np.nan), ["labels go from nan"]),
+    "sigmoid_cross_entropy-scalar": (sigmoid_loss(0.0, 1.0), ["logits has shape ()", "(n, ...)"]),
+    "mse-shapes": (lambda: ops.mse(LOGITS[:, :1], LOGITS[:, 0]), ["prediction has shape (2, 1) and target (2,)"]),
+    "mse-integers": (lambda: ops.mse(LOGITS, np.zeros((2, 3), int)), ["mse: target has dtype int"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_message_says_what_is_wrong_and_what_to_do(name):
+    attempt, pieces = BAD[name]
+    with pytest.raises(ValueError) as caught:
+        attempt()
+    message = str(caught.value)
+    assert all(piece in message for piece in pieces), message
+    assert message.startswith(name.split("-")[0] + ": "), message
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "softmax", "log_softmax"])
+def test_activations_refuse_integers(name):
+    with pytest.raises(ValueError, match=f"{name}: x has dtype uint8; expected floats"):
+        getattr(ops, name)(PIXELS)
+
+
+def test_full_padding_with_a_stride_has_no_window_in_the_padding():
+    assert ops.max_pool(X, 3, stride=2, padding="FULL").shape == (2, 5, 4, 3)

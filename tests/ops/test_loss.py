@@ -1,0 +1,71 @@
+"""Facts about the losses that the table of cases does not say."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxcnn
+from jaxcnn.ops import mse, sigmoid_cross_entropy, softmax_cross_entropy
+
+
+def test_a_network_that_knows_nothing_loses_the_logarithm_of_the_classes():
+    np.testing.assert_allclose(softmax_cross_entropy(jnp.zeros((2, 10)), jnp.array([3, 9])), np.log(10), rtol=1e-6)
+    np.testing.assert_allclose(sigmoid_cross_entropy(jnp.zeros((2, 4)), jnp.ones((2, 4))), np.log(2), rtol=1e-6)
+
+
+def test_classes_and_their_one_hot_rows_lose_the_same():
+    logits, labels = jnp.arange(12.0).reshape(3, 4) / 7, jnp.array([2, 0, 3])
+    by_class = softmax_cross_entropy(logits, labels, label_smoothing=0.2)
+    for one_hot in (jax.nn.one_hot(labels, 4), jax.nn.one_hot(labels, 4, dtype=jnp.int32)):
+        np.testing.assert_allclose(softmax_cross_entropy(logits, one_hot, label_smoothing=0.2), by_class, rtol=1e-6)
+
+
+def test_the_gradient_is_the_probability_less_the_target():
+    logits, labels = jnp.array([[1.0, 2.0, 0.5]]), jnp.array([1])
+    dlogits = jax.grad(lambda z: softmax_cross_entropy(z, labels).sum())(logits)
+    np.testing.assert_allclose(dlogits, jax.nn.softmax(logits) - jax.nn.one_hot(labels, 3), atol=1e-7)
+
+
+@pytest.mark.parametrize("mode", ["handwritten", "autodiff"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_under_jit_a_label_that_is_no_class_makes_its_example_nan_and_no_other(mode, smoothing):
+    @jax.jit
+    def both(logits, labels):
+        loss, pull = jax.vjp(lambda z: softmax_cross_entropy(z, labels, label_smoothing=smoothing), logits)
+        return loss, pull(jnp.ones_like(loss))[0]
+
+    with jaxcnn.backward(mode):
+        loss, dlogits = both(jnp.arange(12.0).reshape(4, 3), jnp.array([0, 3, -1, 2]))
+    np.testing.assert_array_equal(np.isnan(loss), [False, True, True, False])
+    np.testing.assert_array_equal(np.isnan(dlogits), np.isnan(loss)[:, None] * np.ones((1, 3), bool))
+
+
+def test_labels_are_looked_at_wherever_their_values_are_known():
+    logits, labels = jnp.zeros((2, 3)), jnp.array([0, 3])
+    with pytest.raises(ValueError, match="labels holds 3"):
+        jax.jit(lambda z: softmax_cross_entropy(z, labels))(logits)
+    with pytest.raises(ValueError, match="labels holds 3"):
+        jax.grad(lambda z: softmax_cross_entropy(z, labels).sum())(logits)
+
+
+def test_far_logits_lose_exactly_their_distance_and_stay_finite():
+    logits = jnp.array([[1e4, -1e4]] * 2, jnp.float32)
+    loss, pull = jax.vjp(lambda z: softmax_cross_entropy(z, jnp.array([0, 1])), logits)
+    np.testing.assert_array_equal(loss, [0, 2e4])
+    np.testing.assert_array_equal(pull(jnp.ones(2))[0], [[0, 0], [1, -1]])
+
+    loss, pull = jax.vjp(sigmoid_cross_entropy, logits, jnp.array([[1.0, 0], [0, 1]]))
+    np.testing.assert_array_equal(loss, [0, 1e4])
+    assert all(np.isfinite(d).all() for d in pull(jnp.ones(2)))
+
+
+def test_a_confident_right_answer_keeps_its_small_loss():
+    """e⁻²⁰ and not 0: nothing is lost to a difference of large numbers."""
+    loss = sigmoid_cross_entropy(jnp.array([20.0, -20.0]), jnp.array([1.0, 0.0]))
+    np.testing.assert_allclose(loss, np.exp(-20.0), rtol=1e-5)
+
+
+def test_mean_over_all_axes_but_the_first():
+    assert mse(jnp.ones((2, 3, 4)), jnp.zeros((2, 3, 4))).tolist() == [1, 1]
+    assert mse(jnp.array([3.0, 1.0]), jnp.array([1.0, 1.0])).tolist() == [4, 0]

@@ -1,0 +1,99 @@
+"""The rule itself: which backward runs, the registry, and a rule written by a user."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxcnn
+from jaxcnn.ops.rule import RULES, rule
+
+
+@pytest.fixture
+def cube():
+    """y = x³ whose handwritten derivative is wrong on purpose, so that one sees who differentiated."""
+
+    @rule(
+        plain=lambda x, *, times: times * x**3,
+        forward=lambda x, *, times: (times * x**3, x),
+        backward=lambda x, dy, *, times: (-100 * times * dy,),
+    )
+    def cube(x, *, times=1.0):
+        """The door."""
+        return cube.apply(jnp.asarray(x), times=times)
+
+    yield cube
+    del RULES["cube"]
+
+
+def test_the_mode_chooses_who_differentiates(cube):
+    assert jax.grad(cube)(2.0) == -100
+    with jaxcnn.backward("autodiff"):
+        assert jax.grad(cube)(2.0) == 12
+        with jaxcnn.backward("handwritten"):
+            assert jax.grad(cube)(2.0) == -100
+        assert jax.grad(cube)(2.0) == 12
+    assert jax.grad(cube)(2.0) == -100
+
+
+def test_jit_never_reuses_the_other_mode(cube):
+    derivative = jax.jit(jax.grad(cube))
+    assert derivative(2.0) == -100
+    with jaxcnn.backward("autodiff"):
+        assert derivative(2.0) == 12
+    assert derivative(2.0) == -100
+
+
+def test_the_mode_may_be_chosen_inside_jit(cube):
+    @jax.jit
+    def both(x):
+        handwritten = jax.grad(cube)(x)
+        with jaxcnn.backward("autodiff"):
+            return handwritten, jax.grad(cube)(x)
+
+    assert both(2.0) == (-100, 12)
+
+
+def test_forward_mode_works_in_autodiff_only(cube):
+    with jaxcnn.backward("autodiff"):
+        assert jax.jvp(cube, (2.0,), (1.0,)) == (8, 12)
+        x, kernel = jnp.arange(5.0).reshape(1, 5, 1), jnp.ones((3, 1, 1))
+        y, dy = jax.jvp(lambda x: jaxcnn.ops.conv(x, kernel), (x,), (x,))
+        np.testing.assert_allclose(dy, y)
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jvp(cube, (2.0,), (1.0,))
+
+
+def test_a_users_rule_has_its_parts_options_and_name(cube):
+    assert cube(2.0, times=3.0) == 24
+    assert jax.grad(lambda x: cube(x, times=3.0))(2.0) == -300
+    assert cube.plain(2.0, times=1.0) == 8
+    assert cube.forward(2.0, times=1.0) == (8, 2.0)
+    assert cube.backward(2.0, 1.0, times=1.0) == (-100,)
+    assert cube.name == "cube" and repr(cube) == "Rule(cube)" and cube.__doc__ == "The door."
+    assert RULES["cube"] is cube
+
+
+def test_a_rule_works_under_vmap(cube):
+    np.testing.assert_allclose(jax.vmap(jax.grad(cube))(jnp.arange(3.0)), [-100] * 3)
+
+
+def test_a_second_rule_of_the_same_name_is_refused(cube):
+    with pytest.raises(ValueError, match="'cube' is already registered; choose another name"):
+
+        @rule(cube.plain, cube.forward, cube.backward)
+        def cube(x):
+            return x
+
+    assert RULES["cube"](2.0) == 8
+
+
+def test_an_unknown_mode_is_refused():
+    with pytest.raises(ValueError, match=r"mode is 'numeric'; expected \"handwritten\" or \"autodiff\""):
+        jaxcnn.backward("numeric")
+
+
+def test_every_rule_documents_its_backward():
+    for name, each in RULES.items():
+        assert each.backward.__doc__ and "cotangent" in each.backward.__doc__, name
+        assert each.__doc__ and f"{name}.backward" in each.__doc__ + f"{each.backward}", name
