@@ -124,9 +124,10 @@ def conv(
 def _check_shapes(x: Array, kernel: Array, bias: Array | None, groups: int, layout: Layout) -> None:
     window = ", ".join("dhw"[-(x.ndim - 2) :])
     if kernel.ndim != x.ndim:
+        single = " For a single image write x[None]." if kernel.ndim == x.ndim + 1 else ""
         raise ValueError(
             f"conv: kernel has shape {kernel.shape} and x has {x.ndim - 2} spatial axes (shape {x.shape}, "
-            f"channels last); expected a kernel of rank {x.ndim}, ({window}, cin / groups, cout)."
+            f"channels last); expected a kernel of rank {x.ndim}, ({window}, cin / groups, cout).{single}"
         )
     *_, cin, cout = kernel.shape
     if not isinstance(groups, int) or groups < 1 or cout % groups:

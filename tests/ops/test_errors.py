@@ -52,7 +52,7 @@ LOGITS = np.zeros((2, 3), np.float32)
 BAD = {
     "conv-single-image": (
         conv(X[0]),
-        ["kernel has shape (3, 3, 3, 4)", "x has 1 spatial axes (shape (8, 6, 3)", "rank 3"],
+        ["kernel has shape (3, 3, 3, 4)", "x has 1 spatial axes (shape (8, 6, 3)", "rank 3", "write x[None]"],
     ),
     "conv-no-channels": (conv(X[0, :, :, 0]), ["x has shape (8, 6)", "x[None]", "x[..., None]"]),
     "conv-rank-6": (conv(X[None, None]), ["x has shape (1, 1, 2, 8, 6, 3)"]),
