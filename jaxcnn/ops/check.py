@@ -1,5 +1,6 @@
 """What the doors of the operations share: refusing bad arrays with an error that says what to do."""
 
+import math
 from typing import Any, Literal
 
 import jax
@@ -90,3 +91,9 @@ def same_shape(op: str, first: str, a: Array, second: str, b: Array, hint: str =
         raise ValueError(
             f"{op}: {first} has shape {a.shape} and {second} {b.shape}; expected one shape (n, ...). {fix}"
         )
+
+
+def positive(op: str, argument: str, value: float) -> None:
+    """ValueError unless `value` is a positive, finite number."""
+    if not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ValueError(f"{op}: {argument} is {value!r}; expected a positive number, such as 1e-5.")

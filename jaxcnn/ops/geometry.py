@@ -85,7 +85,7 @@ def resolve_padding(
         totals = [max((-(-w // s) - 1) * s + e - w, 0) for w, e, s in zip(sizes, extents, strides, strict=True)]
         pairs = [(t // 2, t - t // 2) for t in totals]
     else:
-        pairs = _explicit(op, padding, len(sizes))
+        pairs = explicit_padding(op, padding, len(sizes), names='"VALID", "SAME", "FULL", ')
     for axis, (w, e, (low, high)) in enumerate(zip(sizes, extents, pairs, strict=True)):
         if w < 1:
             raise ValueError(f"{op}: x has spatial sizes {tuple(sizes)}; every axis must be 1 or longer.")
@@ -98,10 +98,14 @@ def resolve_padding(
     return tuple(pairs)
 
 
-def _explicit(op: str, padding: Any, axes: int) -> list[Pair]:
+def explicit_padding(op: str, padding: Any, axes: int, names: str = "") -> list[Pair]:
+    """A (low, high) pair for each axis from an int or pairs; ValueError for anything else.
+
+    `names` are the words that this operation takes besides, for the error's text.
+    """
     example = ", ".join(["(1, 1)"] * axes) + ("," if axes == 1 else "")
     wrong = ValueError(
-        f'{op}: padding is {padding!r}; expected "VALID", "SAME", "FULL", an int of 0 or more, or a (low, high) '
+        f"{op}: padding is {padding!r}; expected {names}an int of 0 or more, or a (low, high) "
         f"pair for each of the {axes} spatial axes, such as ({example})."
     )
     if isinstance(padding, str | bool):

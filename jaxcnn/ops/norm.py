@@ -19,6 +19,7 @@ from jaxcnn.ops.check import (
     channels_back,
     channels_last,
     floating,
+    positive,
 )
 from jaxcnn.ops.rule import rule
 
@@ -179,6 +180,5 @@ def _checked(op: str, x: ArrayLike, epsilon: float, layout: Layout, **vectors: A
         )
     x = channels_last(op, x, layout)
     channel_vectors(op, x, layout, **arrays)
-    if not isinstance(epsilon, (int, float)) or not 0 < epsilon < math.inf:
-        raise ValueError(f"{op}: epsilon is {epsilon!r}; expected a positive number, such as 1e-5.")
+    positive(op, "epsilon", epsilon)
     return x, list(arrays.values())

@@ -5,6 +5,7 @@ import numpy as np
 from tests.ops.cases.case import Case, away_from_zero, normal
 
 FAR = np.array([-700.0, -40.0, -11.0, -10.0, -3.0, -1e-8, 1e-8, 3.0, 10.0, 11.0, 40.0, 700.0])
+KINKS = np.array([[0.0, -0.0, 2.0], [-3.0, 3.0, 6.0]])
 
 ELEMENTWISE = [
     ("relu", {}),
@@ -16,6 +17,17 @@ ELEMENTWISE = [
     ("gelu", {}),
     ("gelu", {"approximate": True}),
     ("silu", {}),
+    ("relu6", {}),
+    ("elu", {}),
+    ("elu", {"alpha": 0.4}),
+    ("celu", {}),
+    ("celu", {"alpha": 2.5}),
+    ("selu", {}),
+    ("softplus", {}),
+    ("softsign", {}),
+    ("mish", {}),
+    ("hard_sigmoid", {}),
+    ("hard_swish", {}),
 ]
 
 
@@ -24,7 +36,10 @@ def _cases():
         suffix = "".join(f"-{k}-{v}" for k, v in options.items())
         yield Case(rule, f"2d{suffix}", away_from_zero((3, 5)), options)
         yield Case(rule, f"far{suffix}", lambda rng: (FAR,), options, smooth=False)
-        yield Case(rule, f"zeros{suffix}", lambda rng: (np.array([[0.0, -0.0], [0.0, 2.0]]),), options, smooth=False)
+        yield Case(rule, f"kinks{suffix}", lambda rng: (KINKS,), options, smooth=False)
+    yield Case("prelu", "one-slope", lambda rng: (*away_from_zero((3, 5))(rng), np.array(0.3)))
+    yield Case("prelu", "slope-per-channel", lambda rng: (*away_from_zero((2, 3, 4))(rng), rng.standard_normal(4)))
+    yield Case("prelu", "zeros", lambda rng: (KINKS, np.array([-0.5, 0.25, 1.0])), smooth=False)
     for rule in ("softmax", "log_softmax"):
         yield Case(rule, "rows", normal((3, 5)))
         yield Case(rule, "axis-1", normal((2, 3, 4)), {"axis": 1})

@@ -56,4 +56,28 @@ def _conv_gradient_cases():
         yield Case("conv_wgrad", name, normal(x, dy), options | {"window": window})
 
 
-CASES = [*_conv_cases(), *_conv_gradient_cases()]
+# name, spatial sizes of the input, window, options.
+TRANSPOSED = [
+    ("1d", (4,), (3,), {"stride": 2}),
+    ("same", (4, 3), (3, 3), {}),
+    ("same-stride", (3, 4), (3, 2), {"stride": (2, 3)}),
+    ("valid", (3, 4), (3, 2), {"stride": 2, "padding": "VALID"}),
+    ("full", (4, 5), (3, 2), {"padding": "FULL", "stride": 2}),
+    ("output-padding", (3, 4), (3, 3), {"stride": (2, 3), "padding": 1, "output_padding": (1, 2)}),
+    ("asymmetric-padding", (4, 3), (3, 2), {"stride": 2, "padding": ((2, 0), (0, 1))}),
+    ("dilation", (4, 3), (3, 2), {"dilation": (2, 3), "padding": "VALID", "stride": 2}),
+    ("stride-exceeds-kernel", (3, 2), (2, 1), {"stride": 3, "padding": "VALID"}),
+    ("groups", (3, 2), (3, 2), {"groups": 2, "stride": 2, "padding": 1}),
+    ("3d", (2, 3, 2), (2, 3, 2), {"stride": (2, 1, 2), "padding": ((0, 1), (1, 1), (0, 0))}),
+]
+
+
+def _conv_transpose_cases():
+    for name, sizes, window, options in TRANSPOSED:
+        out = 6 // options.get("groups", 1)
+        yield Case("conv_transpose", name, normal((2, *sizes, 4), (*window, out, 4), (6,)), options)
+    yield Case("conv_transpose", "no-bias", normal((1, 3, 2, 2), (2, 2, 3, 2), None), {"stride": 2})
+    yield Case("conv_transpose", "nchw", normal((2, 3, 4, 2), (3, 3, 2, 3), (2,)), {"stride": 2, "layout": "NCHW"})
+
+
+CASES = [*_conv_cases(), *_conv_gradient_cases(), *_conv_transpose_cases()]

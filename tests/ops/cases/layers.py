@@ -1,6 +1,7 @@
 """Dense and flatten, batch normalisation, dropout."""
 
 import jax
+import numpy as np
 
 from tests.ops.cases.case import Case, normal
 
@@ -49,6 +50,28 @@ def _cases():
     yield Case("batch_norm", "nchw", _off_centre(2, 3, 4, 5, channels=3), {"layout": "NCHW"})
     yield Case("batch_norm_eval", "batch-1", _given_statistics(1, 3, channels=3))
     yield Case("batch_norm_eval", "nchw", _given_statistics(2, 3, 4, 5, channels=3), {"layout": "NCHW", "epsilon": 0.1})
+
+    for name, shape in [
+        ("images", (2, 4, 3, 6)),
+        ("1d", (3, 4, 6)),
+        ("3d", (2, 3, 2, 2, 6)),
+        ("batch-1", (1, 3, 2, 6)),
+    ]:
+        yield Case("group_norm", name, _off_centre(*shape, channels=6), {"groups": 3})
+        yield Case("instance_norm", name, _off_centre(*shape, channels=6))
+        yield Case("layer_norm", name, _off_centre(*shape, channels=6))
+        yield Case("rms_norm", name, normal(shape, (6,)))
+    yield Case("group_norm", "one-group", _off_centre(2, 4, 3, 4, channels=4), {"groups": 1, "epsilon": 0.1})
+    yield Case("group_norm", "nchw", _off_centre(2, 6, 3, 4, channels=6), {"groups": 2, "layout": "NCHW"})
+    yield Case("instance_norm", "nchw", _off_centre(2, 3, 4, 5, channels=3), {"layout": "NCHW", "epsilon": 0.1})
+    for rule in ("group_norm", "instance_norm"):
+        one = {"groups": 1} if rule == "group_norm" else {}
+        yield Case(
+            rule, "constant", lambda rng: (np.full((2, 3, 2, 1), 1.5), *normal((1,), (1,))(rng)), one | {"epsilon": 0.1}
+        )
+    yield Case("layer_norm", "rows", _off_centre(5, 4, channels=4), {"epsilon": 0.1})
+    yield Case("layer_norm", "one-channel", _off_centre(3, 1, channels=1))
+    yield Case("rms_norm", "rows", normal((5, 4), (4,)), {"epsilon": 0.1})
 
     yield Case("dropout", "typed-key", _with_key((3, 4, 5), jax.random.key), {"rate": 0.4})
     yield Case("dropout", "raw-key", _with_key((40,), jax.random.PRNGKey), {"rate": 0.9})

@@ -39,6 +39,53 @@ def silu(x):
     return _each(lambda v: v * _sigmoid(v), x)
 
 
+def relu6(x):
+    return _each(lambda v: min(max(v, 0.0), 6.0), x)
+
+
+def prelu(x, slope):
+    slopes = np.broadcast_to(slope, x.shape)
+    return np.array([v if v > 0 else s * v for v, s in zip(x.flat, slopes.flat, strict=True)]).reshape(x.shape)
+
+
+def elu(x, *, alpha=1.0):
+    return _each(lambda v: v if v > 0 else alpha * math.expm1(v), x)
+
+
+def celu(x, *, alpha=1.0):
+    return _each(lambda v: v if v > 0 else alpha * math.expm1(v / alpha), x)
+
+
+def selu(x):
+    """α and λ to the digits of the paper's appendix."""
+    alpha, scale = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+    return _each(lambda v: scale * (v if v > 0 else alpha * math.expm1(v)), x)
+
+
+def softplus(x):
+    return _each(_softplus, x)
+
+
+def softsign(x):
+    return _each(lambda v: v / (1 + abs(v)), x)
+
+
+def mish(x):
+    return _each(lambda v: v * math.tanh(_softplus(v)), x)
+
+
+def hard_sigmoid(x):
+    return _each(lambda v: min(max(v + 3, 0.0), 6.0) / 6, x)
+
+
+def hard_swish(x):
+    return _each(lambda v: v * min(max(v + 3, 0.0), 6.0) / 6, x)
+
+
+def _softplus(v):
+    return v if v > 700 else math.log1p(math.exp(v))
+
+
 def softmax(x, *, axis=-1):
     return np.apply_along_axis(lambda row: np.array([math.exp(v) for v in row - max(row)]) / _total(row), axis, x)
 

@@ -44,3 +44,34 @@ def conv_wgrad(x, dy, window, *, groups=1, **options):
 
 def _filled(options):
     return {"stride": 1, "padding": "SAME", "dilation": 1} | options
+
+
+def conv_transpose(x, kernel, bias=None, *, stride=1, padding="SAME", output_padding=0, dilation=1, groups=1):
+    """Each x[n, p] adds its own copy of the kernel to the output from p stride - low on."""
+    axes = x.ndim - 2
+
+    def each(value):
+        return (value,) * axes if isinstance(value, int) else tuple(value)
+
+    stride, dilation, extra = each(stride), each(dilation), each(output_padding)
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation, strict=False)]
+    full = [(w - 1) * s + e for w, s, e in zip(x.shape[1:-1], stride, extents, strict=True)]
+    if padding == "SAME":
+        sizes = [w * s for w, s in zip(x.shape[1:-1], stride, strict=True)]
+        low = [max(f - size, 0) // 2 for f, size in zip(full, sizes, strict=True)]
+    else:
+        ends = {"VALID": [(0, 0)] * axes, "FULL": [(e - 1, e - 1) for e in extents]}.get(str(padding)) or (
+            [(padding, padding)] * axes if isinstance(padding, int) else padding
+        )
+        low = [a for a, _ in ends]
+        sizes = [f - a - b + o for f, (a, b), o in zip(full, ends, extra, strict=True)]
+    out, cin = kernel.shape[-2], x.shape[-1]
+    y = np.zeros((len(x), *sizes, out * groups))
+    for n, place, tap, i in product(
+        range(len(x)), np.ndindex(x.shape[1:-1]), np.ndindex(kernel.shape[:-2]), range(cin)
+    ):
+        at = tuple(p * s - a + t * d for p, s, a, t, d in zip(place, stride, low, tap, dilation, strict=True))
+        if all(0 <= q < size for q, size in zip(at, sizes, strict=True)):
+            first = i // (cin // groups) * out
+            y[(n, *at)][first : first + out] += x[(n, *place, i)] * kernel[tap][:, i]
+    return y if bias is None else y + bias

@@ -36,6 +36,39 @@ def batch_norm_eval(x, scale, bias, mean, var, *, epsilon=1e-5):
     return y
 
 
+def group_norm(x, scale, bias, *, groups=32, epsilon=1e-5):
+    y, width = np.zeros(x.shape), x.shape[-1] // groups
+    for n in range(len(x)):
+        for first in range(0, x.shape[-1], width):
+            values = [float(v) for v in x[n, ..., first : first + width].flat]
+            mean = sum(values) / len(values)
+            var = sum((v - mean) ** 2 for v in values) / len(values)
+            for at in np.ndindex(x.shape[1:]):
+                if first <= at[-1] < first + width:
+                    y[n][at] = scale[at[-1]] * (x[n][at] - mean) / math.sqrt(var + epsilon) + bias[at[-1]]
+    return y
+
+
+def instance_norm(x, scale, bias, *, epsilon=1e-5):
+    return group_norm(x, scale, bias, groups=x.shape[-1], epsilon=epsilon)
+
+
+def layer_norm(x, scale, bias, *, epsilon=1e-5):
+    y = np.zeros(x.shape)
+    for at in np.ndindex(x.shape[:-1]):
+        mean = sum(x[at]) / x.shape[-1]
+        var = sum((v - mean) ** 2 for v in x[at]) / x.shape[-1]
+        y[at] = scale * (x[at] - mean) / math.sqrt(var + epsilon) + bias
+    return y
+
+
+def rms_norm(x, scale, *, epsilon=1e-6):
+    y = np.zeros(x.shape)
+    for at in np.ndindex(x.shape[:-1]):
+        y[at] = scale * x[at] / math.sqrt(sum(v * v for v in x[at]) / x.shape[-1] + epsilon)
+    return y
+
+
 def dropout(x, key, *, rate):
     """Which entries are kept is JAX's business: the key's Bernoulli draws."""
     kept = np.asarray(jax.random.bernoulli(key, 1.0 - rate, x.shape))

@@ -1,0 +1,27 @@
+"""Padding, one entry at a time, by asking where a position beyond the border is copied from."""
+
+import numpy as np
+
+
+def pad(x, padding, *, mode="zeros"):
+    ends = [(padding, padding)] * (x.ndim - 2) if isinstance(padding, int) else padding
+    y = np.zeros((len(x), *(w + a + b for w, (a, b) in zip(x.shape[1:-1], ends, strict=True)), x.shape[-1]))
+    for place in np.ndindex(y.shape[1:-1]):
+        source = [_source(p - a, w, mode) for p, (a, _), w in zip(place, ends, x.shape[1:-1], strict=True)]
+        if None not in source:
+            y[(slice(None), *place)] = x[(slice(None), *source)]
+    return y
+
+
+def _source(q, w, mode):
+    """The position inside 0 .. w - 1 that position q shows."""
+    if 0 <= q < w:
+        return q
+    if mode == "zeros":
+        return None
+    if mode == "replicate":
+        return 0 if q < 0 else w - 1
+    if mode == "circular":
+        return q + w if q < 0 else q - w
+    skip = 1 if mode == "reflect" else 0
+    return -q - 1 + skip if q < 0 else 2 * w - 1 - q - skip
