@@ -49,10 +49,14 @@ def backprop(
       batch: (inputs, labels).
       loss: (logits, labels) -> one loss per example, such as `ops.softmax_cross_entropy`.
       key: for dropout.
+
+    Raises: ValueError for an empty batch, and what the layers raise.
     """
     inputs, labels = batch
     with backward("handwritten"):
         logits, new_state, pull = model.backprop(params, state, inputs, key=key)
+        if logits.shape[0] == 0:
+            raise ValueError("backprop: the batch is empty; its mean loss is not defined.")
         losses, pull_loss = jax.vjp(lambda logits: loss(logits, labels), logits)
         (delta,) = pull_loss(jnp.full_like(losses, 1 / losses.size))  # the mean weighs each example by 1 / n
         gradients, _, deltas = pull(delta)

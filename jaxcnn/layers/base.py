@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn.layers.describe import Field, Row
@@ -89,6 +90,18 @@ class Layer(ABC):
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
 
+def described(x: Any) -> ShapeDtypeStruct:
+    """`x`, an array or a description of one, as JAX would hold it; ValueError if it is neither, or not of floats."""
+    if not hasattr(x, "shape") or not hasattr(x, "dtype"):
+        raise ValueError(
+            f"init: x is {x!r}; expected an example batch, or its description jax.ShapeDtypeStruct(shape, jnp.float32)."
+        )
+    dtype = jax.dtypes.canonicalize_dtype(x.dtype)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"init: x has dtype {dtype}; describe what the network takes, floats: jnp.float32.")
+    return ShapeDtypeStruct(x.shape, dtype)
+
+
 def output(layer: Layer, params: Params, state: State, x: ShapeDtypeStruct) -> ShapeDtypeStruct:
     """The shape and dtype of the layer's output, without computing it."""
     return jax.eval_shape(lambda p, s, x: layer.apply(p, s, x)[0], params, state, x)
@@ -104,6 +117,10 @@ def inside(name: str) -> Iterator[None]:
     """Say in which layer an error arose."""
     try:
         yield
+    except KeyError as error:
+        raise ValueError(
+            f"layer {name!r}: params or state lacks {error}; both must come from this network's init."
+        ) from error
     except ValueError as error:
         raise ValueError(f"layer {name!r}: {error}") from error
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
-from jaxcnn.layers.base import Layer, Params, Pullback, State, fold, inside, output
+from jaxcnn.layers.base import Layer, Params, Pullback, State, described, fold, inside, output
 from jaxcnn.layers.describe import Field, Row
 
 
@@ -32,6 +32,7 @@ class Chain(Combinator):
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         params, state = {}, {}
+        x = described(x)
         for name, layer in self.parts:
             with inside(name):
                 params[name], state[name] = layer.init(fold(key, name), x)
@@ -179,6 +180,11 @@ def _layers(owner: str, named: dict[str, Layer]) -> tuple[tuple[str, Layer], ...
     for name, layer in named.items():
         if not isinstance(layer, Layer):
             raise TypeError(f"{owner}: {name} is {layer!r}; expected a layer, such as Conv(32) or Activation('relu').")
+        if "__dataclass_params__" not in vars(type(layer)):  # else all of its kind would compare equal
+            kind = type(layer).__name__
+            raise TypeError(f"{owner}: {name} is a {kind}; write @dataclass(frozen=True) above class {kind}.")
+        if not name or "/" in name:
+            raise ValueError(f"{owner}: a layer is called {name!r}; a name has 1 or more characters and no '/'.")
     if owner == "concat" and not named:
         raise TypeError("concat: no branches; give at least one, such as concat(a=Conv(8), b=Conv(8, 5)).")
     return tuple(named.items())

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Layer, Params, State, fold, one_of
+from jaxcnn.layers.base import Layer, Params, State, described, fold, one_of
 from jaxcnn.layers.describe import Field
+from jaxcnn.ops.check import group_count
 from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
 
 INITIALIZERS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "zeros")
@@ -51,17 +52,13 @@ class Conv(Layer):
         per_axis("Conv", "features", self.features, 1)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        x = described(x)
         if len(x.shape) not in (3, 4, 5):
             raise ValueError(
                 f"Conv: the input has shape {x.shape}; expected (n, *spatial, channels) with 1 to 3 spatial axes."
             )
         window, cin = per_axis("Conv", "size", self.size, len(x.shape) - 2), x.shape[-1]
-        if not isinstance(self.groups, int) or self.groups < 1 or cin % self.groups:
-            raise ValueError(
-                f"Conv: groups is {self.groups!r}; expected an int of 1 or more that divides "
-                f"the input's {cin} channels."
-            )
-        shape = (*window, cin // self.groups, self.features)
+        shape = (*window, cin // group_count("Conv", self.groups, cin, "the input"), self.features)
         params = {"kernel": weights(self.initializer, fold(key, "kernel"), shape, x.dtype)}
         return params | ({"bias": jnp.zeros(self.features, x.dtype)} if self.use_bias else {}), {}
 
@@ -101,6 +98,7 @@ class Dense(Layer):
         per_axis("Dense", "features", self.features, 1)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        x = described(x)
         shape = (x.shape[-1], self.features)
         params = {"kernel": weights(self.initializer, fold(key, "kernel"), shape, x.dtype)}
         return params | ({"bias": jnp.zeros(self.features, x.dtype)} if self.use_bias else {}), {}

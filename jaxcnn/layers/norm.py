@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Layer, Params, State
+from jaxcnn.layers.base import Layer, Params, State, described
+from jaxcnn.ops.check import accumulator, is_number
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,15 +24,17 @@ class BatchNorm(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.momentum < 1:
+        if not is_number(self.momentum) or not 0 <= self.momentum < 1:
             raise ValueError(
                 f"BatchNorm: momentum is {self.momentum!r}; expected 0 or more and less than 1: the weight of the old "
                 "running value (PyTorch's momentum=0.1 is 0.9 here)."
             )
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        x = described(x)
         zeros = jnp.zeros(x.shape[-1], x.dtype)
-        return {"scale": zeros + 1, "bias": zeros}, {"mean": zeros, "var": zeros + 1}
+        running = jnp.zeros(x.shape[-1], accumulator(zeros))  # averages over many batches: float32 or wider
+        return {"scale": zeros + 1, "bias": zeros}, {"mean": running, "var": running + 1}
 
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None

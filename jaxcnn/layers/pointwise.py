@@ -6,6 +6,7 @@ from jax import Array
 
 from jaxcnn import ops
 from jaxcnn.layers.base import Layer, Params, State, one_of
+from jaxcnn.ops.check import is_number
 
 ACTIVATIONS = {
     f.name: f
@@ -46,7 +47,7 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.rate < 1:
+        if not is_number(self.rate) or not 0 <= self.rate < 1:
             raise ValueError(
                 f"Dropout: rate is {self.rate!r}; expected 0 or more and less than 1: the probability of dropping."
             )

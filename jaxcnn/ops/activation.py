@@ -5,13 +5,14 @@ them makes a NaN or an infinity out of finite values, however large.
 """
 
 import math
+from numbers import Integral
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import floating
+from jaxcnn.ops.check import floating, is_number
 from jaxcnn.ops.rule import rule
 
 
@@ -67,7 +68,7 @@ def leaky_relu(x: ArrayLike, *, slope: float = 0.01) -> Array:
     Raises: ValueError for integer data, and for a slope that is negative or not a finite number.
     The backward pass: `leaky_relu.backward`.
     """
-    if not isinstance(slope, (int, float)) or not 0 <= slope < math.inf:
+    if not is_number(slope) or not 0 <= slope < math.inf:
         raise ValueError(f"leaky_relu: slope is {slope!r}; expected a number of 0 or more, such as 0.01.")
     return leaky_relu.apply(floating("leaky_relu", "x", x), slope=float(slope))
 
@@ -216,7 +217,7 @@ def log_softmax(x: ArrayLike, *, axis: int = -1) -> Array:
 
 
 def _axis(op: str, x: Array, axis: int) -> int:
-    if isinstance(axis, bool) or not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
+    if isinstance(axis, bool) or not isinstance(axis, Integral) or not -x.ndim <= axis < x.ndim:
         raise ValueError(
             f"{op}: axis is {axis!r}; expected an int that names one of x's {x.ndim} axes (shape {x.shape})."
         )

@@ -1,6 +1,7 @@
 """What the doors of the operations share: refusing bad arrays with an error that says what to do."""
 
 import math
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import jax
@@ -13,12 +14,16 @@ Layout = Literal["NHWC", "NCHW"]
 
 
 def floating(op: str, argument: str, x: ArrayLike) -> Array:
-    """`x` as an array of floats; ValueError for integers, with how to scale pixels."""
-    array = jnp.asarray(x)
+    """`x` as an array of floats; ValueError for integers, with how to scale pixels, and for what is no array."""
+    try:
+        array = jnp.asarray(x)
+    except (TypeError, ValueError):
+        raise ValueError(f"{op}: {argument} is {x!r}; expected an array of floats.") from None
     if not jnp.issubdtype(array.dtype, jnp.floating):
+        pixels = jnp.issubdtype(array.dtype, jnp.integer)
         raise ValueError(
-            f"{op}: {argument} has dtype {array.dtype}; expected floats. "
-            f"For 8-bit pixels write {argument}.astype(jnp.float32) / 255."
+            f"{op}: {argument} has dtype {array.dtype}; expected floats."
+            + (f" For 8-bit pixels write {argument}.astype(jnp.float32) / 255." if pixels else "")
         )
     return array
 
@@ -93,7 +98,21 @@ def same_shape(op: str, first: str, a: Array, second: str, b: Array, hint: str =
         )
 
 
+def is_number(value: Any) -> bool:
+    """Whether `value` is a real number of Python or NumPy."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def positive(op: str, argument: str, value: float) -> None:
     """ValueError unless `value` is a positive, finite number."""
-    if not isinstance(value, (int, float)) or not 0 < value < math.inf:
+    if not is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"{op}: {argument} is {value!r}; expected a positive number, such as 1e-5.")
+
+
+def group_count(op: str, groups: int, channels: int, whose: str) -> int:
+    """`groups` as an int; ValueError unless it is 1 or more and divides the `channels` of `whose`."""
+    if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1 or channels % groups:
+        raise ValueError(
+            f"{op}: groups is {groups!r}; expected an int of 1 or more that divides the {channels} channels of {whose}."
+        )
+    return int(groups)

@@ -18,8 +18,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.kernels import xla as kernels
-from jaxcnn.ops.check import Layout, channels_back, floating, same_dtype, spatial
-from jaxcnn.ops.geometry import Padding, PerAxis, output_size, per_axis, resolve_padding
+from jaxcnn.ops.check import Layout, channels_back, floating, group_count, same_dtype, spatial
+from jaxcnn.ops.conv_shapes import check_conv, gradient_options
+from jaxcnn.ops.geometry import Padding, PerAxis, per_axis, resolve_padding
 from jaxcnn.ops.rule import rule
 
 Image = Float[Array, "n *spatial c"]
@@ -113,42 +114,12 @@ def conv(
     x, axes = spatial("conv", floating("conv", "x", x), layout)
     kernel = floating("conv", "kernel", kernel)
     bias = None if bias is None else floating("conv", "bias", bias)
-    _check_shapes(x, kernel, bias, groups, layout)
+    groups = check_conv(x, kernel, bias, groups, layout)
     stride = per_axis("conv", "stride", stride, axes)
     dilation = per_axis("conv", "dilation", dilation, axes)
     pads = resolve_padding("conv", padding, x.shape[1:-1], kernel.shape[:-2], stride, dilation)
     y = conv.apply(*same_dtype(x, kernel, bias), stride=stride, padding=pads, dilation=dilation, groups=groups)
     return channels_back(y, layout)
-
-
-def _check_shapes(x: Array, kernel: Array, bias: Array | None, groups: int, layout: Layout) -> None:
-    window = ", ".join("dhw"[-(x.ndim - 2) :])
-    if kernel.ndim != x.ndim:
-        single = " For a single image write x[None]." if kernel.ndim == x.ndim + 1 else ""
-        raise ValueError(
-            f"conv: kernel has shape {kernel.shape} and x has {x.ndim - 2} spatial axes (shape {x.shape}, "
-            f"channels last); expected a kernel of rank {x.ndim}, ({window}, cin / groups, cout).{single}"
-        )
-    *_, cin, cout = kernel.shape
-    if not isinstance(groups, int) or groups < 1 or cout % groups:
-        raise ValueError(
-            f"conv: groups is {groups!r}; expected an int of 1 or more that divides the kernel's {cout} "
-            f"output channels (kernel shape {kernel.shape})."
-        )
-    if x.shape[-1] != cin * groups:
-        hint = f"Give a kernel of shape ({window}, {x.shape[-1] // groups or 1}, {cout})."
-        if layout == "NHWC" and x.shape[1] == cin * groups:
-            hint = f'Axis 1 of x has {cin * groups}: if x is NCHW, (n, c, h, w), pass layout="NCHW".'
-        elif layout == "NCHW" and x.shape[-2] == cin * groups:
-            hint = 'If x is NHWC, (n, h, w, c), pass layout="NHWC".'
-        raise ValueError(
-            f"conv: x has {x.shape[-1]} channels (shape {x.shape}, channels last), but the kernel, shape "
-            f"{kernel.shape} with groups={groups}, takes {cin * groups}. {hint}"
-        )
-    if bias is not None and bias.shape != (cout,):
-        raise ValueError(
-            f"conv: bias has shape {bias.shape}; expected ({cout},), one for each output channel of the kernel."
-        )
 
 
 def _dgrad_plain(dy: Image, kernel: Kernel, *, sizes: Sequence[int], **options: Any) -> Image:
@@ -180,7 +151,7 @@ def _dgrad_backward(residuals: Any, ddx: Image, *, sizes: Any, **options: Any) -
 def conv_dgrad(
     dy: ArrayLike,
     kernel: ArrayLike,
-    sizes: Sequence[int],
+    sizes: PerAxis,
     *,
     stride: PerAxis = 1,
     padding: Padding = "SAME",
@@ -192,9 +163,18 @@ def conv_dgrad(
     Options as `conv`, channels last. Raises ValueError if dy is not of the shape that `conv` would have returned.
     The derivation is in `conv.backward`, that of its own backward in `conv_dgrad.backward`.
     """
-    dy, kernel = floating("conv_dgrad", "dy", dy), floating("conv_dgrad", "kernel", kernel)
-    options = _gradient_options("conv_dgrad", dy, sizes, kernel.shape[:-2], stride, padding, dilation)
-    return conv_dgrad.apply(*same_dtype(dy, kernel), sizes=tuple(sizes), groups=groups, **options)
+    op = "conv_dgrad"
+    dy, kernel = floating(op, "dy", dy), floating(op, "kernel", kernel)
+    if kernel.ndim != dy.ndim:
+        raise ValueError(
+            f"{op}: kernel has shape {kernel.shape} and dy {dy.shape}; expected the same rank: "
+            "(*window, cin / groups, cout) and (n, *out, cout)."
+        )
+    *window, _, cout = kernel.shape
+    groups = group_count(op, groups, cout, f"the kernel's output, shape {kernel.shape}")
+    options = gradient_options(op, dy, sizes, window, cout, stride=stride, padding=padding, dilation=dilation)
+    sizes = per_axis(op, "sizes", sizes, len(window))
+    return conv_dgrad.apply(*same_dtype(dy, kernel), sizes=sizes, groups=groups, **options)
 
 
 def _wgrad_plain(x: Image, dy: Image, *, window: Sequence[int], **options: Any) -> Kernel:
@@ -225,7 +205,7 @@ def _wgrad_backward(residuals: Any, ddkernel: Kernel, *, window: Any, **options:
 def conv_wgrad(
     x: ArrayLike,
     dy: ArrayLike,
-    window: Sequence[int],
+    window: PerAxis,
     *,
     stride: PerAxis = 1,
     padding: Padding = "SAME",
@@ -237,29 +217,16 @@ def conv_wgrad(
     Options as `conv`, channels last. Raises ValueError if dy is not of the shape that `conv` would have returned.
     The derivation is in `conv.backward`, that of its own backward in `conv_wgrad.backward`.
     """
-    x, dy = floating("conv_wgrad", "x", x), floating("conv_wgrad", "dy", dy)
-    options = _gradient_options("conv_wgrad", dy, x.shape[1:-1], window, stride, padding, dilation)
-    return conv_wgrad.apply(*same_dtype(x, dy), window=tuple(window), groups=groups, **options)
-
-
-def _gradient_options(
-    op: str,
-    dy: Array,
-    sizes: Sequence[int],
-    window: Sequence[int],
-    stride: PerAxis,
-    padding: Padding,
-    dilation: PerAxis,
-) -> dict[str, Any]:
-    axes = len(sizes)
-    stride, dilation = per_axis(op, "stride", stride, axes), per_axis(op, "dilation", dilation, axes)
-    pads = resolve_padding(op, padding, sizes, window, stride, dilation)
-    out = tuple(
-        output_size(w, k, stride=s, padding=(p,), dilation=d)
-        for w, k, s, p, d in zip(sizes, window, stride, pads, dilation, strict=True)
-    )
-    if dy.shape[1:-1] != out:
+    op = "conv_wgrad"
+    x, dy = floating(op, "x", x), floating(op, "dy", dy)
+    if x.ndim != dy.ndim or x.shape[:1] != dy.shape[:1]:
         raise ValueError(
-            f"{op}: dy has spatial sizes {dy.shape[1:-1]}; with these options the output of conv has {out}."
+            f"{op}: x has shape {x.shape} and dy {dy.shape}; expected the same batch and rank: "
+            "(n, *spatial, cin) and (n, *out, cout)."
         )
-    return {"stride": stride, "padding": pads, "dilation": dilation}
+    groups = group_count(op, group_count(op, groups, x.shape[-1], "x"), dy.shape[-1], "dy")
+    options = gradient_options(
+        op, dy, x.shape[1:-1], window, dy.shape[-1], stride=stride, padding=padding, dilation=dilation
+    )
+    window = per_axis(op, "window", window, x.ndim - 2)
+    return conv_wgrad.apply(*same_dtype(x, dy), window=window, groups=groups, **options)

@@ -7,7 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import Layout, channels_back, floating, same_dtype, spatial
+from jaxcnn.ops.check import Layout, channels_back, floating, group_count, same_dtype, spatial
 from jaxcnn.ops.conv import conv, conv_dgrad, conv_wgrad
 from jaxcnn.ops.geometry import Padding, PerAxis, extent, per_axis, resolve_padding
 from jaxcnn.ops.rule import rule
@@ -131,11 +131,7 @@ def _check_shapes(x: Array, kernel: Array, bias: Array | None, groups: int) -> N
             f"rank {x.ndim}, (*window, out / groups, in)."
         )
     *_, out, channels = kernel.shape
-    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1 or channels % groups:
-        raise ValueError(
-            f"conv_transpose: groups is {groups!r}; expected an int of 1 or more that divides the {channels} input "
-            f"channels of the kernel, shape {kernel.shape}."
-        )
+    group_count("conv_transpose", groups, channels, f"the kernel's input, shape {kernel.shape}")
     if x.shape[-1] != channels:
         raise ValueError(
             f"conv_transpose: x has {x.shape[-1]} channels (shape {x.shape}, channels last), but the kernel, shape "

@@ -1,5 +1,6 @@
 """The fully connected layer, and flattening an image for it."""
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -81,7 +82,7 @@ def dense(x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None = None) -> Arr
 
 def _flatten_plain(x: Float[Array, "n *features"]) -> Float[Array, "n i"]:
     """Each example's entries in one row, the last axis running fastest."""
-    return x.reshape(len(x), -1) if x.size else x.reshape(len(x), 0)
+    return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
 def _flatten_forward(x: Array) -> tuple[Array, Any]:

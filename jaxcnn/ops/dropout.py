@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import floating
+from jaxcnn.ops.check import floating, is_number
 from jaxcnn.ops.rule import rule
 
 
@@ -45,7 +45,7 @@ def dropout(x: ArrayLike, key: Array, *, rate: float) -> Array:
     The backward pass and its derivation: `dropout.backward`.
     """
     x = floating("dropout", "x", x)
-    if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
+    if not is_number(rate) or not 0 <= rate < 1:
         raise ValueError(
             f"dropout: rate is {rate!r}; expected a number with 0 <= rate < 1, the probability of dropping an entry."
         )

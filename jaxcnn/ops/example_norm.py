@@ -4,6 +4,7 @@ Unlike batch norm they treat every example alone, in training as in evaluation, 
 in float32 or wider; y has x's dtype.
 """
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,7 +12,16 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import Layout, accumulator, channel_vectors, channels_back, floating, positive, spatial
+from jaxcnn.ops.check import (
+    Layout,
+    accumulator,
+    channel_vectors,
+    channels_back,
+    floating,
+    group_count,
+    positive,
+    spatial,
+)
 from jaxcnn.ops.rule import rule
 
 Channels = Float[Array, " c"]
@@ -20,7 +30,7 @@ OVER = (1, 3)  # the axes of Groups that share one mean and one variance
 
 
 def _grouped(x: Array, groups: int) -> Groups:
-    return x.astype(accumulator(x)).reshape(len(x), -1, groups, x.shape[-1] // groups)
+    return x.astype(accumulator(x)).reshape(len(x), math.prod(x.shape[1:-1]), groups, x.shape[-1] // groups)
 
 
 def _mean(x: Groups) -> Groups:
@@ -91,10 +101,7 @@ def group_norm(
       the channels, and an epsilon that is not positive. The backward pass: `group_norm.backward`.
     """
     x, scale, bias = _image("group_norm", x, scale, bias, epsilon, layout)
-    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1 or x.shape[-1] % groups:
-        raise ValueError(
-            f"group_norm: groups is {groups!r}; expected an int of 1 or more that divides x's {x.shape[-1]} channels."
-        )
+    groups = group_count("group_norm", groups, x.shape[-1], "x")
     return channels_back(group_norm.apply(x, scale, bias, groups=groups, epsilon=epsilon), layout)
 
 
@@ -119,7 +126,7 @@ def layer_norm(x: ArrayLike, scale: ArrayLike, bias: ArrayLike, *, epsilon: floa
       positive. Source: Ba, Kiros & Hinton 2016, "Layer normalization". The backward pass: `layer_norm.backward`.
     """
     x, (scale, bias) = _rows("layer_norm", x, epsilon, scale=scale, bias=bias)
-    flat = x.reshape(-1, x.shape[-1])
+    flat = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     return layer_norm.apply(flat, scale, bias, groups=1, epsilon=epsilon).reshape(x.shape)
 
 

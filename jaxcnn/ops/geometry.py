@@ -2,7 +2,8 @@
 
 Along one axis of size W, a window of K taps with dilation D spans E = (K - 1) D + 1 positions. With P_lo and
 P_hi positions of padding and stride S it is laid at O places, O = floor((W + P_lo + P_hi - E) / S) + 1
-(Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning", relationships 6 and 14).
+(Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning", relationship 6, and
+section 5.1 for dilation).
 """
 
 from collections.abc import Sequence
@@ -23,11 +24,14 @@ def extent(window: int, dilation: int = 1) -> int:
 def output_size(size: int, window: int, *, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
     """Number of windows along one axis, O = floor((W + P_lo + P_hi - E) / S) + 1.
 
-    Raises ValueError if the window is larger than the padded axis.
+    Raises ValueError if the window is larger than the padded axis, and for sizes or options that are not positive ints.
 
     >>> [output_size(7, 3, stride=s) for s in (1, 2, 3)]
     [5, 3, 2]
     """
+    named = {"size": size, "window": window, "stride": stride, "dilation": dilation}
+    for argument, value in named.items():
+        per_axis("output_size", argument, value, 1)
     ((low, high),) = resolve_padding("output_size", padding, (size,), (window,), (stride,), (dilation,))
     return (size + low + high - extent(window, dilation)) // stride + 1
 
@@ -77,11 +81,12 @@ def resolve_padding(
     Raises ValueError for anything else, and for a window larger than the padded axis.
     """
     extents = [extent(k, d) for k, d in zip(windows, dilations, strict=True)]
-    if padding == "VALID":
+    named = isinstance(padding, str)
+    if named and padding == "VALID":
         pairs: list[Pair] = [(0, 0)] * len(sizes)
-    elif padding == "FULL":
+    elif named and padding == "FULL":
         pairs = [(e - 1, e - 1) for e in extents]
-    elif padding == "SAME":
+    elif named and padding == "SAME":
         totals = [max((-(-w // s) - 1) * s + e - w, 0) for w, e, s in zip(sizes, extents, strides, strict=True)]
         pairs = [(t // 2, t - t // 2) for t in totals]
     else:

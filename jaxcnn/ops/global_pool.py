@@ -17,7 +17,7 @@ Channels = Float[Array, "n c"]
 
 def _rows(x: Image) -> Float[Array, "n m c"]:
     """All places in row-major order on one axis."""
-    return x.reshape(len(x), -1, x.shape[-1])
+    return x.reshape(len(x), math.prod(x.shape[1:-1]), x.shape[-1])
 
 
 def _avg_plain(x: Image) -> Channels:
@@ -34,7 +34,7 @@ def _avg_backward(residuals: Any, dy: Channels) -> tuple[Image]:
     """The cotangent dx of y[c] = 1/m Σ_p x[p, c] over m places: dx[p, c] = dy[c] / m, the same at every place."""
     sizes = residuals.shape[1:-1]
     share = dy / math.prod(sizes)
-    return (jnp.broadcast_to(share.reshape(len(dy), *[1] * len(sizes), -1), (len(dy), *residuals.shape[1:])),)
+    return (jnp.broadcast_to(share.reshape(len(dy), *[1] * len(sizes), dy.shape[-1]), (len(dy), *residuals.shape[1:])),)
 
 
 @rule(_avg_plain, _avg_forward, _avg_backward)
@@ -52,7 +52,7 @@ def _max_plain(x: Image) -> Channels:
     """The maximum over all places, as one window of x's size."""
     window = (1, *x.shape[1:-1], 1)
     y = lax.reduce_window(x, -jnp.inf, lax.max, window, (1,) * x.ndim, "VALID")
-    return y.reshape(len(x), -1)
+    return y.reshape(len(x), x.shape[-1])
 
 
 def _max_forward(x: Image) -> tuple[Channels, Any]:

@@ -9,7 +9,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import accumulator, floating, known_values, same_dtype, same_shape, shape_only
+from jaxcnn.ops.check import accumulator, floating, is_number, known_values, same_dtype, same_shape, shape_only
 from jaxcnn.ops.rule import rule
 
 PerExample = Float[Array, " n"]
@@ -59,6 +59,7 @@ def _target(labels: Array, like: Array, label_smoothing: float) -> Array:
     """The distribution to be met, (n, k); NaN for an integer label that is no class."""
     classes = like.shape[-1]
     if labels.ndim == 1:
+        labels = labels.astype(jnp.int32)  # uint8 can't be compared with 256
         known = (labels >= 0) & (labels < classes)
         target = jnp.where(known[:, None], jax.nn.one_hot(labels, classes, dtype=like.dtype), jnp.nan)
     else:
@@ -88,7 +89,7 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, *, label_smoothi
         raise ValueError(
             f"{op}: logits has shape {logits.shape}; expected (n, k), one row of k class scores for each example."
         )
-    if not isinstance(label_smoothing, (int, float)) or not 0 <= label_smoothing <= 1:
+    if not is_number(label_smoothing) or not 0 <= label_smoothing <= 1:
         raise ValueError(f"{op}: label_smoothing is {label_smoothing!r}; expected a number from 0 to 1.")
     labels = _checked_labels(op, labels, *logits.shape)
     if labels.ndim == 2:
@@ -215,7 +216,7 @@ def mse(prediction: ArrayLike, target: ArrayLike) -> Array:
 
 
 def _example_mean(each: Array, like: Array) -> PerExample:
-    return each.reshape(len(each), -1).mean(-1).astype(like.dtype)
+    return each.mean(range(1, each.ndim)).astype(like.dtype)
 
 
 def _share(dloss: PerExample, x: Array) -> Array:

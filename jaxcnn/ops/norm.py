@@ -112,8 +112,8 @@ def batch_norm(
     x, vectors = _checked(op, x, epsilon, layout, scale=scale, bias=bias)
     if math.prod(x.shape[:-1]) < 2:
         raise ValueError(
-            f"{op}: x has shape {x.shape}, one value for each channel, whose variance is 0: the output would not "
-            "depend on x. Train with 2 or more examples, or use batch_norm_eval."
+            f"{op}: x has shape {x.shape}, fewer than 2 values for each channel, which have no variance: the output "
+            "would not depend on x. Train with 2 or more examples, or use batch_norm_eval."
         )
     y, mean, var = batch_norm.apply(x, *vectors, epsilon=epsilon)
     return channels_back(y, layout), mean, var

@@ -96,7 +96,10 @@ def _elu_backward(y: Array, dy: Array, *, alpha: float) -> tuple[Array]:
 
 @rule(_elu_plain, _elu_forward, _elu_backward)
 def elu(x: ArrayLike, *, alpha: float = 1.0) -> Array:
-    """x where x > 0, else alpha (eˣ - 1), any shape. ValueError for integer data and an alpha that is not positive."""
+    """x where x > 0, else alpha (eˣ - 1), any shape; alpha must be positive.
+
+    Raises: ValueError for integer data, and for an alpha that is not a positive number. Its backward: `elu.backward`.
+    """
     positive("elu", "alpha", alpha)
     return elu.apply(floating("elu", "x", x), alpha=float(alpha))
 
@@ -148,5 +151,8 @@ def _selu_backward(y: Array, dy: Array) -> tuple[Array]:
 
 @rule(_selu_plain, _selu_forward, _selu_backward)
 def selu(x: ArrayLike) -> Array:
-    """λ `elu`(x, alpha=α) with the constants that keep mean 0 and variance 1. ValueError for integer data."""
+    """λ `elu`(x, alpha=α) with the constants that keep mean 0 and variance 1. ValueError for integer data.
+
+    Its backward: `selu.backward`.
+    """
     return selu.apply(floating("selu", "x", x))

@@ -56,7 +56,7 @@ class Rule(Generic[P, R]):
 
         handwritten.defvjp(
             lambda options, *arrays: self.forward(*arrays, **dict(options)),
-            lambda options, residuals, dy: self.backward(residuals, dy, **dict(options)),
+            lambda options, residuals, dy: self._cotangents(residuals, dy, dict(options)),
         )
         self._handwritten = handwritten
 
@@ -68,6 +68,15 @@ class Rule(Generic[P, R]):
         if _mode.value == "autodiff":
             return self.plain(*arrays, **options)
         return self._handwritten(tuple(options.items()), *arrays)
+
+    def _cotangents(self, residuals: Any, dy: Any, options: dict[str, Any]) -> tuple[Any, ...]:
+        cotangents = self.backward(residuals, dy, **options)
+        if not isinstance(cotangents, tuple):
+            raise TypeError(
+                f"{self.name}.backward returned {type(cotangents).__name__}; expected a tuple with one cotangent for "
+                "each array argument, (dx,) for a single one."
+            )
+        return cotangents
 
     def __repr__(self) -> str:
         return f"Rule({self.name})"

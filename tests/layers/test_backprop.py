@@ -112,3 +112,8 @@ def test_runs_the_handwritten_backward_whatever_mode_is_set(monkeypatch):
     assert np.any(right["conv"])
     np.testing.assert_allclose(wrong["conv"], 7 * right["conv"], rtol=1e-6)
     np.testing.assert_array_equal(wrong["relu"], right["relu"])
+
+
+def test_an_empty_batch_is_refused():
+    with pytest.raises(ValueError, match="backprop: the batch is empty"):
+        jaxcnn.backprop(chain(relu=Activation("relu")), {}, {}, (jnp.zeros((0, 3)), jnp.zeros(0, int)), ops.mse)

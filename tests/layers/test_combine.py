@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from jax import ShapeDtypeStruct
 
-from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, Dropout, Flatten, chain, concat, residual
+from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, Dropout, Flatten, Layer, chain, concat, residual
 
 KEY = jax.random.key(0)
+
+
+class NoDataclass(Layer):
+    def apply(self, params, state, x, *, train=False, key=None):
+        return x, {}
+
+
 X = jax.random.normal(jax.random.key(1), (2, 4, 4, 3))
 
 
@@ -103,6 +110,17 @@ def test_an_error_names_the_layer():
         (lambda: chain(act=jnp.tanh), TypeError, r"chain: act is .*; expected a layer"),
         (lambda: concat(), TypeError, r"concat: no branches"),
         (lambda: residual(None), TypeError, r"residual: body is None"),
+        (lambda: chain(**{"a/b": Conv(2)}), ValueError, r"chain: a layer is called 'a/b'"),
+        (
+            lambda: chain(a=NoDataclass()),
+            TypeError,
+            r"chain: a is a NoDataclass; write @dataclass\(frozen=True\) above",
+        ),
+        (
+            lambda: chain(one=chain(conv=Conv(2))).apply({}, {}, X),
+            ValueError,
+            r"layer 'one': layer 'conv': params or state lacks 'kernel'; both must come from this network's init",
+        ),
         (
             lambda: made(chain(block=residual(Conv(8, stride=2)), after=Conv(2))),
             ValueError,

@@ -112,6 +112,23 @@ def test_batch_norm_keeps_running_statistics():
     assert kept is new
 
 
+def test_batch_norm_of_bfloat16_keeps_its_state_in_float32():
+    """The state's types must not change, or lax.scan can't carry it."""
+    layer = BatchNorm()
+    params, state = layer.init(KEY, ShapeDtypeStruct(IMAGES.shape, jnp.bfloat16))
+    y, new = jax.eval_shape(
+        lambda p, s, x: layer.apply(p, s, x, train=True), params, state, IMAGES.astype(jnp.bfloat16)
+    )
+    assert y.dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in (*state.values(), *new.values())} == {jnp.dtype(jnp.float32)}
+
+
+def test_an_empty_batch_goes_through():
+    for layer in (Flatten(), GlobalAvgPool(), GlobalMaxPool(), MaxPool(2), Activation("softmax")):
+        empty, one = layer.apply({}, {}, IMAGES[:0])[0], layer.apply({}, {}, IMAGES[:1])[0]
+        assert empty.shape == (0, *one.shape[1:])
+
+
 def test_dropout_drops_only_in_training():
     layer = Dropout(0.5)
     y, _ = layer.apply({}, {}, IMAGES, train=True, key=KEY)
@@ -132,7 +149,11 @@ def test_dropout_drops_only_in_training():
         (lambda: Dropout(-0.1), r"Dropout: rate is -0.1"),
         (lambda: BatchNorm(momentum=1.0), r"BatchNorm: momentum is 1.0; .*\(PyTorch's momentum=0.1 is 0.9 here"),
         (lambda: made(Conv(8), jnp.zeros((2, 3))), r"Conv: the input has shape \(2, 3\); expected \(n, \*spatial"),
-        (lambda: made(Conv(8, groups=2), IMAGES), r"Conv: groups is 2; .* divides the input's 3 channels"),
+        (lambda: made(Conv(8, groups=2), IMAGES), r"Conv: groups is 2; .* divides the 3 channels of the input"),
+        (lambda: Dropout(None), r"Dropout: rate is None"),
+        (lambda: BatchNorm("0.9"), r"BatchNorm: momentum is '0.9'"),
+        (lambda: Conv(8).init(KEY, (1, 8, 8, 3)), r"init: x is \(1, 8, 8, 3\); expected .*ShapeDtypeStruct"),
+        (lambda: made(Dense(8), np.zeros((1, 8), np.uint8)), r"init: x has dtype uint8; .*jnp.float32"),
         (lambda: made(Conv(8, (3, 3, 3)), IMAGES), r"Conv: size is \(3, 3, 3\), 3 values for 2 spatial axes"),
     ],
 )

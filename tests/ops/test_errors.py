@@ -59,7 +59,7 @@ BAD = {
     "conv-integers": (conv(PIXELS), ["x has dtype uint8", "x.astype(jnp.float32) / 255"]),
     "conv-integer-kernel": (conv(kernel=np.ones((3, 3, 3, 4), int)), ["kernel has dtype int"]),
     "conv-kernel-rank": (conv(kernel=jnp.zeros((3, 3, 4))), ["kernel has shape (3, 3, 4)", "rank 4", "(h, w, cin"]),
-    "conv-channels": (conv(kernel=jnp.zeros((3, 3, 5, 4))), ["x has 3 channels", "takes 5", "(h, w, 3, 4)"]),
+    "conv-channels": (conv(kernel=jnp.zeros((3, 3, 5, 4))), ["x has 3 channels", "takes 5", "(3, 3, 3, 4)"]),
     "conv-nchw-data": (conv(jnp.zeros((2, 3, 8, 6))), ["x has 6 channels", 'pass layout="NCHW"']),
     "conv-nhwc-data": (conv(layout="NCHW"), ["takes 3", 'pass layout="NHWC"']),
     "conv-layout": (conv(layout="NCWH"), ["layout is 'NCWH'", '"NHWC"', '"NCHW"']),
@@ -80,17 +80,80 @@ BAD = {
     "conv-padding-one-pair": (conv(padding=((1, 2),)), ["padding is ((1, 2),)", "each of the 2 spatial axes"]),
     "conv-padding-negative": (conv(padding=-1), ["padding is -1", "an int of 0 or more"]),
     "conv-padding-float": (conv(padding=0.5), ["padding is 0.5"]),
-    "conv-groups": (conv(kernel=jnp.zeros((3, 3, 1, 4)), groups=3), ["groups is 3", "divides the kernel's 4 output"]),
+    "conv-groups": (
+        conv(kernel=jnp.zeros((3, 3, 1, 4)), groups=3),
+        ["groups is 3", "divides the 4 channels of the kernel's output"],
+    ),
     "conv-groups-0": (conv(groups=0), ["groups is 0", "1 or more"]),
     "conv-groups-channels": (conv(groups=2), ["x has 3 channels", "groups=2, takes 6"]),
     "conv-bias": (conv(X, KERNEL, jnp.zeros(3)), ["bias has shape (3,)", "expected (4,)"]),
     "conv_dgrad-dy": (
         lambda: ops.conv_dgrad(jnp.zeros((2, 8, 5, 4)), KERNEL, (8, 6)),
-        ["conv_dgrad: dy has spatial sizes (8, 5)", "has (8, 6)"],
+        ["conv_dgrad: dy has shape (2, 8, 5, 4)", "returns (n, 8, 6, 4)"],
+    ),
+    "conv_dgrad-channels": (lambda: ops.conv_dgrad(X, KERNEL, (8, 6)), ["dy has shape (2, 8, 6, 3)", "(n, 8, 6, 4)"]),
+    "conv_dgrad-rank": (
+        lambda: ops.conv_dgrad(X, jnp.zeros((3, 3, 4)), (8, 6)),
+        ["kernel has shape (3, 3, 4)", "rank"],
+    ),
+    "conv_dgrad-groups": (
+        lambda: ops.conv_dgrad(jnp.zeros((2, 8, 6, 4)), KERNEL, (8, 6), groups=3),
+        ["groups is 3", "divides the 4 channels of the kernel's output"],
+    ),
+    "conv_dgrad-sizes": (lambda: ops.conv_dgrad(X, KERNEL, (8,)), ["sizes is (8,)", "2 spatial axes"]),
+    "conv_wgrad-batch": (
+        lambda: ops.conv_wgrad(X, X[:1], 3),
+        ["x has shape (2, 8, 6, 3) and dy (1, 8, 6, 3)", "batch"],
+    ),
+    "conv_wgrad-groups": (lambda: ops.conv_wgrad(X, X, 3, groups=2), ["groups is 2", "divides the 3 channels of x"]),
+    "conv-kernel-empty": (conv(kernel=jnp.zeros((0, 3, 3, 4))), ["kernel has shape (0, 3, 3, 4)", "1 or longer"]),
+    "conv-groups-bool": (conv(groups=True), ["groups is True"]),
+    "conv-groups-no-divisor": (
+        conv(kernel=jnp.zeros((3, 3, 1, 4)), groups=2),
+        ["x has 3 channels", "2 groups do not divide 3 channels"],
+    ),
+    "conv-padding-array": (conv(padding=np.array([[1, 1], [0, -1]])), ["padding is array", "an int of 0 or more"]),
+    "relu-none": (lambda: ops.relu(None), ["x is None", "expected an array of floats"]),
+    "relu-text": (lambda: ops.relu("abc"), ["x is 'abc'", "expected an array of floats"]),
+    "output_size-stride": (lambda: ops.output_size(7, 3, stride=0), ["stride is 0", "positive ints"]),
+    "output_size-float": (lambda: ops.output_size(7.0, 3), ["size is 7.0", "positive ints"]),
+    "pad-mode": (lambda: ops.pad(X, 1, mode="mirror"), ["mode is 'mirror'", "'reflect'"]),
+    "pad-most": (
+        lambda: ops.pad(X, ((0, 0), (6, 0)), mode="reflect"),
+        ["padding (6, 0) along spatial axis 1", "mode 'reflect'", "its size 6", "at most 5"],
+    ),
+    "pad-word": (lambda: ops.pad(X, "SAME"), ["padding is 'SAME'; expected an int of 0 or more"]),
+    "group_norm-groups": (lambda: ops.group_norm(X, C, C, groups=2), ["groups is 2", "divides the 3 channels of x"]),
+    "layer_norm-row": (lambda: ops.layer_norm(C, C, C), ["x has shape (3,)", "x[None]"]),
+    "rms_norm-scale": (lambda: ops.rms_norm(X, jnp.ones(4)), ["scale has shape (4,)", "x has 3 channels"]),
+    "instance_norm-epsilon": (lambda: ops.instance_norm(X, C, C, epsilon=0), ["epsilon is 0", "positive number"]),
+    "prelu-slope": (lambda: ops.prelu(X, jnp.ones(4)), ["slope has shape (4,)", "(3,)"]),
+    "elu-alpha": (lambda: ops.elu(X, alpha=-1.0), ["alpha is -1.0", "positive number"]),
+    "celu-alpha": (lambda: ops.celu(X, alpha=0), ["alpha is 0", "positive number"]),
+    "conv_transpose-channels": (
+        lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 3, 4))),
+        ["x has 3 channels", "takes 4", "Swap its last two axes"],
+    ),
+    "conv_transpose-output_padding": (
+        lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), stride=2, padding=1, output_padding=2),
+        ["output_padding is 2", "stride (2, 2)"],
+    ),
+    "conv_transpose-padding": (
+        lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), padding=5),
+        ["padding 5 cuts", "leaves [0, -2]", "pad less"],
+    ),
+    "conv_transpose-groups": (
+        lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), groups=2),
+        ["groups is 2", "divides the 3 channels of the kernel's input"],
+    ),
+    "conv_transpose-rank": (lambda: ops.conv_transpose(X, C), ["kernel has shape (3,)", "rank 4"]),
+    "conv_transpose-bias": (
+        lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), C),
+        ["bias has shape (3,)", "expected (4,)"],
     ),
     "conv_wgrad-dy": (
         lambda: ops.conv_wgrad(X, jnp.zeros((2, 8, 6, 4)), (3, 3), stride=2),
-        ["conv_wgrad: dy has spatial sizes (8, 6)", "has (4, 3)"],
+        ["conv_wgrad: dy has shape (2, 8, 6, 4)", "returns (n, 4, 3, 4)"],
     ),
     "max_pool-single-image": (max_pool(X[0, :, :, 0]), ["max_pool: x has shape (8, 6)", "x[None]"]),
     "max_pool-integers": (max_pool(PIXELS), ["max_pool: x has dtype uint8", "/ 255"]),
@@ -145,7 +208,7 @@ BAD = {
     "batch_norm-epsilon": (norm(epsilon=0), ["epsilon is 0", "positive number"]),
     "batch_norm-single-value": (
         norm(jnp.zeros((1, 1, 1, 3))),
-        ["one value for each channel", "2 or more examples", "batch_norm_eval"],
+        ["fewer than 2 values for each channel", "2 or more examples", "batch_norm_eval"],
     ),
     "batch_norm_eval-var": (norm_eval(X, C, C, C, jnp.ones(2)), ["batch_norm_eval: var has shape (2,)"]),
     "batch_norm_eval-layout": (norm_eval(X, C, C, C, C, layout="x"), ["layout is 'x'"]),
@@ -201,6 +264,17 @@ def test_the_message_says_what_is_wrong_and_what_to_do(name):
     message = str(caught.value)
     assert all(piece in message for piece in pieces), message
     assert message.startswith(name.split("-")[0] + ": "), message
+
+
+def test_numpy_scalars_are_numbers():
+    for call in (
+        lambda: ops.dropout(X, KEY, rate=np.float32(0.5)),
+        lambda: ops.leaky_relu(X, slope=np.float32(0.1)),
+        lambda: ops.batch_norm(X, C, C, epsilon=np.float32(1e-5))[0],
+        lambda: ops.conv(X, KERNEL, groups=np.int64(1), padding=np.array([[1, 1], [1, 1]])),
+    ):
+        assert len(call()) == 2
+    assert ops.softmax_cross_entropy(LOGITS, np.array([0, 1]), label_smoothing=np.float32(0.1)).shape == (2,)
 
 
 @pytest.mark.parametrize("name", ["relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "softmax", "log_softmax"])

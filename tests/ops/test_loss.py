@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxcnn
+from jaxcnn import ops
 from jaxcnn.ops import mse, sigmoid_cross_entropy, softmax_cross_entropy
 
 
@@ -69,3 +70,19 @@ def test_a_confident_right_answer_keeps_its_small_loss():
 def test_mean_over_all_axes_but_the_first():
     assert mse(jnp.ones((2, 3, 4)), jnp.zeros((2, 3, 4))).tolist() == [1, 1]
     assert mse(jnp.array([3.0, 1.0]), jnp.array([1.0, 1.0])).tolist() == [4, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.int64])
+def test_labels_of_any_integer_type(dtype):
+    """300 classes are more than a byte can count."""
+    logits = np.random.default_rng(0).standard_normal((2, 300))
+    labels = np.array([3, 60])
+    expected = ops.softmax_cross_entropy(logits, labels)
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(ops.softmax_cross_entropy(logits, labels.astype(dtype)), expected)
+
+
+def test_an_empty_batch_has_no_losses():
+    nothing = np.zeros((0, 3), np.float32)
+    for loss in (ops.mse, ops.sigmoid_cross_entropy, ops.softmax_cross_entropy):
+        assert loss(nothing, nothing).shape == (0,)

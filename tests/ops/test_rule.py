@@ -88,6 +88,12 @@ def test_a_second_rule_of_the_same_name_is_refused(cube):
     assert RULES["cube"](2.0) == 8
 
 
+def test_a_backward_that_returns_no_tuple_is_told_so(cube, monkeypatch):
+    monkeypatch.setattr(cube, "backward", lambda residuals, dy, *, times: dy)
+    with pytest.raises(TypeError, match=r"cube.backward returned .*; expected a tuple .* \(dx,\) for a single one"):
+        jax.grad(cube)(2.0)
+
+
 def test_an_unknown_mode_is_refused():
     with pytest.raises(ValueError, match=r"mode is 'numeric'; expected \"handwritten\" or \"autodiff\""):
         jaxcnn.backward("numeric")
