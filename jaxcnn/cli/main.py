@@ -1,24 +1,25 @@
 """The door of the `jaxcnn` command: which subcommand, and what its errors look like."""
 
 import os
+import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import tyro
 
 from jaxcnn.cli import check, eval, summary, train
-from jaxcnn.train.config import TrainConfig
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
 COMMANDS = (
-    Annotated[TrainConfig, tyro.conf.subcommand("train")]
+    Annotated[train.TrainOptions, tyro.conf.subcommand("train")]
     | Annotated[eval.EvalOptions, tyro.conf.subcommand("eval")]
     | Annotated[summary.SummaryOptions, tyro.conf.subcommand("summary")]
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
 )
 RUN: dict[type, Callable[[Any], int]] = {
-    TrainConfig: train.run,
+    train.TrainOptions: train.run,
     eval.EvalOptions: eval.run,
     summary.SummaryOptions: summary.run,
     check.CheckOptions: check.run,
@@ -28,28 +29,35 @@ RUN: dict[type, Callable[[Any], int]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `jaxcnn` with `arguments` (the process's own by default) and exit.
 
-    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C. An error is one
-    line on stderr; with JAXCNN_TRACEBACK=1 in the environment it is Python's traceback instead.
+    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C. An error or warning
+    is one line on stderr; with JAXCNN_TRACEBACK=1 in the environment an error is Python's traceback instead. Only
+    words that are no options of the command, or no values of their type, get a longer explanation.
     """
-    options: Any = tyro.cli(
-        COMMANDS,
-        prog="jaxcnn",
-        description=DESCRIPTION,
-        args=arguments,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
-    try:
-        sys.exit(RUN[type(options)](options))
-    except (ValueError, OSError, FloatingPointError) as error:
-        if os.environ.get("JAXCNN_TRACEBACK"):
-            raise
-        _print_error(str(error))
-        sys.exit(1 if isinstance(error, FloatingPointError) else 2)
-    except KeyboardInterrupt:
-        _print_error("stopped.")
-        sys.exit(130)
+    options: Any = None
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *where: _print_line("warning", str(message))
+        try:
+            options = tyro.cli(
+                COMMANDS,
+                prog="jaxcnn",
+                description=DESCRIPTION,
+                args=arguments,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+            sys.exit(RUN[type(options)](options))
+        except (ValueError, OSError, FloatingPointError) as error:
+            if os.environ.get("JAXCNN_TRACEBACK"):
+                raise
+            message = re.sub(r"^(create|load): ", "", str(error))  # the function that refused it
+            _print_line("error", train.in_options(message) if isinstance(options, train.TrainOptions) else message)
+            sys.exit(1 if isinstance(error, FloatingPointError) else 2)
+        except KeyboardInterrupt as interrupt:
+            _print_line("error", str(interrupt) or "stopped.")
+            sys.stdout.flush()
+            os._exit(130)  # Ctrl-C in the midst of a compilation by XLA: Python's own way out would crash in it
 
 
-def _print_error(message: str) -> None:
-    line = " ".join(f"error: {message}".split())  # one line, whatever the message
-    print(f"\033[31m{line}\033[0m" if sys.stderr.isatty() else line, file=sys.stderr)
+def _print_line(kind: str, message: str) -> None:
+    line = " ".join(f"{kind}: {message}".split())  # one line, whatever the message
+    red = kind == "error" and sys.stderr.isatty()
+    print(f"\033[31m{line}\033[0m" if red else line, file=sys.stderr)

@@ -19,16 +19,12 @@ class SummaryOptions:
 
 def run(options: SummaryOptions) -> int:
     """Print the table; returns 0. Raises ValueError for an unknown model or an input that does not fit it."""
-    from rich.console import Console
-
     from jaxcnn.layers import summary
     from jaxcnn.models import create
 
     if options.classes is not None and options.classes < 1:
         raise ValueError(f"--classes is {options.classes}; expected 1 or more.")
-    console, table = Console(), summary(create(options.model, options.classes), _shape(options.input))
-    # A terminal gets the table in its own width; a file or pipe in full.
-    console.print(table) if console.is_terminal else print(table)
+    print(summary(create(options.model, options.classes), _shape(options.input)))  # in full, also on a narrow terminal
     return 0
 
 

@@ -1,24 +1,68 @@
 """`jaxcnn train`: train a network, and say what came out."""
 
+import dataclasses
+import re
+from dataclasses import dataclass
+
 from jaxcnn.train.config import TrainConfig
+from jaxcnn.train.interrupt import on_interrupt
 
 CHECKED_IMAGES = 8
 
 
-def run(config: TrainConfig) -> int:
-    """Train; returns 0, 1 if the handwritten gradients are wrong, or 130 after Ctrl-C."""
-    from jaxcnn.cli.progress import Progress
-    from jaxcnn.train.gradients import check_on_hardest
-    from jaxcnn.train.loop import train
+@dataclass(frozen=True)
+class TrainOptions(TrainConfig):
+    """Train an image classifier and keep everything about it in a run folder."""
 
-    with Progress() as progress:
-        result = train(config, progress)
-    if result.evaluation is None:
-        print(f"stopped after step {int(result.state.step)}; go on with: {config.command()} --resume")
+    # As typed: filled in and checked by `config`, so that tyro, which boxes errors, only parses.
+
+    def __post_init__(self) -> None:
+        pass
+
+    def config(self) -> TrainConfig:
+        """Raises ValueError for a value that makes no sense."""
+        return TrainConfig(**vars(self))
+
+
+def run(options: TrainOptions) -> int:
+    """Train; returns 0, 1 if the handwritten gradients are wrong, or 130 after Ctrl-C."""
+    config = options.config()
+    with on_interrupt() as interrupt:
+        from jaxcnn.cli.progress import Progress
+        from jaxcnn.train.gradients import check_on_hardest
+        from jaxcnn.train.loop import train
+
+        with Progress() as progress:
+            result = train(config, progress)
+        if result.evaluation is None:
+            print(f"stopped after step {int(result.state.step)}; go on with: {config.command()} --resume")
+            print(f"run folder {result.run.path}")
+            return 130
+        agrees = True
+        if interrupt.requested:
+            print(f"stopped before the gradient check; make it with: jaxcnn check {result.run.path}")
+        else:
+            check = check_on_hardest(result.experiment, result.state, result.evaluation, CHECKED_IMAGES)
+            print(check)
+            agrees = check.agrees
+        print(f"test accuracy {result.evaluation.accuracy:.4f}")
         print(f"run folder {result.run.path}")
-        return 130
-    check = check_on_hardest(result.experiment, result.state, result.evaluation, CHECKED_IMAGES)
-    print(check)
-    print(f"test accuracy {result.evaluation.accuracy:.4f}")
-    print(f"run folder {result.run.path}")
-    return 0 if check.agrees else 1
+        if interrupt.requested:
+            return 130
+        return 0 if agrees else 1
+
+
+def in_options(message: str) -> str:
+    """A library's message in the command line's words: --image-size 64 for image_size=64, --epochs is for epochs is."""
+    names = [field.name for field in dataclasses.fields(TrainConfig)]
+    subject = rf"(?:^|(?<=[;:] ))({'|'.join(names)})()(?= (?:is|was) )"  # names that are words, only as a subject
+    setting = rf"(?<![\w/.-])({'|'.join(names)})=(\w*)"
+    unlike_a_word = rf"(?<![\w/.-])({'|'.join(name for name in names if '_' in name)})()(?![\w/=-])"
+
+    def option(match: re.Match[str]) -> str:
+        value = "" if match[2] in ("", "True") else f" {match[2]}"
+        return "--" + match[1].replace("_", "-") + value
+
+    for pattern in (subject, setting, unlike_a_word):
+        message = re.sub(pattern, option, message)
+    return message

@@ -110,7 +110,7 @@ def _read(name: str, builder: Any, split: str, image: str, label: str, image_siz
     except NotImplementedError:
         raise ValueError(
             f"load: {name!r} is prepared in {builder.data_dir} as {builder.info.file_format.value}, which can't be "
-            "read without TensorFlow; prepare it as array_record in another folder (data_dir=, --data-dir)."
+            "read without TensorFlow; prepare it as array_record in another folder (data_dir=)."
         ) from None
 
     def read(chunk: range) -> list[tuple[Pixels, int]]:
@@ -147,7 +147,7 @@ def _needs_tensorflow(name: str, folder: str | Path) -> FileNotFoundError:
     return FileNotFoundError(
         f"load: {name!r} is not prepared in {folder}, and TFDS needs TensorFlow to prepare its files: "
         'pip install "jaxcnn[prepare]" and load it again, or give the folder where prepared files are '
-        "(data_dir=, --data-dir, TFDS_DATA_DIR)."
+        "(data_dir= or TFDS_DATA_DIR)."
     )
 
 

@@ -111,10 +111,12 @@ def _pixels_or_reason(path: Path, image_size: int | None) -> Pixels | str:
 
 
 def _report(bad: list[str], total: int, skip_bad: bool) -> None:
-    seen = f"{len(bad)} of {total} pictures can't be read: {_some(bad)}"
     if not skip_bad:
-        raise ValueError(f"load: {seen}. Repair or remove them, or leave them out with skip_bad=True (--skip-bad).")
-    warnings.warn(f"load: left out, as {seen}.", stacklevel=4)
+        raise ValueError(
+            f"load: {len(bad)} of {total} pictures can't be read: {_some(bad)}. "
+            "Repair or remove them, or leave them out with skip_bad=True."
+        )
+    warnings.warn(f"left out {len(bad)} of {total} pictures, which can't be read: {_some(bad)}.", stacklevel=4)
 
 
 def _some(names: list[str] | tuple[str, ...], most: int = 10) -> str:

@@ -82,7 +82,7 @@ def stack(pictures: Sequence[Pixels], channels: int, name: Callable[[int], str])
             raise ValueError(
                 f"load: the images differ in size: {name(0)} is {height} × {width} (height × width) and "
                 f"{name(index)} is {picture.shape[0]} × {picture.shape[1]}. Give the size that all shall have: "
-                "image_size=64 (--image-size 64)."
+                "image_size=64."
             )
         images[index] = picture
     return images

@@ -130,8 +130,8 @@ def one_of(owner: str, argument: str, value: str, known: Iterable[str]) -> None:
     known = list(known)
     if value not in known:
         near = difflib.get_close_matches(str(value), known, 1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"{owner}: {argument} is {value!r}; {hint}expected one of {', '.join(map(repr, known))}.")
+        hint = f". Did you mean {near[0]!r}? Expected" if near else "; expected"
+        raise ValueError(f"{owner}: {argument} is {value!r}{hint} one of {', '.join(map(repr, known))}.")
 
 
 def _frozen(value: Any) -> Any:

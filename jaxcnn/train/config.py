@@ -28,7 +28,8 @@ def _unset(metavar: str, default: str) -> Any:
 class TrainConfig:
     """Train an image classifier and keep everything about it in a run folder."""
 
-    # Making one raises ValueError for a value that makes no sense, naming the option.
+    # Making one raises ValueError for a value that makes no sense, naming the option. A folder of images and data_dir
+    # become absolute paths: a run is taken up from other directories, too.
 
     data: str = "digits"
     """digits, a TFDS name such as fashion_mnist or cifar10, or a folder with one subfolder of images per class."""
@@ -71,9 +72,15 @@ class TrainConfig:
     overwrite: bool = False
     """Replace the run that the run folder holds."""
     resume: bool = False
-    """Go on from the run folder's last checkpoint; --epochs may be raised, all else must be as it was."""
+    """Go on from the run folder's last checkpoint; --epochs may be raised, all else must be as it was. A schedule other
+    than constant then stretches over all epochs: the rate is not the one that the run stopped at."""
 
     def __post_init__(self) -> None:
+        folder = Path(self.data).expanduser()
+        if self.data not in ("", "digits") and folder.is_dir():
+            object.__setattr__(self, "data", str(folder.absolute()))  # the way to set a field of a frozen dataclass
+        if self.data_dir is not None:
+            object.__setattr__(self, "data_dir", self.data_dir.expanduser().absolute())
         learning_rate, weight_decay = OPTIMIZERS.get(self.optimizer, (0.0, 0.0))
         defaults = {
             "learning_rate": learning_rate,
@@ -83,7 +90,7 @@ class TrainConfig:
         }
         for name, value in defaults.items():
             if getattr(self, name) is None:
-                object.__setattr__(self, name, value)  # the way to fill in a field of a frozen dataclass
+                object.__setattr__(self, name, value)
         for field in dataclasses.fields(self):
             options = getattr(field.type, "__args__", ())
             if getattr(field.type, "__origin__", None) is Literal and getattr(self, field.name) not in options:
@@ -116,7 +123,7 @@ class TrainConfig:
         if not 0 <= self.seed < 2**32:
             raise _wrong(self, "seed", "expected an int from 0 to 4294967295")
         if self.overwrite and self.resume:
-            raise ValueError("overwrite and resume are both set; choose one: start again, or go on.")
+            raise ValueError("overwrite=True and resume=True exclude each other; start again, or go on.")
 
     def command(self) -> str:
         """The shell command that gives this configuration, without --overwrite and --resume."""

@@ -105,17 +105,17 @@ def prepare(
 
     `pixel_statistics` are the (mean, deviation) per channel that the network was trained with; by default those of
     `dataset`'s training images. Raises ValueError for an unknown model, with the nearest name, for one that the
-    images do not fit, and for a batch larger than the training set.
+    images do not fit, and for a batch larger than the training set or too small for batch norm.
     """
     model = models.create(config.model, len(dataset.classes))
-    _check_fits(config.model, model, dataset)
-    mean, std = pixel_statistics or statistics(dataset.train_images)
     examples = len(dataset.train_images)
     batch_size = examples if config.batch_size == "full" else config.batch_size
     if batch_size > examples:
         raise ValueError(
             f"batch_size is {batch_size}, more than the {examples} training images; use full for all of them."
         )
+    _check_fits(config.model, model, dataset, batch_size)
+    mean, std = pixel_statistics or statistics(dataset.train_images)
     steps_per_epoch = examples // batch_size
     schedule = make_schedule(config, steps_per_epoch)
     return Experiment(
@@ -132,18 +132,37 @@ def prepare(
     )
 
 
-def _check_fits(name: str, model: Layer, dataset: Dataset) -> None:
-    def logits(key: Array, x: Array) -> Array:
+def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> None:
+    def logits(key: Array, x: Array, train: bool) -> Array:
         params, state = model.init(key, jax.ShapeDtypeStruct(x.shape, x.dtype))
-        return model.apply(params, state, x, train=False)[0]
+        return model.apply(params, state, x, train=train, key=key)[0]
 
-    image = jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32)
-    shape = jax.eval_shape(logits, jax.random.key(0), image).shape[1:]
+    def output_shape(*, train: bool) -> tuple[int, ...]:
+        image = jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32)
+        return jax.eval_shape(functools.partial(logits, train=train), jax.random.key(0), image).shape[1:]
+
+    height, width, _ = dataset.image_shape
+    try:
+        shape = output_shape(train=False)
+    except ValueError as error:
+        raise ValueError(
+            f"the model {name} does not fit images of {height}×{width} pixels: {error} Resize the images with "
+            "image_size=N, or choose another model."
+        ) from error
     if shape != (len(dataset.classes),):
         raise ValueError(
             f"the model {name} turns an image into outputs of shape {shape}; expected ({len(dataset.classes)},), one "
             f"for each class of {dataset.name}. Choose a model with a dense head, such as lenet5."
         )
+    if batch_size > 1:
+        return
+    try:
+        output_shape(train=True)
+    except ValueError as error:
+        raise ValueError(
+            f"the model {name} cannot be trained with batch_size=1 on images of {height}×{width} pixels: batch norm "
+            "would meet a single value per channel. Take batch_size=2 or more, or larger images with image_size=N."
+        ) from error
 
 
 def _loss(config: TrainConfig) -> Loss:

@@ -11,7 +11,7 @@ from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
 from jaxcnn.train.interrupt import Interrupt, on_interrupt
 from jaxcnn.train.restore import load, save
-from jaxcnn.train.run_folder import DatasetFacts, RunFolder, check_out, start
+from jaxcnn.train.run_folder import DatasetFacts, RunFolder, check_out, discard, start
 from jaxcnn.train.state import Metrics, TrainState
 
 
@@ -45,24 +45,35 @@ def train(config: TrainConfig, watch: Watcher | None = None) -> Result:
     when the run was interrupted at any step and resumed.
 
     Raises ValueError or OSError for bad options, data or run folder, and FloatingPointError if the loss stops being
-    finite. Ctrl-C finishes the step, saves the checkpoint `last` and returns.
+    finite. Ctrl-C finishes the step, saves the checkpoint `last` and returns; before the run folder is begun it
+    raises KeyboardInterrupt and leaves the folder as it was.
     """
     watch = watch or Watcher()
-    check_out(config)
-    dataset = data.load(config.data, data_dir=config.data_dir, image_size=config.image_size, skip_bad=config.skip_bad)
-    experiment = prepare(config, dataset)
-    facts = DatasetFacts(dataset.name, dataset.classes, dataset.image_shape, experiment.mean, experiment.std)
-    run = start(config, facts)
-    state, metrics = experiment.initial_state(), Metrics.zero()
-    if checkpoint.exists(run.checkpoint("last")):  # only a resumed run has one
-        state, metrics = load(run, experiment)
-    run.forget_metrics_after(int(state.step))
-    watch.started(run, experiment, int(state.step))
     with on_interrupt() as interrupt:
-        state, evaluation = _epochs(run, experiment, state, metrics, watch, interrupt)
-    if evaluation is not None:
-        _draw(run, experiment, evaluation)
-    return Result(run, experiment, state, evaluation)
+        check_out(config)
+        dataset = data.load(
+            config.data, data_dir=config.data_dir, image_size=config.image_size, skip_bad=config.skip_bad
+        )
+        experiment = prepare(config, dataset)
+        facts = DatasetFacts(dataset.name, dataset.classes, dataset.image_shape, experiment.mean, experiment.std)
+        state, metrics = experiment.initial_state(), Metrics.zero()
+        if interrupt.requested:
+            raise KeyboardInterrupt("stopped before the first step; the run folder is as it was.")
+        run = start(config, facts)
+        if checkpoint.exists(run.checkpoint("last")):  # only a resumed run has one
+            state, metrics = load(run, experiment)
+        run.forget_metrics_after(int(state.step))
+        watch.started(run, experiment, int(state.step))
+        if interrupt.requested:  # without waiting for the first step to compile
+            save(run, "last", state, metrics)
+            return Result(run, experiment, state, None)
+        try:
+            state, evaluation = _epochs(run, experiment, state, metrics, watch, interrupt)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"{error} {_left(run)}") from None
+        if evaluation is not None:
+            _draw(run, experiment, evaluation)
+        return Result(run, experiment, state, evaluation)
 
 
 def _epochs(
@@ -128,9 +139,17 @@ def _check_finite(metrics: Metrics) -> None:
 
 def _diverged(step: int) -> FloatingPointError:
     return FloatingPointError(
-        f"the loss is no longer finite at step {step}: training has diverged. Lower --learning-rate, or give it a "
-        "--warmup. The checkpoints before that step are kept."
+        f"the loss is no longer finite at step {step}: training has diverged. Start again with a lower "
+        "--learning-rate, or with --schedule cosine and a --warmup."
     )
+
+
+def _left(run: RunFolder) -> str:
+    """What is left of a run that diverged; one without a checkpoint would only do so again, and is removed."""
+    if checkpoint.exists(run.checkpoint("last")):
+        return f"The checkpoints before that step are kept in {run.path}; --overwrite replaces them."
+    discard(run)
+    return f"There was no checkpoint before that step, so nothing is left in {run.path}."
 
 
 def _draw(run: RunFolder, experiment: Experiment, evaluation: Evaluation) -> None:

@@ -15,7 +15,7 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
     "step" divides the rate by 10 after 1/2 and 3/4 of the steps, as He et al. 2015 train their CIFAR networks.
     "cosine" is Loshchilov & Hutter 2017 without restarts. "onecycle" is Smith & Topin 2018 with cosine sides: from
     1/25 of the peak up to it in 30 % of the steps, then down to 1/250000 of it. `warmup` epochs of linear rise
-    come before the others and take part of their time.
+    come before the others and take part of their time; of n such steps the first has 1/n of the peak, the last all.
     """
     peak = config.learning_rate
     assert peak is not None  # TrainConfig fills it in
@@ -27,12 +27,13 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
     if config.schedule == "cosine":
         schedule = optax.cosine_decay_schedule(peak, rest)
     elif config.schedule == "step":
-        schedule = optax.piecewise_constant_schedule(peak, {rest // 2: 0.1, rest * 3 // 4: 0.1})
+        half = max(rest // 2, 1)  # so that in a run of a few steps, too, each drop has a step of its own
+        schedule = optax.piecewise_constant_schedule(peak, {half: 0.1, max(rest * 3 // 4, half + 1): 0.1})
     else:
         schedule = optax.constant_schedule(peak)
     if not rise:
         return schedule
-    return optax.join_schedules([optax.linear_schedule(0.0, peak, rise), schedule], [rise])
+    return optax.join_schedules([lambda step: peak * (step + 1) / rise, schedule], [rise])
 
 
 def make_optimizer(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTransformation:

@@ -6,10 +6,12 @@ checkpoints/      last and best, see checkpoint.py
 *.png             learning curves, test predictions, gradients
 """
 
+import contextlib
 import dataclasses
 import json
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +19,7 @@ from typing import Any, Literal
 from jaxcnn.train.config import TrainConfig
 
 _WRITTEN = ("config.json", "metrics.jsonl", "checkpoints", "curves.png", "predictions.png", "gradients.png")
-_PATHS = ("data_dir", "out")
+_PATHS = ("data_dir",)
 _MAY_CHANGE = ("epochs", "data_dir", "out", "overwrite", "resume")
 
 
@@ -60,7 +62,7 @@ class RunFolder:
 
 
 def check_out(config: TrainConfig) -> None:
-    """Raise early, before data is loaded, if the run may not start in `config.out`.
+    """Raise early, before data is loaded, if the run may not start in `config.out`; nothing is made there.
 
     FileExistsError for a folder in use without `overwrite` or `resume`; ValueError if `overwrite` names a folder
     that is no run, or `resume` one whose configuration differs; OSError if it cannot be written.
@@ -70,7 +72,7 @@ def check_out(config: TrainConfig) -> None:
     if config.resume:
         _check_same(open_run(out).config, config)
     _check_writable(out)
-    used = any(out.iterdir()) and not config.resume
+    used = out.exists() and any(out.iterdir()) and not config.resume
     if used and not config.overwrite:
         raise FileExistsError(
             f"the run folder {out} exists already; choose another with --out, replace it with --overwrite, "
@@ -87,23 +89,16 @@ def start(config: TrainConfig, facts: DatasetFacts) -> RunFolder:
     """The run folder `config.out` with its config.json written; raises as `check_out` does.
 
     With `overwrite`, what the earlier run wrote is removed and nothing else. With `resume`, ValueError if the
-    dataset is no longer the one that the run began with.
+    dataset is no longer the one that the run began with, and a warning if the learning rate now takes another course.
     """
     check_out(config)
     assert config.out is not None
-    if config.resume and open_run(config.out).facts != facts:
-        raise ValueError(
-            f"cannot resume the run in {config.out}: its dataset has changed (classes, image shape or pixel "
-            f"statistics). Compare {config.out / 'config.json'} with the data, or start again with --overwrite."
-        )
-    if config.overwrite:
-        for name in _WRITTEN:
-            path = config.out / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
     run = RunFolder(config.out, config, facts)
+    if config.resume:
+        _check_goes_on(open_run(config.out), run)
+    if config.overwrite:
+        _remove_written(config.out)
+    run.path.mkdir(parents=True, exist_ok=True)
     options = dataclasses.asdict(config)
     del options["overwrite"], options["resume"]  # said to one command; no part of what the run is
     written = {
@@ -112,6 +107,13 @@ def start(config: TrainConfig, facts: DatasetFacts) -> RunFolder:
     }
     _write(run.path / "config.json", json.dumps(written, indent=2) + "\n")
     return run
+
+
+def discard(run: RunFolder) -> None:
+    """Remove what the run wrote and, if that leaves it empty, its folder."""
+    _remove_written(run.path)
+    with contextlib.suppress(OSError):  # not empty
+        run.path.rmdir()
 
 
 def open_run(path: Path) -> RunFolder:
@@ -124,7 +126,7 @@ def open_run(path: Path) -> RunFolder:
         values: dict[str, Any] = {
             k: Path(v) if k in _PATHS and v is not None else v for k, v in written["config"].items()
         }
-        config = TrainConfig(**values)
+        config = TrainConfig(**values | {"out": path})  # the folder may have been moved
         facts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in written["dataset"].items()}
         return RunFolder(path, config, DatasetFacts(**facts))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -140,6 +142,7 @@ def _is_run(path: Path) -> bool:
 
 
 def _check_writable(out: Path) -> None:
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
@@ -148,6 +151,34 @@ def _check_writable(out: Path) -> None:
         raise OSError(
             f"the run folder {out} cannot be written ({error.strerror}); choose another with --out."
         ) from error
+    finally:
+        for folder in missing:
+            with contextlib.suppress(OSError):  # it could not be made
+                folder.rmdir()
+
+
+def _remove_written(out: Path) -> None:
+    for name in _WRITTEN:
+        path = out / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _check_goes_on(before: RunFolder, now: RunFolder) -> None:
+    if before.facts != now.facts:
+        raise ValueError(
+            f"cannot resume the run in {now.path}: its dataset has changed (classes, image shape or pixel "
+            f"statistics). Compare {now.path / 'config.json'} with the data, or start again with --overwrite."
+        )
+    schedule, epochs = now.config.schedule, now.config.epochs
+    if schedule != "constant" and epochs != before.config.epochs:
+        warnings.warn(
+            f"the {schedule} schedule now stretches over {epochs} epochs, not {before.config.epochs}: the learning "
+            "rate goes on from another value than the one that the run stopped at.",
+            stacklevel=4,  # of train's caller
+        )
 
 
 def _check_same(before: TrainConfig, now: TrainConfig) -> None:

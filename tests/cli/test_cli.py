@@ -1,13 +1,17 @@
 """The `jaxcnn` command as a newcomer types it: what it prints, its exit codes, its errors."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
-from jaxcnn.cli.main import main
+from jaxcnn.cli.main import RUN, main
+from jaxcnn.cli.summary import SummaryOptions
+from jaxcnn.cli.train import in_options
 from jaxcnn.train import gradients
 from tests.train.tiny import config
 
@@ -108,6 +112,57 @@ def test_summary(jaxcnn):
     assert "conv1" in out and "28×28×6" in out and "head" in out
 
 
+def test_summary_on_a_narrow_terminal_cuts_nothing_off(jaxcnn, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what makes rich take a pipe for a terminal
+    _, out, _ = jaxcnn("summary", "resnet18", "--input", "64,64,3")
+    assert "…" not in out and "block" in out and "receptive field" in out
+
+
+def test_bad_pictures_are_one_line_and_the_run_works_from_another_folder(jaxcnn, tmp_path, monkeypatch):
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(5):
+            Image.new("L", (8, 8), 20 * i).save(tmp_path / "pets" / name / f"{i}.png")
+    (tmp_path / "pets/cat/4.png").write_text("no picture")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    options = ("--model", "tiny", "--epochs", "1", "--batch-size", "4")
+    code, _, err = jaxcnn("train", "--data", "pets", *options)
+    assert code == 2 and err.endswith("Repair or remove them, or leave them out with --skip-bad.\n")
+    code, _, err = jaxcnn("train", "--data", "pets", "--skip-bad", *options)
+    warning = f"warning: left out 1 of 10 pictures, which can't be read: {tmp_path}/pets/cat/4.png (not a picture of "
+    assert code == 0 and err.startswith(warning) and err.count("\n") == 1
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    code, out, again = jaxcnn("eval", "../runs/pets-tiny")
+    assert code == 0 and "test accuracy" in out and again == err
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("give image_size=64.", "give --image-size 64."),
+        ("with skip_bad=True, or", "with --skip-bad, or"),
+        ("there (data_dir= or TFDS_DATA_DIR)", "there (--data-dir or TFDS_DATA_DIR)"),
+        ("options: model was 'a' and is now 'b'; seed was 0", "options: --model was 'a' and is now 'b'; --seed was 0"),
+        ("/d/image_size/x: the model is large", "/d/image_size/x: the model is large"),
+    ],
+)
+def test_train_says_options_for_arguments(said, shown):
+    assert in_options(said) == shown
+
+
+def test_ctrl_c_in_a_compilation_leaves_without_pythons_own_exit(capfd, monkeypatch):
+    def compile(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(RUN, SummaryOptions, compile)
+    monkeypatch.setattr(os, "_exit", lambda code: sys.exit(f"left with {code}"))
+    with pytest.raises(SystemExit, match="left with 130"):
+        main(["summary", "lenet5", "--input", "28,28,1"])
+    assert capfd.readouterr().err == "error: stopped.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -119,10 +174,20 @@ def test_summary(jaxcnn):
         (("summary", "lenet5", "--input", "28,0,1"), "--input is '28,0,1'; expected the sizes and the channels"),
         (("summary", "lenet5", "--input", "28,28,1", "--classes", "0"), "--classes is 0; expected 1 or more"),
         (("train", "--out", "/proc/run"), "the run folder /proc/run cannot be written"),
+        (("train", "--epochs", "0"), "error: --epochs is 0; expected 1 or more"),
+        (("train", "--learning-rate", "nan"), "error: --learning-rate is nan; expected a positive number"),
+        (("train", "--overwrite", "--resume"), "error: --overwrite and --resume exclude each other"),
+        (("train", "--loss", "sigmoid", "--label-smoothing", "0.1"), "error: --label-smoothing is 0.1; smoothing"),
+        (("train", "--model", "lenet"), "error: --model is 'lenet'. Did you mean 'lenet5'?"),
+        (("train", "--data", "cifer10"), "error: no dataset or folder is called 'cifer10'. Did you mean 'cifar10'?"),
+        (("train", "--batch-size", "9999"), "error: --batch-size is 9999, more than the 1437 training images"),
+        (("train", "--model", "vgg11"), "Resize the images with --image-size N, or choose another model."),
     ],
 )
-def test_an_error_is_one_line(jaxcnn, arguments, message):
+def test_an_error_is_one_line_and_leaves_nothing(jaxcnn, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     code, out, err = jaxcnn(*arguments)
+    assert list(tmp_path.iterdir()) == []
     assert (code, out) == (2, "")
     assert err.startswith("error: ") and message in err and err.count("\n") == 1
 
@@ -130,7 +195,7 @@ def test_an_error_is_one_line(jaxcnn, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("train", "--epochs", "0"), "epochs is 0; expected 1 or more"),
+        (("train", "--epochs", "few"), "few"),
         (("train", "--optimizer", "sdg"), "invalid choice"),
         (("train", "--optimiser", "sgd"), "--optimizer"),
         ((), "train"),
@@ -151,7 +216,7 @@ def test_a_diverging_run_exits_with_1(jaxcnn, tmp_path):
     arguments = config(tmp_path / "run", optimizer="sgd", learning_rate=1e30).command().split()[1:]
     code, _, err = jaxcnn(*arguments)
     assert code == 1
-    assert re.fullmatch(r"error: the loss is no longer finite at step \d+: .*Lower --learning-rate.*\n", err)
+    assert re.fullmatch(r"error: the loss is no longer finite at step \d+: .*lower --learning-rate.*\n", err)
 
 
 def test_help_reads_well_and_imports_nothing_heavy():

@@ -66,7 +66,7 @@ def test_grayscale_images_have_one_channel(tmp_path):
 def test_images_of_different_sizes_need_an_image_size(tmp_path):
     mixed = [*examples(2, 2), *examples(2, 2, shape=(8, 5, 3))]
     prepare(tmp_path, "own", ["ant", "bee"], {"train": mixed, "test": mixed})
-    with pytest.raises(ValueError, match=r"own train\[0\] is 4 × 6 .* own train\[2\] is 8 × 5.*--image-size"):
+    with pytest.raises(ValueError, match=r"own train\[0\] is 4 × 6 .* own train\[2\] is 8 × 5.*image_size=64"):
         load("own", data_dir=tmp_path)
     assert load("own", data_dir=tmp_path, image_size=7).image_shape == (7, 7, 3)
 
@@ -112,7 +112,7 @@ def test_an_unprepared_dataset_without_tensorflow(tmp_path, monkeypatch):
     message = str(caught.value)
     assert f"'cifar10' is not prepared in {tmp_path}" in message
     assert 'needs TensorFlow to prepare its files: pip install "jaxcnn[prepare]"' in message
-    assert "--data-dir" in message
+    assert "(data_dir= or TFDS_DATA_DIR)" in message
     assert "\n" not in message and ". " not in message  # one sentence
     assert list(tmp_path.iterdir()) == []
 

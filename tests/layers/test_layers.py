@@ -141,7 +141,7 @@ def test_dropout_drops_only_in_training():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: Activation("rleu"), r"Activation: name is 'rleu'; Did you mean 'relu'\?"),
+        (lambda: Activation("rleu"), r"Activation: name is 'rleu'. Did you mean 'relu'\?"),
         (lambda: Conv(8, initializer="he"), r"Conv: initializer is 'he'; .*'he_normal'"),
         (lambda: Conv(0), r"Conv: features is 0; expected positive ints"),
         (lambda: Dense(-1), r"Dense: features is -1; expected positive ints"),

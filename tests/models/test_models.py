@@ -88,7 +88,7 @@ def test_heads(head, total):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: models.create("resnet19", 10), r"create: model is 'resnet19'; Did you mean 'resnet\d\d'\?"),
+        (lambda: models.create("resnet19", 10), r"create: model is 'resnet19'. Did you mean 'resnet\d\d'\?"),
         (lambda: models.create("lenet", 10), r"Did you mean 'lenet5'\?"),
         (lambda: models.vgg(12), r"vgg: depth is 12; expected one of 11, 13, 16, 19"),
         (lambda: models.resnet(20), r"resnet: depth is 20; expected one of 18, 34, 50"),

@@ -51,7 +51,7 @@ def test_the_run_folder_is_named_after_data_and_model(tmp_path):
         ({"warmup": 9.0, "epochs": 9}, "warmup is 9.0; expected 0 or more epochs and fewer than all 9"),
         ({"warmup": 1.0}, "onecycle brings its own rise"),
         ({"seed": -1}, "seed is -1; expected an int from 0"),
-        ({"overwrite": True, "resume": True}, "overwrite and resume are both set; choose one"),
+        ({"overwrite": True, "resume": True}, "overwrite=True and resume=True exclude each other"),
     ],
 )
 def test_refused(options, message):
@@ -73,3 +73,19 @@ def test_command_gives_the_same_configuration(config):
     words = shlex.split(config.command())
     assert words[:2] == ["jaxcnn", "train"]
     assert tyro.cli(TrainConfig, args=words[2:], config=(tyro.conf.FlagCreatePairsOff,)) == config
+
+
+def test_folders_become_absolute_and_names_of_datasets_stay(tmp_path, monkeypatch):
+    (tmp_path / "pets").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for data in ("pets", "~/pets"):
+        config = TrainConfig(data=data, data_dir=Path("tfds"))
+        assert config.data == str(tmp_path / "pets") and config.data_dir == tmp_path / "tfds"
+        assert config.out == Path("runs/pets-lenet5")
+    (tmp_path / "digits").mkdir()
+    assert [TrainConfig(data=data).data for data in ("digits", "cifar10", "no/such")] == [
+        "digits",
+        "cifar10",
+        "no/such",
+    ]

@@ -87,7 +87,8 @@ def test_a_finished_run_resumed_changes_nothing_and_more_epochs_go_on(trained, t
     resumed = train(config(tmp_path, resume=True))
     assert leaves(resumed.state) == leaves(trained.state)
     assert resumed.evaluation.accuracy == trained.evaluation.accuracy
-    longer = train(config(tmp_path, epochs=3, resume=True))
+    with pytest.warns(UserWarning, match="the onecycle schedule now stretches over 3 epochs, not 2"):
+        longer = train(config(tmp_path, epochs=3, resume=True))
     assert [record["epoch"] for record in longer.run.metrics()] == [1, 2, 3]
     assert longer.state.step == 3 * STEPS
 
@@ -107,11 +108,60 @@ def test_a_diverging_loss_stops_the_run_and_keeps_the_good_checkpoint(tmp_path, 
     rates = lambda config, steps: lambda step: jnp.where(step < STEPS + 1, 1e-3, 1e30)  # noqa: E731
     monkeypatch.setattr(experiment, "make_schedule", rates)
     # The second update of the second epoch is the first enormous one, the third step's loss enormous but finite.
-    with pytest.raises(FloatingPointError, match=f"no longer finite at step {STEPS + 4}.*Lower --learning-rate"):
+    with pytest.raises(
+        FloatingPointError, match=f"no longer finite at step {STEPS + 4}.*lower --learning-rate"
+    ) as caught:
         train(config(tmp_path, epochs=3))
+    assert str(caught.value).endswith(f"before that step are kept in {tmp_path}; --overwrite replaces them.")
     kept = restore(tmp_path)
     assert kept.state.step == STEPS
     assert math.isfinite(kept.experiment.evaluate(kept.state).loss)
+
+
+def test_a_loss_that_diverges_in_the_first_epoch_leaves_nothing(tmp_path):
+    with pytest.raises(FloatingPointError, match=r"no checkpoint before that step, so nothing is left in .*/run"):
+        train(config(tmp_path / "run", optimizer="sgd", learning_rate=1e30))
+    assert list(tmp_path.iterdir()) == []
+
+
+class CtrlCAtTheStart(Watcher):
+    def started(self, run, experiment, step):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_interrupted_before_the_first_step_and_resumed_ends_in_the_same_bits(trained, tmp_path):
+    stopped = train(config(tmp_path), CtrlCAtTheStart())
+    assert stopped.evaluation is None and restore(tmp_path).state.step == 0
+    assert leaves(train(config(tmp_path, resume=True)).state) == leaves(trained.state)
+
+
+def test_interrupted_while_the_data_is_read_leaves_the_folder_as_it_was(tmp_path, monkeypatch):
+    from jaxcnn import data
+
+    load = data.load
+    monkeypatch.setattr(data, "load", lambda *a, **k: signal.raise_signal(signal.SIGINT) or load(*a, **k))
+    with pytest.raises(KeyboardInterrupt, match="stopped before the first step"):
+        train(config(tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"model": "vgg11"},
+            "the model vgg11 does not fit images of 8×8 pixels: .* Resize the images with image_size=N",
+        ),
+        ({"model": "resnet18", "image_size": 32, "batch_size": 1}, "Take batch_size=2 or more, or larger images with"),
+        ({"model": "lenet"}, "Did you mean 'lenet5'"),
+        ({"batch_size": 9999}, "more than the 1437 training images"),
+        ({"data": "cifer10"}, "Did you mean 'cifar10'"),
+    ],
+)
+def test_a_refused_run_leaves_no_folder(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        train(config(tmp_path / "run", **options))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bad_options_are_refused_before_the_run_folder_is_touched(trained, tmp_path):

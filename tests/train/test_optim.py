@@ -42,8 +42,19 @@ def test_one_cycle_rises_for_a_third_and_falls_to_nearly_0():
 
 def test_warmup_is_linear_and_the_schedule_follows():
     seen = rates(schedule="cosine", warmup=2.5)
-    np.testing.assert_allclose(seen[:10], PEAK * np.arange(10) / 10, rtol=1e-6)
+    np.testing.assert_allclose(seen[:10], PEAK * np.arange(1, 11) / 10, rtol=1e-6)
     np.testing.assert_allclose(seen[10:], PEAK * (1 + np.cos(np.pi * np.arange(30) / 30)) / 2, rtol=1e-6, atol=EPS)
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, [1]), (2, [1, 0.1]), (3, [1, 0.1, 0.01]), (4, [1, 1, 0.1, 0.01])])
+def test_step_in_a_few_steps_drops_once_at_a_time_and_not_before_the_first(steps, expected):
+    schedule = make_schedule(TrainConfig(epochs=steps, learning_rate=PEAK, schedule="step"), 1)
+    np.testing.assert_allclose([schedule(step) for step in range(steps)], PEAK * np.array(expected), rtol=1e-6)
+
+
+def test_warmup_of_one_step_trains():
+    schedule = make_schedule(TrainConfig(epochs=1, learning_rate=PEAK, schedule="cosine", warmup=0.6), 1)
+    assert float(schedule(0)) == pytest.approx(PEAK)
 
 
 def updated(gradients, decay, **options):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from jaxcnn.train.run_folder import DatasetFacts, check_out, open_run, start
+from jaxcnn.train.run_folder import DatasetFacts, check_out, discard, open_run, start
 from tests.train.tiny import config
 
 FACTS = DatasetFacts("digits", ("0", "1"), (8, 8, 1), (0.3,), (0.1234567890123,))
@@ -34,8 +34,10 @@ def test_an_existing_run_is_refused_without_a_word(tmp_path):
         check_out(config(tmp_path / "run"))
 
 
-def test_an_empty_folder_is_free(tmp_path):
+def test_an_empty_folder_is_free_and_a_check_makes_none(tmp_path):
     check_out(config(tmp_path))
+    check_out(config(tmp_path / "a" / "run"))
+    assert tmp_path.is_dir() and list(tmp_path.iterdir()) == []
 
 
 def test_overwrite_removes_what_a_run_wrote_and_nothing_else(tmp_path):
@@ -58,6 +60,20 @@ def test_overwrite_refuses_a_folder_that_is_no_run(tmp_path, content):
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+def test_a_discarded_run_leaves_what_is_not_its_own(tmp_path):
+    empty, used = (start(config(tmp_path / name), FACTS) for name in ("empty", "used"))
+    (used.path / "notes.txt").write_text("mine")
+    discard(empty)
+    discard(used)
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["used", "used/notes.txt"]
+
+
+def test_a_moved_run_knows_its_folder(tmp_path):
+    start(config(tmp_path / "run"), FACTS)
+    (tmp_path / "run").rename(tmp_path / "moved")
+    assert open_run(tmp_path / "moved").config == config(tmp_path / "moved")
+
+
 def test_an_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match=r"run folder .*/file/run cannot be written \(Not a directory\); choose another"):
@@ -73,10 +89,18 @@ def test_resume_names_the_options_that_differ_and_the_command_that_goes_on(tmp_p
 
 def test_resume_may_raise_epochs_and_move_the_data(tmp_path):
     start(config(tmp_path, epochs=2), FACTS)
-    start(config(tmp_path, epochs=3, data_dir=tmp_path, resume=True), FACTS)
+    with pytest.warns(UserWarning, match="the onecycle schedule now stretches over 3 epochs, not 2: the learning rate"):
+        start(config(tmp_path, epochs=3, data_dir=tmp_path, resume=True), FACTS)
     assert open_run(tmp_path).config.epochs == 3
     with pytest.raises(ValueError, match=r"epochs was 3 and is now 2 \(it may only grow\)"):
         check_out(config(tmp_path, epochs=2, resume=True))
+
+
+@pytest.mark.parametrize(("schedule", "epochs"), [("constant", 3), ("cosine", 2)])
+def test_resume_is_silent_where_the_rate_goes_on(tmp_path, recwarn, schedule, epochs):
+    start(config(tmp_path, epochs=2, schedule=schedule), FACTS)
+    start(config(tmp_path, epochs=epochs, schedule=schedule, resume=True), FACTS)
+    assert list(recwarn) == []
 
 
 def test_resume_refuses_a_dataset_that_has_changed(tmp_path):

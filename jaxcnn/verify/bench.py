@@ -1,0 +1,153 @@
+"""What the checks share: the programs, the inputs, and the comparison of cotangents."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.verify import inputs, rounding
+from jaxcnn.verify.inputs import Point
+from jaxcnn.verify.problem import Arrays, Problem, Program
+from jaxcnn.verify.report import Failure
+
+
+class Skip(Exception):
+    """A check that does not apply, with the reason."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wrong:
+    """One array's cotangent that is not what it should be: all arrays' cotangents, and which of them is meant."""
+
+    argument: int
+    name: str
+    point: Point
+    dys: Arrays
+    got: Arrays
+    expected: Arrays
+    excess: Any  # the error over what is allowed, for every entry of the array
+
+
+@dataclass
+class Outcome:
+    """What a check returns: wrong cotangents, failures of another kind, and the largest error over what is allowed."""
+
+    wrong: list[Wrong] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    worst: float | None = None
+    note: str = ""
+
+    def add(self, other: "Outcome") -> None:
+        """Take in the outcome for another input."""
+        self.wrong += other.wrong
+        self.failures += other.failures
+        self.worst = max((w for w in (self.worst, other.worst) if w is not None), default=None)
+
+
+class Bench:
+    """A problem set up for checking: everything that is computed once and used by several checks."""
+
+    def __init__(self, problem: Problem, seed: int, *, traceable: bool = True) -> None:
+        self.problem, self.seed, self.traceable = problem, seed, traceable
+        self.points = inputs.points(problem.leaves, seed)
+        self.shapes = [a.shape for a in problem.outputs(problem.leaves)]
+        self.dys = inputs.dense(self.shapes, seed)
+        self.wrong_already: set[int] = set()
+        self._exact: dict[tuple[int, int], tuple[Any, ...]] = {}
+
+    @cached_property
+    def oracle(self) -> Program:
+        """(leaves, dys) -> (y, cotangents), right, in float64."""
+        return self.subject if self.problem.plain is None else Program(self.problem.oracle, np.float64)
+
+    @cached_property
+    def subject(self) -> Program:
+        """(leaves, dys) -> (y, cotangents), under test, in float64."""
+        return self.program(np.float64)
+
+    @cached_property
+    def as_given(self) -> Program:
+        """The same in the dtypes that were given."""
+        return self.program(None)
+
+    def program(self, dtype: Any) -> Program:
+        """The same in another dtype."""
+        return Program(self.problem.subject, dtype, compiled=self.traceable)
+
+    def point(self, kind: str) -> Point:
+        """The input of this kind."""
+        return next(p for p in self.points if p.kind == kind)
+
+    def given_dtypes(self, leaves: Sequence[Any]) -> list[Any]:
+        """Values in the dtypes that the arguments came in, as JAX is set up."""
+        pairs = zip(leaves, self.problem.leaves, strict=True)
+        return [np.asarray(v, jax.dtypes.canonicalize_dtype(a.dtype)) for v, a in pairs]
+
+    def compare(
+        self, point: Point, dys: Arrays, got: Arrays, *, dtype: Any = np.float64, expected: Arrays | None = None
+    ) -> Outcome:
+        """`got` against `expected`, or else the oracle, within the rounding of `dtype`; every entry of every array."""
+        y, exact, terms, jumps = self.exactly(point, dys)
+        right = exact if expected is None else expected
+        allowed = rounding.allowed(dtype, exact, terms, jumps, point.leaves, dys, y)
+        return compared(self.problem.names, point, dys, got, right, allowed)
+
+    def exactly(self, point: Point, dys: Arrays) -> tuple[Arrays, Arrays, Arrays, list[float]]:
+        """y and the right cotangents, and how they round: see `rounding`."""
+        key = (id(point), id(dys))
+        if key not in self._exact:
+            y, exact = self.oracle(point.leaves, dys)
+            terms = rounding.terms(lambda leaves, dys: self.oracle(leaves, dys)[1], point.leaves, dys, exact)
+            self._exact[key] = (y, exact, *terms, point, dys)  # the last two are kept, so that no other has their id
+        return self._exact[key][:4]
+
+
+def compared(
+    names: Sequence[str], point: Point, dys: Arrays, got: Arrays, expected: Arrays, allowed: Arrays
+) -> Outcome:
+    """Every entry of `got` where `expected` is finite; an error is a fraction of what is allowed there."""
+    outcome = Outcome(worst=0.0)
+    got, expected = ([np.asarray(a, np.float64) for a in side] for side in (got, expected))
+    for k, (g, e, most) in enumerate(zip(got, expected, allowed, strict=True)):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            error = np.where(np.isfinite(g), np.abs(g - e), np.inf)
+            excess = np.where((error == 0) | ~np.isfinite(e), 0.0, error / most)
+        worst = float(np.max(excess, initial=0.0))
+        outcome.worst = max(outcome.worst or 0.0, worst)
+        if worst > 1:
+            outcome.wrong.append(Wrong(k, names[k], point, dys, got, expected, excess))
+    return outcome
+
+
+def rounded(point: Point, dys: Arrays, dtype: Any) -> tuple[Point, Arrays]:
+    """The values as `dtype` holds them, in float64 again."""
+    return Point(point.kind, _rounded(point.leaves, dtype)), _rounded(dys, dtype)
+
+
+def _rounded(arrays: Arrays, dtype: Any) -> Arrays:
+    return [np.asarray(np.asarray(a, jnp.dtype(dtype)), np.float64) for a in arrays]
+
+
+def failure(bench: Bench, check: str, argument: str, message: str, point: Point | None = None) -> Failure:
+    """A failure that is no single entry's."""
+    leaves = bench.problem.leaves if point is None else point.leaves
+    return Failure(
+        check,
+        argument,
+        message,
+        input="given" if point is None else point.kind,
+        shapes=bench.problem.describe(leaves),
+        options=bench.problem.static,
+    )
+
+
+def raised(error: Exception) -> str:
+    """An exception in a sentence: its type and the first paragraph of what it says."""
+    return f"raised {type(error).__name__}: " + str(error).strip().split("\n\n")[0]
+
+
+Checker = Callable[[Bench], Outcome]

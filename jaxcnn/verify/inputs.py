@@ -1,0 +1,84 @@
+"""Inputs made to hurt, of the shapes that were given: where derivatives written by hand go wrong."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Any
+
+import numpy as np
+
+from jaxcnn.verify.problem import Arrays
+
+ONE_HOTS = 8  # for each output: some corners, borders, and entries inside
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Values for every float array, in float64.
+
+    Attributes:
+      kind: "given" is what the caller gave. The others have its scale, array by array, and its sign where it has
+        but one: "separated" (no two values equal, none 0), "zeros" (a third of them exactly 0), "ties" (few values,
+        none of them 0), "constant" (each array one value), "large" (x 1000) and "tiny" (x 1e-6).
+    """
+
+    kind: str
+    leaves: Arrays
+
+
+def points(given: Sequence[Any], seed: int) -> list[Point]:
+    """The given values and the harder ones made of them."""
+    rng = np.random.default_rng(seed)
+    arrays = [np.asarray(a, np.float64) for a in given]
+    makers: dict[str, Callable[..., Any]] = {
+        "separated": _separated,
+        "zeros": lambda rng, shape: np.where(rng.random(shape) < 1 / 3, 0, _separated(rng, shape)),
+        "ties": lambda rng, shape: rng.choice([-1.5, -0.75, 0.75, 1.5], shape),
+        "constant": lambda rng, shape: np.full(shape, rng.uniform(0.5, 1.5)),
+        "large": lambda rng, shape: 1e3 * rng.standard_normal(shape),
+        "tiny": lambda rng, shape: 1e-6 * rng.standard_normal(shape),
+    }
+    made = [Point(kind, [_like(a, make(rng, a.shape)) for a in arrays]) for kind, make in makers.items()]
+    return [Point("given", arrays), *made]
+
+
+def _separated(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Values from -2 to 2 at equal distances, in random order; the quarter keeps them off 0."""
+    n = int(np.prod(shape))
+    return (rng.permutation(n).reshape(shape) + 0.25 - n / 2) * 4 / max(n, 1)
+
+
+def _like(given: Any, values: Any) -> Any:
+    """`values` of the given array's scale; not negative where it is not, so that variances stay variances."""
+    scale = typical(given) or 1.0
+    return scale * (np.abs(values) if given.size and given.min() >= 0 else values)
+
+
+def typical(a: Any) -> float:
+    """The root mean square of an array's finite entries; 0 for an empty one."""
+    finite = a[np.isfinite(a)]
+    top = float(np.max(np.abs(finite), initial=0.0))
+    return top * float(np.sqrt(np.mean((finite / top) ** 2))) if top else 0.0
+
+
+def dense(shapes: Sequence[tuple[int, ...]], seed: int) -> Arrays:
+    """A random cotangent for each output."""
+    rng = np.random.default_rng((seed, 1))
+    return [rng.standard_normal(shape) for shape in shapes]
+
+
+def one_hots(shapes: Sequence[tuple[int, ...]], seed: int) -> list[Arrays]:
+    """Cotangents with a single entry that is not 0: at corners, at borders and inside, output by output."""
+    rng = np.random.default_rng((seed, 2))
+    found = []
+    for which, shape in enumerate(shapes):
+        if 0 in shape:
+            continue
+        ends = list(islice(product(*[sorted({0, n - 1}) for n in shape]), 1024))
+        corners = [ends[i] for i in sorted({0, len(ends) - 1, *rng.integers(0, len(ends), ONE_HOTS // 2)})]
+        inside = [tuple(rng.integers(0, n) for n in shape) for _ in range(ONE_HOTS - len(corners))]
+        for index in dict.fromkeys(corners + inside):
+            hot = [np.zeros(s) for s in shapes]
+            hot[which][index] = 1.0
+            found.append(hot)
+    return found

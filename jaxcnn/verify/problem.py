@@ -1,0 +1,171 @@
+"""The function under test, seen as a map between lists of float arrays.
+
+Arguments and outputs may be any pytrees. Everything that is not an array of floats (labels, random keys, absent
+biases) stays as it was given; what is left is one flat list of named arrays, which the checks vary.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Arrays = list[np.ndarray[Any, Any]]
+Maybe = list[np.ndarray[Any, Any] | None]
+
+# Small programs that run a few times: compiling them takes the time, so LLVM is asked not to optimise.
+COMPILE_FAST = {"xla_backend_optimization_level": 0}
+
+
+def is_float(a: Any) -> bool:
+    """True for an array (or a description of one) of real floats."""
+    return hasattr(a, "dtype") and jnp.issubdtype(a.dtype, jnp.floating)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A forward, the backward under test, and, where there is one, the plain function that JAX may differentiate.
+
+    Attributes:
+      name: for the report.
+      args: the arguments as given.
+      forward: (*args) -> y, the forward under test.
+      pull: (args, dy) -> (y, cotangents), the latter as the backward under test returns them, whatever they are.
+      plain: (*args) -> y without the backward under test, or None.
+      unbound: (*args, **static) -> y, whose parameters' names the arguments have.
+      rule, static: the rule's name and its options, for the report and for the likely cause.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    forward: Callable[..., Any]
+    pull: Callable[[tuple[Any, ...], Any], tuple[Any, Any]]
+    plain: Callable[..., Any] | None
+    unbound: Callable[..., Any]
+    rule: str | None = None
+    static: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Floats in NumPy stay: outside of x64 JAX would round float64 to float32. Integers come as JAX has them.
+        args = jax.tree.map(lambda a: a if is_float(a) or isinstance(a, int) else jnp.asarray(a), tuple(self.args))
+        object.__setattr__(self, "args", args)
+        for name, leaf in self._named():
+            if hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+                raise ValueError(f"verify: {name} has dtype {leaf.dtype}; only real arguments can be verified.")
+        if not self.names:
+            raise ValueError("verify: args holds no array of floats, so there is no cotangent to verify.")
+
+    def argument_names(self) -> list[str]:
+        """The arguments' names, by the signature."""
+        try:
+            parameters = list(inspect.signature(self.unbound).parameters.values())
+        except (TypeError, ValueError):  # a built-in without a signature
+            parameters = []
+        names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        return (names + [f"args[{i}]" for i in range(len(names), len(self.args))])[: len(self.args)]
+
+    def places(self) -> list[tuple[str, int]]:
+        """For every leaf of the arguments its name, "kernel" or "params['conv1']['bias']", and its argument's place."""
+        names, paths = self.argument_names(), jax.tree_util.tree_flatten_with_path(self.args)[0]
+        return [(names[path[0].idx] + jax.tree_util.keystr(path[1:]), path[0].idx) for path, _ in paths]
+
+    def _named(self) -> list[tuple[str, Any]]:
+        return [(name, a) for (name, _), a in zip(self.places(), jax.tree.leaves(self.args), strict=True)]
+
+    @property
+    def names(self) -> list[str]:
+        """The float arrays' names."""
+        return [name for name, leaf in self._named() if is_float(leaf)]
+
+    @property
+    def leaves(self) -> list[Any]:
+        """The float arrays as given."""
+        return floats(self.args)
+
+    def put(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
+        """The arguments with these float arrays in place of the given ones."""
+        new = iter(leaves)
+        return jax.tree.map(lambda a: next(new) if is_float(a) else a, self.args)
+
+    def describe(self, leaves: Sequence[Any]) -> dict[str, str]:
+        """Each argument's dtype and shape, for these float arrays."""
+        new = iter(leaves)
+        described = [(name, next(new) if is_float(a) else a) for name, a in self._named()]
+        return {n: f"{a.dtype}{list(a.shape)}".replace(" ", "") for n, a in described if hasattr(a, "shape")}
+
+    @property
+    def reference(self) -> Callable[..., Any]:
+        """The plain function, or where there is none the forward under test."""
+        return self.forward if self.plain is None else self.plain
+
+    def outputs(self, leaves: Sequence[Any]) -> list[jax.ShapeDtypeStruct]:
+        """The float arrays of y, as shapes and dtypes."""
+        y = jax.eval_shape(lambda leaves: self.reference(*self.put(leaves)), list(leaves))
+        return [a for a in jax.tree.leaves(y) if is_float(a)]
+
+    def cotangent(self, leaves: Sequence[Any], dys: Sequence[Any]) -> Any:
+        """dy in y's tree from its float arrays, each in its output's dtype; an integer output's has dtype float0."""
+        y = jax.eval_shape(lambda leaves: self.reference(*self.put(leaves)), list(leaves))
+        new = iter(dys)
+
+        def of(a: Any) -> Any:
+            return jnp.asarray(next(new), a.dtype) if is_float(a) else np.zeros(a.shape, jax.dtypes.float0)
+
+        return jax.tree.map(of, y)
+
+    def raw(self, leaves: Sequence[Any], dys: Sequence[Any]) -> tuple[Any, Any]:
+        """y, and the cotangents as the backward under test returns them."""
+        return self.pull(self.put(leaves), self.cotangent(leaves, dys))
+
+    def subject(self, leaves: Sequence[Any], dys: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The float arrays of y, and a cotangent for each float argument: under test. None counts as zeros."""
+        y, cotangents = self.raw(leaves, dys)
+        return floats(y), self.arrays(cotangents)
+
+    def oracle(self, leaves: Sequence[Any], dys: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The same by JAX's derivative of the plain function; without one, those under test."""
+        if self.plain is None:
+            return self.subject(leaves, dys)
+        plain = self.plain
+        y, pull = jax.vjp(lambda leaves: plain(*self.put(leaves)), list(leaves))
+        return floats(y), pull(self.cotangent(leaves, dys))[0]
+
+    def arrays(self, cotangents: Any) -> list[Any]:
+        """The float arrays' cotangents out of the backward's result, whose structure has been checked."""
+        flat: list[Any] = []
+        for arg, given in zip(self.args, cotangents, strict=True):
+            leaves, tree = jax.tree.flatten(arg)
+            parts = [None] * len(leaves) if given is None else tree.flatten_up_to(given)  # type: ignore[attr-defined]
+            flat += [p for a, p in zip(leaves, parts, strict=True) if is_float(a)]
+        return [jnp.zeros(a.shape, a.dtype) if d is None else d for a, d in zip(self.leaves, flat, strict=True)]
+
+
+class Program:
+    """A function of lists of arrays, compiled once for one dtype: NumPy arrays go in and come out.
+
+    With dtype None the arrays keep the dtypes they come in.
+    """
+
+    def __init__(self, function: Callable[..., Any], dtype: Any, *, compiled: bool = True) -> None:
+        self.dtype = dtype
+        self._run = jax.jit(function, compiler_options=COMPILE_FAST) if compiled else function
+
+    def __call__(self, *arrays: Sequence[Any]) -> Any:
+        # Cast by NumPy: JAX would compile a cast for every shape.
+        cast = [[np.asarray(a, self.dtype) for a in one] for one in arrays]
+        with precision(self.dtype):
+            return jax.tree.map(np.asarray, self._run(*jax.tree.map(jnp.asarray, cast)))
+
+
+def precision(dtype: Any) -> AbstractContextManager[Any]:
+    """Where arrays of `dtype` can live: float64 needs x64; anything else runs as the caller has set JAX up."""
+    return jax.enable_x64(True) if dtype == np.float64 else nullcontext()
+
+
+def floats(tree: Any) -> list[Any]:
+    """The arrays of floats in a tree."""
+    return [a for a in jax.tree.leaves(tree) if is_float(a)]

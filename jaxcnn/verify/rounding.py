@@ -1,0 +1,74 @@
+"""How far two correct results may lie apart: errors measured in roundings.
+
+A backward pass is a sum of products, and no order of summation is the right one. What every good one shares is
+that its error is that of an exact computation on inputs that were rounded once more (Higham 2002, "Accuracy and
+stability of numerical algorithms", section 1.5). So the exact cotangent, in float64, is asked how much it moves:
+
+    S_i = the root mean square over random signs s of |g_i(x (1 + δ s), dy (1 + δ s')) - g_i(x, dy)| / δ.
+
+For g_i = Σ_j J_ij dy_j that is √(Σ_j (J_ij dy_j)²), the size of the *terms* of the sum, whatever cancels among
+them: it is the natural unit, entry by entry, and it does not grow with the size of the array. K terms are summed
+with an error of about ε √K / 2 of it, random roundings adding up in squares. So the error allowed is
+
+    ε R (|g_i| + S_i + typical(S) + floor_i),
+
+R being `ROUNDINGS`, and floor_i = typical(dy) typical(y) / |x_i|: a backward that works from y (tanh's 1 - y²)
+inherits y's own rounding. For it |x_i| counts as a hundredth of x's typical value at least.
+
+Where a gradient jumps (a tie, ReLU at 0) and rounding inside the *forward* decides the side, no result is the right
+one. Multiplying all arrays by the same 1 + δ keeps every tie and every zero that the inputs have, and rounds
+everything anew: what moves then was decided by rounding, and is allowed to differ by as much.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.verify.inputs import typical
+from jaxcnn.verify.problem import Arrays
+
+# √K / 2 for sums of up to 10⁵ terms, with some room. Half precision is expected to be summed in float32 and rounded at
+# the end.
+ROUNDINGS = {"float64": 256.0, "float32": 256.0, "bfloat16": 16.0, "float16": 16.0}
+
+_STEP = 2.0**-7
+_DRAWS = 3
+
+Gradient = Callable[[Sequence[Any], Sequence[Any]], Arrays]
+
+
+def terms(gradient: Gradient, leaves: Arrays, dys: Arrays, at: Arrays) -> tuple[Arrays, list[float]]:
+    """For each array: S, the size of the terms of each entry; and by how much rounding alone makes an entry jump.
+
+    `gradient` is exact, in float64; `at` is gradient(leaves, dys).
+    """
+    rng = np.random.default_rng(0)
+    squares = [np.zeros(a.shape) for a in at]
+    for _ in range(_DRAWS):
+        moved = gradient(*([a * (1 + _STEP * rng.choice([-1, 1], a.shape)) for a in b] for b in (leaves, dys)))
+        for square, new, old in zip(squares, moved, at, strict=True):
+            square += np.nan_to_num((new - old) / _STEP, posinf=0, neginf=0) ** 2 / _DRAWS
+    jumps = [0.0] * len(at)
+    for k in range(1, _DRAWS + 1):
+        moved = gradient(*([a * (1 + k * 2.0**-46) for a in b] for b in (leaves, dys)))
+        jumps = [max(j, _largest(new - old)) for j, new, old in zip(jumps, moved, at, strict=True)]
+    return [np.sqrt(square) for square in squares], jumps
+
+
+def allowed(
+    dtype: Any, expected: Arrays, terms: Arrays, jumps: list[float], leaves: Arrays, dys: Arrays, y: Arrays
+) -> Arrays:
+    """The error that rounding in `dtype` may make, for every entry of every array."""
+    rounding = float(jnp.finfo(dtype).eps) * ROUNDINGS[jnp.dtype(dtype).name]  # type: ignore[no-untyped-call]
+    through = max((typical(d) * typical(v) for d, v in zip(dys, y, strict=True)), default=0.0)
+    floors = [through / np.maximum(np.abs(x), typical(x) / 100) if typical(x) else 0.0 for x in leaves]
+    return [
+        rounding * (np.abs(e) + s + typical(s) + floor) + 2 * j
+        for e, s, floor, j in zip(expected, terms, floors, jumps, strict=True)
+    ]
+
+
+def _largest(a: Any) -> float:
+    return float(np.max(np.abs(a[np.isfinite(a)]), initial=0.0))

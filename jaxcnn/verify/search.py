@@ -1,0 +1,153 @@
+"""Verify a registered rule: search the shapes and options that it takes, and shrink to the smallest that fails."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from jaxcnn.ops.rule import RULES, Rule
+from jaxcnn.verify import checks
+from jaxcnn.verify.check import fails, pair, verify
+from jaxcnn.verify.cover import cover
+from jaxcnn.verify.problem import Problem, floats
+from jaxcnn.verify.report import Report
+
+if TYPE_CHECKING:
+    from jaxcnn.verify.spaces import Draw
+
+CASES = 8
+DRAWS = 200  # that are drawn for each rule; `cases` of them are run
+SHRINKS = 40  # draws at most that are tried to make a failing one smaller
+
+
+def check_rule(
+    rule: Rule[..., Any],
+    *,
+    cases: int = CASES,
+    seed: int = 0,
+    forward: Callable[..., tuple[Any, Any]] | None = None,
+    backward: Callable[..., Any] | None = None,
+) -> Report:
+    """Verify a rule of jaxcnn over shapes and options that are drawn from its space.
+
+    Every draw gets the checks that cost little, on all hard inputs in float64: structure, forward, autodiff, dy = 0 and
+    finiteness. If one fails it is shrunk, and the smallest failing draw gets all the checks; if none fails, the
+    largest draw does.
+
+    Args:
+      rule: one of `RULES`.
+      cases: how many draws.
+      seed: of the draws and of the inputs.
+      forward, backward: take the place of the rule's own, such as a planted fault's.
+
+    Returns: a `Report`; its failures name the smallest failing shape.
+
+    Raises: ValueError if it is not known what the rule takes.
+    """
+    started = time.perf_counter()
+    search = _Search(rule, forward or rule.forward, backward or rule.backward, cases, seed)
+    failing = search.smallest_failing()
+    problem = search.problem(failing or search.largest())
+    report = verify(problem, checks.FULL, seed)
+    return replace(report, name=rule.name, cases=len(search.seen), seconds=time.perf_counter() - started)
+
+
+def survives(fault: Any, *, cases: int = CASES, seed: int = 0) -> bool:
+    """Whether a planted fault, an object with `rule`, `forward` and `backward`, passes all checks.
+
+    As `check_rule`, but nothing is shrunk or explained: the first failure ends it.
+    """
+    search = _Search(RULES[fault.rule], fault.forward, fault.backward, cases, seed)
+    if search.first_failing() is not None:
+        return False
+    return not fails(search.problem(search.largest()), checks.FULL, seed)
+
+
+def all(*, cases: int = CASES, seed: int = 0) -> dict[str, Report]:
+    """`check_rule` for every rule in the registry, by name."""
+    return {name: check_rule(rule, cases=cases, seed=seed) for name, rule in RULES.items()}
+
+
+class _Search:
+    """The draws of a rule, each tried once."""
+
+    def __init__(
+        self, rule: Rule[..., Any], forward: Callable[..., Any], backward: Callable[..., Any], cases: int, seed: int
+    ) -> None:
+        from jaxcnn.verify.spaces import SPACES
+
+        if rule.name not in SPACES:
+            raise ValueError(
+                f"check_rule: it is not known what {rule.name} takes; the rules with a space are {sorted(SPACES)}. "
+                f"Give arguments yourself: check_backward({rule.name}.plain, {rule.name}.backward, args, "
+                f"forward={rule.name}.forward, static=options)."
+            )
+        if cases < 1:
+            raise ValueError(f"check_rule: cases is {cases}; expected 1 or more.")
+        self.rule, self.forward, self.backward, self.cases, self.seed = rule, forward, backward, cases, seed
+        self.space = SPACES[rule.name]
+        self.seen: dict[str, tuple[Draw, bool]] = {}
+
+    def problem(self, draw: "Draw") -> Problem:
+        """The rule on the arrays and options that its door makes of a draw."""
+        from jaxcnn.verify.spaces import worked_out
+
+        with jax.enable_x64(True):
+            args, options = worked_out(self.rule.name, draw)
+        as_float32 = jax.tree.map(lambda a: np.asarray(a, np.float32) if floats(a) else a, args)
+        return pair(
+            self.rule.plain, self.forward, self.backward, as_float32, options, name=self.rule.name, rule=self.rule.name
+        )
+
+    def _fails(self, draw: "Draw") -> bool:
+        key = repr(draw)
+        if key not in self.seen:
+            self.seen[key] = (draw, fails(self.problem(draw), checks.QUICK, self.seed))
+        return self.seen[key][1]
+
+    def largest(self) -> "Draw":
+        """Of the draws tried, the one with the most entries."""
+        return max((d for d, _ in self.seen.values()), key=lambda d: sum(np.size(a) for a in d.args))
+
+    def first_failing(self) -> "Draw | None":
+        """Of `cases` draws that are much unlike each other, the first that fails; None where all pass."""
+        drawn: dict[str, Draw] = {}
+        self._find(lambda draw: drawn.setdefault(repr(draw), draw) is None)
+        return next((d for d in cover(list(drawn.values()), self.cases) if self._fails(d)), None)
+
+    def smallest_failing(self) -> "Draw | None":
+        """The same draw, shrunk to the smallest that fails."""
+        failing = self.first_failing()
+        if failing is None:
+            return None
+        reached, tried = False, len(self.seen)
+
+        def condition(draw: "Draw") -> bool:
+            """Pass over the same draws as before up to the failing one; then tell the smaller ones."""
+            nonlocal reached
+            reached = reached or repr(draw) == repr(failing)
+            known = repr(draw) in self.seen or len(self.seen) < tried + SHRINKS
+            return reached and known and self._fails(draw)
+
+        return self._find(condition)
+
+    def _find(self, condition: "Callable[[Draw], bool]") -> "Draw | None":
+        """The simplest draw that meets the condition, found by hypothesis; None where none of `DRAWS` does."""
+        from hypothesis import HealthCheck, Phase, find, settings
+        from hypothesis.errors import NoSuchExample
+
+        how = settings(
+            max_examples=DRAWS,
+            phases=[Phase.generate, Phase.shrink],
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        try:
+            return find(self.space, condition, settings=how, random=Random(self.seed))
+        except NoSuchExample:
+            return None

@@ -1,0 +1,58 @@
+"""The spaces of convolution and pooling."""
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from jaxcnn.verify.spaces.draw import Draw, Drawn, batch_size, drawn_shape, generator, set_some, some_layout, space
+from jaxcnn.verify.spaces.windows import collapsed, windows
+
+# Groups, and the channels in and out of each: equal and unequal, grouped, depthwise with and without a multiplier.
+_CHANNELS = [(1, 1, 1), (1, 2, 2), (2, 1, 1), (2, 2, 2), (1, 2, 3), (1, 3, 2), (2, 1, 2), (2, 2, 1), (4, 1, 1)]
+
+
+@space("conv", "conv_dgrad", "conv_wgrad", "conv_transpose")
+@st.composite
+def _conv(draw: Drawn, name: str) -> Draw:
+    at = windows(draw, dilated=True, padding_below_window=False)
+    assume(not at.aborts_xla)
+    groups, cin, cout = draw(st.sampled_from(_CHANNELS))
+    n, options = batch_size(draw), dict(at.options)
+    if groups > 1:
+        options["groups"] = groups
+    rng = generator(draw)
+    x = rng.standard_normal((n, *at.sizes, cin * groups))
+    kernel = rng.standard_normal((*at.window, cin, cout * groups))
+    dy = rng.standard_normal((n, *at.out, cout * groups))
+    if name == "conv_dgrad":
+        return Draw((dy, kernel), options | {"sizes": at.sizes})
+    if name == "conv_wgrad":
+        return Draw((x, dy), options | {"window": at.window})
+    features = cin if name == "conv_transpose" else cout
+    bias = rng.standard_normal(features * groups) if draw(st.booleans()) else None
+    if name == "conv_transpose":
+        if at.options["padding"] != "SAME" and any(at.remainders):
+            options["output_padding"] = at.remainders
+        x = dy
+    return Draw((some_layout(draw, x, options), kernel, bias), options)
+
+
+@space("max_pool", "avg_pool")
+@st.composite
+def _pool(draw: Drawn, name: str) -> Draw:
+    at = windows(draw, dilated=False, padding_below_window=True)
+    options = {"size": collapsed(at.window), **at.options}
+    x = generator(draw).standard_normal((batch_size(draw), *at.sizes, draw(st.integers(1, 3))))
+    if name == "avg_pool":
+        set_some(draw, options, count_padding=st.just(True))
+    return Draw((some_layout(draw, x, options),), options)
+
+
+@space("pad")
+@st.composite
+def _pad(draw: Drawn, name: str) -> Draw:
+    """Every mode, with as much padding as it can take from the image."""
+    x = generator(draw).standard_normal(drawn_shape(draw, batch_size(draw), least=2, most=4))
+    mode = draw(st.sampled_from(["zeros", "replicate", "reflect", "symmetric", "circular"]))
+    most = [min(3, {"reflect": w - 1, "symmetric": w, "circular": w}.get(mode, 3)) for w in x.shape[1:-1]]
+    options = {"mode": mode, "padding": tuple((draw(st.integers(0, m)), draw(st.integers(0, m))) for m in most)}
+    return Draw((some_layout(draw, x, options),), options)

@@ -1,0 +1,139 @@
+"""The cotangents' number, tree, shapes and dtypes, in every precision; nothing is computed."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.verify.bench import Bench, Outcome, raised
+from jaxcnn.verify.problem import Problem, is_float, precision
+from jaxcnn.verify.report import Failure
+
+DTYPES = {"float64": np.float64, "float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+NOT_TRACEABLE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+
+
+def structure(bench: Bench) -> Outcome:
+    """One cotangent for each argument, of its tree, shape and dtype: as given, in float64, float32 and bfloat16."""
+    problem = bench.problem
+    leaves = bench.given_dtypes(problem.leaves)
+    outcome = check_cotangents(problem, leaves, None)
+    for name, dtype in DTYPES.items():
+        if outcome.failures:
+            break  # said once
+        if takes(problem, dtype):
+            outcome.add(check_cotangents(problem, leaves, dtype))
+        else:
+            outcome.note += f"the plain function does not take {name}; "
+    return outcome
+
+
+def takes(problem: Problem, dtype: Any) -> bool:
+    """Whether the function runs in a dtype other than the given."""
+    try:
+        with precision(dtype):
+            problem.outputs([jax.ShapeDtypeStruct(a.shape, jnp.dtype(dtype)) for a in problem.leaves])
+    except (TypeError, ValueError, NotImplementedError):
+        return False
+    return True
+
+
+def traceable(problem: Problem) -> bool:
+    """Whether the backward under test runs under `jax.jit`: not where it looks at values."""
+    try:
+        abstract(problem, problem.leaves)
+    except NOT_TRACEABLE:
+        return False
+    except Exception:  # said by `structure`
+        return True
+    return True
+
+
+def abstract(problem: Problem, leaves: Any) -> Any:
+    """The cotangents as shapes and dtypes, float0 as None; what is no array stays as it is."""
+
+    def pulled(leaves: Any) -> Any:
+        dys = [jnp.zeros(a.shape, a.dtype) for a in problem.outputs(leaves)]
+        return jax.tree.map(lambda a: None if is_float0(a) else a, problem.raw(leaves, dys)[1])
+
+    return jax.eval_shape(pulled, list(leaves))
+
+
+def is_float0(a: Any) -> bool:
+    """True for the cotangent that JAX gives to integers."""
+    return hasattr(a, "dtype") and a.dtype == jax.dtypes.float0
+
+
+def check_cotangents(problem: Problem, leaves: Any, dtype: Any) -> Outcome:
+    """The backward's result for arguments of one dtype (None: as given), against the arguments themselves."""
+    leaves = [np.asarray(a, dtype) for a in leaves]
+    with precision(dtype):
+        try:
+            found = abstract(problem, leaves)
+        except NOT_TRACEABLE:
+            found = _concrete(problem, leaves)
+        except Exception as error:  # whatever the code under test raises is its failure
+            return _failure(problem, leaves, "", raised(error))
+    args = problem.put(leaves)
+    if not isinstance(found, tuple | list):
+        seen = "a single array" if hasattr(found, "shape") else repr(found)
+        return _failure(
+            problem, leaves, "", f"the backward returned {seen}; expected a tuple of {len(args)} cotangents"
+        )
+    if len(found) != len(args):
+        message = f"the backward returned {len(found)} cotangents for {len(args)} arguments"
+        return _failure(problem, leaves, "", message)
+    outcome = Outcome()
+    for i, (arg, cotangent) in enumerate(zip(args, found, strict=True)):
+        if cotangent is not None:
+            outcome.add(_check_argument(problem, leaves, i, arg, cotangent))
+    return outcome
+
+
+def _concrete(problem: Problem, leaves: Any) -> Any:
+    dys = [jnp.ones(a.shape, a.dtype) for a in problem.outputs(leaves)]
+    return jax.tree.map(lambda a: None if is_float0(a) else a, problem.raw(leaves, dys)[1])
+
+
+def _check_argument(problem: Problem, leaves: Any, i: int, arg: Any, cotangent: Any) -> Outcome:
+    outcome = Outcome()
+    parts, tree = jax.tree.flatten(arg)
+    names = [name for name, where in problem.places() if where == i]
+    try:
+        given = tree.flatten_up_to(cotangent)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        message = f"the cotangent has the tree {jax.tree.structure(cotangent)}; expected {tree}"
+        return _failure(problem, leaves, problem.argument_names()[i], message)
+    for name, a, d in zip(names, parts, given, strict=True):
+        message = _mismatch(a, d)
+        if message:
+            outcome.add(_failure(problem, leaves, name, message))
+    return outcome
+
+
+def _mismatch(a: Any, d: Any) -> str:
+    """What is wrong with the cotangent d of the argument a; "" where nothing is."""
+    if d is None:
+        return ""
+    if not hasattr(d, "shape") and not isinstance(d, int | float):
+        return f"the cotangent is a {type(d).__name__}; expected an array like the argument"
+    shape, dtype = np.shape(d), d.dtype if hasattr(d, "dtype") else jnp.result_type(d)
+    if not is_float(a):
+        seen = getattr(a, "dtype", type(a).__name__)
+        return f"the argument is {seen}, which has no cotangent: return None instead of {dtype}{list(shape)}"
+    if shape != a.shape:
+        return f"the cotangent has shape {shape}, expected {a.shape}"
+    if dtype != a.dtype:
+        return f"the cotangent has dtype {dtype}, expected {a.dtype}, that of the argument"
+    return ""
+
+
+def _failure(problem: Problem, leaves: Any, argument: str, message: str) -> Outcome:
+    shapes = problem.describe(leaves)
+    return Outcome(failures=[Failure("structure", argument, message, shapes=shapes, options=problem.static)])

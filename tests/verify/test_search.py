@@ -1,0 +1,71 @@
+"""A registered rule is searched over shapes and options; a fault comes back with the smallest shape that shows it."""
+
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+
+import jaxcnn  # noqa: F401  (registers the rules)
+from jaxcnn.ops.rule import RULES, Rule
+from jaxcnn.verify import check_rule
+from jaxcnn.verify.cover import cover, features
+from jaxcnn.verify.search import survives
+from jaxcnn.verify.spaces import Draw
+
+
+def test_a_right_rule_passes():
+    report = check_rule(RULES["relu"], cases=3)
+    assert report.ok, str(report)
+    assert report.name == "relu" and report.cases == 3
+
+
+def test_a_fault_is_shrunk_to_the_smallest_failing_shape():
+    rule = RULES["dense"]
+
+    def mean(residuals, dy):
+        dx, dkernel, dbias = rule.backward(residuals, dy)
+        return dx, dkernel, None if dbias is None else dbias / max(len(dy), 1)
+
+    report = check_rule(rule, backward=mean)
+    failure = report.failures[0]
+    assert (failure.check, failure.argument) == ("autodiff", "bias")
+    assert failure.shapes["bias"] == "float64[1]"
+    assert failure.shapes["x"] == "float64[2,1]"
+    assert failure.cause
+
+
+def test_two_runs_with_one_seed_find_the_same():
+    def half(residuals, dy):
+        return (0.5 * RULES["tanh"].backward(residuals, dy)[0],)
+
+    first, second = (check_rule(RULES["tanh"], backward=half, cases=2, seed=3) for _ in range(2))
+    assert first.failures == second.failures and first.failures
+
+
+def test_a_planted_fault_is_killed_and_the_right_backward_survives():
+    relu = RULES["relu"]
+    assert survives(SimpleNamespace(rule="relu", forward=relu.forward, backward=relu.backward), cases=2)
+    assert not survives(SimpleNamespace(rule="relu", forward=relu.forward, backward=lambda y, dy: (dy,)), cases=2)
+
+
+def test_a_rule_without_a_space_is_refused():
+    unknown = Rule(lambda x: x, jax.numpy.sin, lambda x: (x, x), lambda x, dy: (dy,))
+    unknown.name = "unknown"
+    with pytest.raises(ValueError, match=r"it is not known what unknown takes.*check_backward"):
+        check_rule(unknown)
+    with pytest.raises(ValueError, match="cases is 0; expected 1 or more"):
+        check_rule(RULES["relu"], cases=0)
+
+
+def test_a_cover_makes_unlike_draws_and_keeps_one_empty():
+    draws = [
+        Draw((np.ones((2, 3)),), {"groups": 1}),
+        Draw((np.ones((2, 3)),), {"groups": 1}),
+        Draw((np.ones((4, 3)),), {"groups": 2}),
+        Draw((np.ones((0, 3)),), {"groups": 1}),
+        Draw((np.ones((0, 2)),), {"groups": 1}),
+    ]
+    assert cover(draws, 3) == [draws[0], draws[2], draws[3]]
+    assert ("option", "groups", 2) in features(draws[2])
+    assert (0, 0, "even") in features(draws[2])
