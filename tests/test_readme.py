@@ -10,7 +10,7 @@ import pytest
 from jaxcnn.ops.rule import RULES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-FUNCTIONS, LAYERS, RULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FUNCTIONS, LAYERS, VERIFY, RULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_functional_example_learns_and_agrees_with_autodiff(capsys):
@@ -26,6 +26,12 @@ def test_layer_example_prints_summary_and_deltas(capsys):
     out = capsys.readouterr().out
     assert "block/body/conv" in out and "loss 3." in out
     assert len(re.findall(r"\|δ\| = \d", out)) == 8
+
+
+def test_verify_example_finds_the_mistake(capsys):
+    exec(VERIFY, names := {})
+    assert {failure.argument for failure in names["report"].failures} == {"scale"}
+    assert "FAILS" in capsys.readouterr().out
 
 
 def test_rule_example_is_a_rule(x64):
