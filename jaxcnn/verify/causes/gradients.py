@@ -13,6 +13,7 @@ from jaxcnn.verify.causes.mistake import Mistake, axes_names, flips, swaps
 
 
 def catalogued(error: Mistake, argument: int, args: Any, static: Any, dy: Any, rule: str | None) -> Iterator[str]:
+    """The causes of the catalogue's faults of this rule that give the same wrong cotangent."""
     if rule is None:
         return
     from jaxcnn.verify.faults import of_rule
@@ -28,6 +29,7 @@ def catalogued(error: Mistake, argument: int, args: Any, static: Any, dy: Any, r
 
 
 def in_float64(array: Any) -> Any:
+    """Floats in float64, all else as it is."""
     return jnp.asarray(array, np.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 

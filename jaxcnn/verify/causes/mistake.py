@@ -32,6 +32,7 @@ class Mistake:
 
 
 def axes_names(axes: tuple[int, ...], ndim: int) -> str:
+    """The axes in words: "axis 0", "axes 0, 1" or "all axes"."""
     if len(axes) == ndim and ndim > 1:
         return "all axes"
     return f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"

@@ -12,6 +12,7 @@ from jaxcnn.verify.causes.mistake import Mistake, axes_names, flips, swaps
 
 
 def zero_or_sign(error: Mistake) -> Iterator[str]:
+    """Zero everywhere, or the right one with its sign turned."""
     if not error.wrong.any():
         yield "is zero everywhere: what should reach this argument never does"
     elif error.explained_by(-error.right):
@@ -31,6 +32,7 @@ def meaningful_factor(error: Mistake, args: Any, dy: Any, static: Any) -> Iterat
 
 
 def any_factor(error: Mistake) -> Iterator[str]:
+    """Any constant factor, as a fraction where it is one."""
     factor = _ratio(error)
     if factor is not None:
         nearest = Fraction(factor).limit_denominator(64)
