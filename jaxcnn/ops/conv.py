@@ -28,7 +28,7 @@ Kernel = Float[Array, "*window i o"]
 
 
 def _plain(x: Image, kernel: Kernel, bias: Float[Array, " o"] | None, **options: Any) -> Image:
-    """y = conv(x, kernel) + bias, by XLA."""
+    """y = conv(x, kernel) + bias, by XLA; not through `kernels`, so that the proof does not lean on what it proves."""
     axes = "DHW"[-len(options["stride"]) :]
     y = lax.conv_general_dilated(
         x,
