@@ -33,7 +33,7 @@ def test_every_folder_has_a_floor():
 
 @pytest.mark.parametrize("folder", HEIGHT)
 def test_imports_go_down_only(folder):
-    for file in (ROOT / "jaxcnn" / folder).glob("*.py"):
+    for file in (ROOT / "jaxcnn" / folder).rglob("*.py"):
         above = {other for other in imported(file) if HEIGHT[other] > HEIGHT[folder]}
         assert not above, f"{file} imports from {above}, above it"
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jaxcnn.ops import avg_pool, global_avg_pool, global_max_pool, max_pool
+from jaxcnn.verify.naive.windows import windows
 from tests.ops.cases.pool import CASES
-from tests.ops.naive.windows import windows
 from tests.ops.test_rules import arrays_of, results
 
 

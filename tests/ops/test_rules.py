@@ -15,8 +15,8 @@ import pytest
 
 import jaxcnn
 from jaxcnn.ops.rule import RULES
+from jaxcnn.verify.naive import NAIVE
 from tests.ops.cases import CASES
-from tests.ops.naive import NAIVE
 
 # Scope "module" runs all tests of a case in a row.
 each_case = pytest.mark.parametrize("case", CASES, ids=str, scope="module")

@@ -1,13 +1,17 @@
 """Convolution and its two gradients as loops."""
 
+from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from tests.ops.naive.windows import windows
+from jaxcnn.verify.naive.windows import windows
 
 
-def conv(x, kernel, bias=None, *, stride=1, padding="SAME", dilation=1, groups=1):
+def conv(
+    x: Any, kernel: Any, bias: Any = None, *, stride: Any = 1, padding: Any = "SAME", dilation: Any = 1, groups: Any = 1
+) -> Any:
     cin, cout = kernel.shape[-2:]
     y = None
     for outs, place, taps in windows(x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation):
@@ -22,7 +26,7 @@ def conv(x, kernel, bias=None, *, stride=1, padding="SAME", dilation=1, groups=1
     return y
 
 
-def conv_dgrad(dy, kernel, sizes, *, groups=1, **options):
+def conv_dgrad(dy: Any, kernel: Any, sizes: Any, *, groups: Any = 1, **options: Any) -> Any:
     cin, cout = kernel.shape[-2:]
     dx = np.zeros((len(dy), *sizes, cin * groups))
     for _, place, taps in windows(sizes, kernel.shape[:-2], **_filled(options)):
@@ -32,7 +36,7 @@ def conv_dgrad(dy, kernel, sizes, *, groups=1, **options):
     return dx
 
 
-def conv_wgrad(x, dy, window, *, groups=1, **options):
+def conv_wgrad(x: Any, dy: Any, window: Any, *, groups: Any = 1, **options: Any) -> Any:
     cin, cout = x.shape[-1] // groups, dy.shape[-1]
     dkernel = np.zeros((*window, cin, cout))
     for _, place, taps in windows(x.shape[1:-1], window, **_filled(options)):
@@ -42,15 +46,25 @@ def conv_wgrad(x, dy, window, *, groups=1, **options):
     return dkernel
 
 
-def _filled(options):
+def _filled(options: Any) -> Any:
     return {"stride": 1, "padding": "SAME", "dilation": 1} | options
 
 
-def conv_transpose(x, kernel, bias=None, *, stride=1, padding="SAME", output_padding=0, dilation=1, groups=1):
+def conv_transpose(
+    x: Any,
+    kernel: Any,
+    bias: Any = None,
+    *,
+    stride: Any = 1,
+    padding: Any = "SAME",
+    output_padding: Any = 0,
+    dilation: Any = 1,
+    groups: Any = 1,
+) -> Any:
     """Each x[n, p] adds its own copy of the kernel to the output from p stride - low on."""
     axes = x.ndim - 2
 
-    def each(value):
+    def each(value: Any) -> Any:
         return (value,) * axes if isinstance(value, int) else tuple(value)
 
     stride, dilation, extra = each(stride), each(dilation), each(output_padding)
@@ -75,3 +89,6 @@ def conv_transpose(x, kernel, bias=None, *, stride=1, padding="SAME", output_pad
             first = i // (cin // groups) * out
             y[(n, *at)][first : first + out] += x[(n, *place, i)] * kernel[tap][:, i]
     return y if bias is None else y + bias
+
+
+LOOPS: list[Callable[..., Any]] = [conv, conv_dgrad, conv_wgrad, conv_transpose]

@@ -1,9 +1,12 @@
 """Padding, one entry at a time, by asking where a position beyond the border is copied from."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 
-def pad(x, padding, *, mode="zeros"):
+def pad(x: Any, padding: Any, *, mode: Any = "zeros") -> Any:
     ends = [(padding, padding)] * (x.ndim - 2) if isinstance(padding, int) else padding
     y = np.zeros((len(x), *(w + a + b for w, (a, b) in zip(x.shape[1:-1], ends, strict=True)), x.shape[-1]))
     for place in np.ndindex(y.shape[1:-1]):
@@ -13,7 +16,7 @@ def pad(x, padding, *, mode="zeros"):
     return y
 
 
-def _source(q, w, mode):
+def _source(q: Any, w: Any, mode: Any) -> Any:
     """The position inside 0 .. w - 1 that position q shows."""
     if 0 <= q < w:
         return q
@@ -25,3 +28,6 @@ def _source(q, w, mode):
         return q + w if q < 0 else q - w
     skip = 1 if mode == "reflect" else 0
     return -q - 1 + skip if q < 0 else 2 * w - 1 - q - skip
+
+
+LOOPS: list[Callable[..., Any]] = [pad]

@@ -1,12 +1,14 @@
 """Dense and flatten, batch normalisation, dropout, one number at a time."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 
 
-def dense(x, kernel, bias=None):
+def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
     y = np.zeros((*x.shape[:-1], kernel.shape[1]))
     for at in np.ndindex(y.shape):
         y[at] = sum(x[at[:-1]][i] * kernel[i, at[-1]] for i in range(len(kernel))) + (
@@ -15,11 +17,11 @@ def dense(x, kernel, bias=None):
     return y
 
 
-def flatten(x):
+def flatten(x: Any) -> Any:
     return np.array([[float(v) for v in example.flat] for example in x])
 
 
-def batch_norm(x, scale, bias, *, epsilon=1e-5):
+def batch_norm(x: Any, scale: Any, bias: Any, *, epsilon: Any = 1e-5) -> Any:
     mean, var = np.zeros(len(scale)), np.zeros(len(scale))
     for c in range(len(scale)):
         values = [float(v) for v in x[..., c].flat]
@@ -28,7 +30,7 @@ def batch_norm(x, scale, bias, *, epsilon=1e-5):
     return batch_norm_eval(x, scale, bias, mean, var, epsilon=epsilon), mean, var
 
 
-def batch_norm_eval(x, scale, bias, mean, var, *, epsilon=1e-5):
+def batch_norm_eval(x: Any, scale: Any, bias: Any, mean: Any, var: Any, *, epsilon: Any = 1e-5) -> Any:
     y = np.zeros(x.shape)
     for at in np.ndindex(x.shape):
         c = at[-1]
@@ -36,7 +38,7 @@ def batch_norm_eval(x, scale, bias, mean, var, *, epsilon=1e-5):
     return y
 
 
-def group_norm(x, scale, bias, *, groups=32, epsilon=1e-5):
+def group_norm(x: Any, scale: Any, bias: Any, *, groups: Any = 32, epsilon: Any = 1e-5) -> Any:
     y, width = np.zeros(x.shape), x.shape[-1] // groups
     for n in range(len(x)):
         for first in range(0, x.shape[-1], width):
@@ -49,11 +51,11 @@ def group_norm(x, scale, bias, *, groups=32, epsilon=1e-5):
     return y
 
 
-def instance_norm(x, scale, bias, *, epsilon=1e-5):
+def instance_norm(x: Any, scale: Any, bias: Any, *, epsilon: Any = 1e-5) -> Any:
     return group_norm(x, scale, bias, groups=x.shape[-1], epsilon=epsilon)
 
 
-def layer_norm(x, scale, bias, *, epsilon=1e-5):
+def layer_norm(x: Any, scale: Any, bias: Any, *, epsilon: Any = 1e-5) -> Any:
     y = np.zeros(x.shape)
     for at in np.ndindex(x.shape[:-1]):
         mean = sum(x[at]) / x.shape[-1]
@@ -62,17 +64,30 @@ def layer_norm(x, scale, bias, *, epsilon=1e-5):
     return y
 
 
-def rms_norm(x, scale, *, epsilon=1e-6):
+def rms_norm(x: Any, scale: Any, *, epsilon: Any = 1e-6) -> Any:
     y = np.zeros(x.shape)
     for at in np.ndindex(x.shape[:-1]):
         y[at] = scale * x[at] / math.sqrt(sum(v * v for v in x[at]) / x.shape[-1] + epsilon)
     return y
 
 
-def dropout(x, key, *, rate):
+def dropout(x: Any, key: Any, *, rate: Any) -> Any:
     """Which entries are kept is JAX's business: the key's Bernoulli draws."""
     kept = np.asarray(jax.random.bernoulli(key, 1.0 - rate, x.shape))
     y = np.zeros(x.shape)
     for at in np.ndindex(x.shape):
         y[at] = x[at] / (1 - rate) if kept[at] else 0.0
     return y
+
+
+LOOPS: list[Callable[..., Any]] = [
+    dense,
+    flatten,
+    batch_norm,
+    batch_norm_eval,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    rms_norm,
+    dropout,
+]

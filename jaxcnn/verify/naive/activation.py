@@ -1,98 +1,122 @@
 """Activations by Python's own mathematics, one number at a time."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 
-def _each(f, x):
+def _each(f: Any, x: Any) -> Any:
     return np.array([f(float(v)) for v in x.flat]).reshape(x.shape)
 
 
-def _sigmoid(v):
+def _sigmoid(v: Any) -> Any:
     return 1 / (1 + math.exp(-v)) if v > -700 else math.exp(v)
 
 
-def relu(x):
+def relu(x: Any) -> Any:
     return _each(lambda v: v if v > 0 else 0.0, x)
 
 
-def leaky_relu(x, *, slope=0.01):
+def leaky_relu(x: Any, *, slope: Any = 0.01) -> Any:
     return _each(lambda v: v if v > 0 else slope * v, x)
 
 
-def sigmoid(x):
+def sigmoid(x: Any) -> Any:
     return _each(_sigmoid, x)
 
 
-def tanh(x):
+def tanh(x: Any) -> Any:
     return _each(math.tanh, x)
 
 
-def gelu(x, *, approximate=False):
+def gelu(x: Any, *, approximate: Any = False) -> Any:
     if approximate:
         return _each(lambda v: v * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))) / 2, x)
     return _each(lambda v: v * math.erfc(-v / math.sqrt(2)) / 2, x)
 
 
-def silu(x):
+def silu(x: Any) -> Any:
     return _each(lambda v: v * _sigmoid(v), x)
 
 
-def relu6(x):
+def relu6(x: Any) -> Any:
     return _each(lambda v: min(max(v, 0.0), 6.0), x)
 
 
-def prelu(x, slope):
+def prelu(x: Any, slope: Any) -> Any:
     slopes = np.broadcast_to(slope, x.shape)
     return np.array([v if v > 0 else s * v for v, s in zip(x.flat, slopes.flat, strict=True)]).reshape(x.shape)
 
 
-def elu(x, *, alpha=1.0):
+def elu(x: Any, *, alpha: Any = 1.0) -> Any:
     return _each(lambda v: v if v > 0 else alpha * math.expm1(v), x)
 
 
-def celu(x, *, alpha=1.0):
+def celu(x: Any, *, alpha: Any = 1.0) -> Any:
     return _each(lambda v: v if v > 0 else alpha * math.expm1(v / alpha), x)
 
 
-def selu(x):
+def selu(x: Any) -> Any:
     """α and λ to the digits of the paper's appendix."""
     alpha, scale = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
     return _each(lambda v: scale * (v if v > 0 else alpha * math.expm1(v)), x)
 
 
-def softplus(x):
+def softplus(x: Any) -> Any:
     return _each(_softplus, x)
 
 
-def softsign(x):
+def softsign(x: Any) -> Any:
     return _each(lambda v: v / (1 + abs(v)), x)
 
 
-def mish(x):
+def mish(x: Any) -> Any:
     return _each(lambda v: v * math.tanh(_softplus(v)), x)
 
 
-def hard_sigmoid(x):
+def hard_sigmoid(x: Any) -> Any:
     return _each(lambda v: min(max(v + 3, 0.0), 6.0) / 6, x)
 
 
-def hard_swish(x):
+def hard_swish(x: Any) -> Any:
     return _each(lambda v: v * min(max(v + 3, 0.0), 6.0) / 6, x)
 
 
-def _softplus(v):
+def _softplus(v: Any) -> Any:
     return v if v > 700 else math.log1p(math.exp(v))
 
 
-def softmax(x, *, axis=-1):
+def softmax(x: Any, *, axis: Any = -1) -> Any:
     return np.apply_along_axis(lambda row: np.array([math.exp(v) for v in row - max(row)]) / _total(row), axis, x)
 
 
-def log_softmax(x, *, axis=-1):
+def log_softmax(x: Any, *, axis: Any = -1) -> Any:
     return np.apply_along_axis(lambda row: row - max(row) - math.log(_total(row)), axis, x)
 
 
-def _total(row):
+def _total(row: Any) -> Any:
     return math.fsum(math.exp(v - max(row)) for v in row)
+
+
+LOOPS: list[Callable[..., Any]] = [
+    relu,
+    leaky_relu,
+    sigmoid,
+    tanh,
+    gelu,
+    silu,
+    relu6,
+    prelu,
+    elu,
+    celu,
+    selu,
+    softplus,
+    softsign,
+    mish,
+    hard_sigmoid,
+    hard_swish,
+    softmax,
+    log_softmax,
+]

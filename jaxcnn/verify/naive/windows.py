@@ -1,12 +1,13 @@
 """Where windows lie, by counting."""
 
 from itertools import product
+from typing import Any
 
 
-def windows(sizes, window, stride, padding, dilation):
+def windows(sizes: Any, window: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """For each output place: its index, and the (tap, input position) pairs that lie inside the input."""
 
-    def axes(value):
+    def axes(value: Any) -> Any:
         return (value,) * len(sizes) if isinstance(value, int) else tuple(value)
 
     stride, dilation = axes(stride), axes(dilation)

@@ -1,13 +1,15 @@
 """Pooling as loops over windows."""
 
+from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from tests.ops.naive.windows import windows
+from jaxcnn.verify.naive.windows import windows
 
 
-def _pool(x, size, stride, padding, combine):
+def _pool(x: Any, size: Any, stride: Any, padding: Any, combine: Any) -> Any:
     axes = x.ndim - 2
     window = (size,) * axes if isinstance(size, int) else size
     y = None
@@ -19,17 +21,20 @@ def _pool(x, size, stride, padding, combine):
     return y
 
 
-def max_pool(x, *, size, stride=None, padding="VALID"):
+def max_pool(x: Any, *, size: Any, stride: Any = None, padding: Any = "VALID") -> Any:
     return _pool(x, size, stride, padding, lambda values, _: max(values))
 
 
-def avg_pool(x, *, size, stride=None, padding="VALID", count_padding=False):
+def avg_pool(x: Any, *, size: Any, stride: Any = None, padding: Any = "VALID", count_padding: Any = False) -> Any:
     return _pool(x, size, stride, padding, lambda v, taps: sum(v) / (taps if count_padding else len(v)))
 
 
-def global_max_pool(x):
+def global_max_pool(x: Any) -> Any:
     return np.array([[max(image[..., c].ravel()) for c in range(x.shape[-1])] for image in x])
 
 
-def global_avg_pool(x):
+def global_avg_pool(x: Any) -> Any:
     return np.array([[sum(image[..., c].ravel()) / image[..., c].size for c in range(x.shape[-1])] for image in x])
+
+
+LOOPS: list[Callable[..., Any]] = [max_pool, avg_pool, global_max_pool, global_avg_pool]

@@ -1,13 +1,15 @@
 """Losses by Python's own mathematics, one example at a time."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from tests.ops.naive.activation import log_softmax
+from jaxcnn.verify.naive.activation import log_softmax
 
 
-def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
+def softmax_cross_entropy(logits: Any, labels: Any, *, label_smoothing: Any = 0.0) -> Any:
     losses = []
     for scores, label in zip(log_softmax(logits), labels, strict=True):
         k = len(scores)
@@ -17,18 +19,21 @@ def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
     return np.array(losses)
 
 
-def sigmoid_cross_entropy(logits, labels):
-    def one(z, t):
+def sigmoid_cross_entropy(logits: Any, labels: Any) -> Any:
+    def one(z: Any, t: Any) -> Any:
         """-t log σ(z) - (1 - t) log σ(-z)"""
         return t * math.log1p(math.exp(-z)) + (1 - t) * math.log1p(math.exp(z))
 
     return _means(one, logits, labels)
 
 
-def mse(prediction, target):
+def mse(prediction: Any, target: Any) -> Any:
     return _means(lambda p, t: (p - t) ** 2, prediction, target)
 
 
-def _means(one, first, second):
+def _means(one: Any, first: Any, second: Any) -> Any:
     pairs = zip(first.reshape(len(first), -1), second.reshape(len(second), -1), strict=True)
     return np.array([sum(map(one, a, b)) / len(a) for a, b in pairs])
+
+
+LOOPS: list[Callable[..., Any]] = [softmax_cross_entropy, sigmoid_cross_entropy, mse]

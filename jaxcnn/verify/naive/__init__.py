@@ -1,0 +1,13 @@
+"""The operations as loops in NumPy, written from their definitions and from nothing in jaxcnn: the forward's oracle.
+
+`NAIVE[name](*arrays, **options)` takes what the rule's door takes, channels last, and so also what the door works out.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxcnn.verify.naive import activation, conv, layers, loss, pad, pool
+
+NAIVE: dict[str, Callable[..., Any]] = {
+    loop.__name__: loop for module in (conv, pad, pool, layers, activation, loss) for loop in module.LOOPS
+}
