@@ -1,7 +1,31 @@
 """Convolutional networks in JAX as plain functions, every backward pass written by hand and proven."""
 
-from jaxcnn import layers, models, ops
-from jaxcnn.layers import backprop, summary
-from jaxcnn.ops import RULES, Rule, backward, rule
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["RULES", "Rule", "backprop", "backward", "layers", "models", "ops", "rule", "summary"]
+if TYPE_CHECKING:
+    from jaxcnn import layers, models, ops, verify
+    from jaxcnn.layers import backprop, summary
+    from jaxcnn.ops import RULES, Rule, backward, rule
+
+__all__ = ["RULES", "Rule", "backprop", "backward", "layers", "models", "ops", "rule", "summary", "verify"]
+
+# Where each name lives. It is imported when first asked for: pytest loads our plugin in every project that has jaxcnn
+# installed, before that project's conftest.py can tell JAX how to start.
+_HOMES = {
+    **dict.fromkeys(["RULES", "Rule", "backward", "rule"], "jaxcnn.ops"),
+    **dict.fromkeys(["backprop", "summary"], "jaxcnn.layers"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'jaxcnn' has no attribute {name!r}; it has {', '.join(__all__)}")
+    home = _HOMES.get(name)
+    found = getattr(import_module(home), name) if home else import_module(f"jaxcnn.{name}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import check, eval, summary, train
+from jaxcnn.cli import check, eval, summary, train, verify
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
 COMMANDS = (
@@ -17,12 +17,14 @@ COMMANDS = (
     | Annotated[eval.EvalOptions, tyro.conf.subcommand("eval")]
     | Annotated[summary.SummaryOptions, tyro.conf.subcommand("summary")]
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
+    | Annotated[verify.VerifyOptions, tyro.conf.subcommand("verify")]
 )
 RUN: dict[type, Callable[[Any], int]] = {
     train.TrainOptions: train.run,
     eval.EvalOptions: eval.run,
     summary.SummaryOptions: summary.run,
     check.CheckOptions: check.run,
+    verify.VerifyOptions: verify.run,
 }
 
 

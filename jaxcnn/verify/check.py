@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.verify import checks
 from jaxcnn.verify.bench import Bench, Checker, Outcome, Skip, Wrong, failure, raised
+from jaxcnn.verify.checks import chosen
+from jaxcnn.verify.checks.structure import traceable
 from jaxcnn.verify.problem import Problem, is_float, precision
 from jaxcnn.verify.regions import region
 from jaxcnn.verify.report import Check, Failure, Report
-from jaxcnn.verify.structure import traceable
 
 
 def check_backward(
@@ -22,8 +22,10 @@ def check_backward(
     args: Sequence[Any],
     *,
     forward: Callable[..., tuple[Any, Any]] | None = None,
+    naive: Callable[..., Any] | None = None,
     static: Mapping[str, Any] | None = None,
     seed: int = 0,
+    checks: Sequence[str] | None = None,
 ) -> Report:
     """Verify a backward pass written by hand against the plain function that it belongs to.
 
@@ -33,16 +35,20 @@ def check_backward(
       args: arrays, or trees of arrays. Harder inputs of the same shapes and dtypes are made of them; integers and
         random keys stay as they are.
       forward: (*args, **static) -> (y, residuals); by default (plain(*args), args).
-      static: options that all three take as keywords.
+      naive: (*args, **static) -> y by NumPy loops, where there are such; args then come as NumPy arrays.
+      static: options that all of them take as keywords.
       seed: of the inputs.
+      checks: the names of those to run, such as ("autodiff", "zero"); all by default. A large network needs few.
 
     Returns: a `Report`; print it to see what was found.
 
-    Raises: ValueError if args holds no float array, or complex ones, or `plain` can't be run on them, also in float64.
+    Raises: ValueError if args holds no float array, or complex ones, or `plain` can't be run on them, also in float64;
+      or if `checks` has an unknown name.
     """
     kept = forward or (lambda *args, **static: (plain(*args, **static), args))
     name = getattr(plain, "__name__", "backward")
-    return verify(pair(plain, kept, backward, args, dict(static or {}), name=name), checks.FULL, seed)
+    problem = pair(plain, kept, backward, args, dict(static or {}), name=name, naive=naive)
+    return verify(problem, chosen(checks), seed)
 
 
 def pair(
@@ -53,6 +59,7 @@ def pair(
     static: dict[str, Any],
     *,
     name: str,
+    naive: Callable[..., Any] | None = None,
     rule: str | None = None,
 ) -> Problem:
     """A forward and its backward as a `Problem`."""
@@ -68,6 +75,7 @@ def pair(
         pull=pull,
         plain=lambda *args: plain(*args, **static),
         unbound=plain,
+        naive=None if naive is None else lambda *args: naive(*args, **static),
         rule=rule,
         static=static,
     )
@@ -79,6 +87,7 @@ def check(
     *,
     reference: Callable[..., Any] | None = None,
     seed: int = 0,
+    checks: Sequence[str] | None = None,
 ) -> Report:
     """Verify any function that `jax.vjp` can pull back through: a `jax.custom_vjp`, a rule, a layer, a network.
 
@@ -87,7 +96,7 @@ def check(
       args: as `check_backward`.
       reference: the same function without the custom rule. Without one, central differences and what holds for every
         backward pass decide (linear in dy, the same under jit and vmap, ...).
-      seed: of the inputs.
+      seed, checks: as `check_backward`.
 
     Returns and raises as `check_backward`.
     """
@@ -104,13 +113,13 @@ def check(
         plain=reference,
         unbound=reference or function,
     )
-    return verify(problem, checks.FULL, seed)
+    return verify(problem, chosen(checks), seed)
 
 
 def verify(problem: Problem, run: Mapping[str, Checker], seed: int) -> Report:
     """Run these checks on a problem, and explain what they find."""
     started = time.perf_counter()
-    bench = _bench(problem, seed)
+    bench = bench_of(problem, seed)
     rows: list[Check] = []
     failures: list[Failure] = []
     for name, outcome in outcomes(bench, run):
@@ -125,11 +134,17 @@ def verify(problem: Problem, run: Mapping[str, Checker], seed: int) -> Report:
 
 def fails(problem: Problem, run: Mapping[str, Checker], seed: int) -> bool:
     """Whether any of these checks finds something; the first that does is the last that runs."""
-    found = (o for _, o in outcomes(_bench(problem, seed), run) if not isinstance(o, Skip))
+    return finds(bench_of(problem, seed), run)
+
+
+def finds(bench: Bench, run: Mapping[str, Checker]) -> bool:
+    """The same on a bench that is set up."""
+    found = (o for _, o in outcomes(bench, run) if not isinstance(o, Skip))
     return any(o.wrong or o.failures for o in found)
 
 
-def _bench(problem: Problem, seed: int) -> Bench:
+def bench_of(problem: Problem, seed: int) -> Bench:
+    """The problem set up for checking. Raises ValueError if the plain function can't be run on its arguments."""
     for dtype in (None, np.float64):
         try:
             with precision(dtype):

@@ -22,6 +22,7 @@ from jaxcnn.verify.problem import Arrays, Problem, Program, floats
 
 ENTRIES = 1024  # of all arrays together; of more than that only a sample, which has each array's first and last entry
 _SAMPLE = 256
+_BESIDE = 64  # the sample where autodiff of a plain function judges every entry already
 _STEP = 1e-3  # times the array's scale; balances h⁴ against the rounding of f over h
 _OFFSETS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 
@@ -39,6 +40,7 @@ class Differences:
 
     def __init__(self, problem: Problem, seed: int) -> None:
         self._rng = np.random.default_rng((seed, 3))
+        self._sample = _SAMPLE if problem.plain is None else _BESIDE
 
         def along(flat: list[Any], dys: list[Any], steps: list[Any], entries: list[Any]) -> Any:
             def value(flat: Any) -> tuple[Any, Any]:
@@ -71,7 +73,7 @@ class Differences:
         """Places in the flat array: all of a small array, of a large one its ends and a sample."""
         found, at = [], 0
         total = sum(leaf.size for leaf in leaves)
-        most = total if total <= ENTRIES else max(_SAMPLE // len(leaves), 4)
+        most = total if total <= ENTRIES else max(self._sample // len(leaves), 3)
         for leaf in leaves:
             places = np.arange(leaf.size)
             if leaf.size > most:

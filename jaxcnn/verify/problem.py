@@ -17,8 +17,9 @@ import numpy as np
 Arrays = list[np.ndarray[Any, Any]]
 Maybe = list[np.ndarray[Any, Any] | None]
 
-# Small programs that run a few times: compiling them takes the time, so LLVM is asked not to optimise.
-COMPILE_FAST = {"xla_backend_optimization_level": 0}
+# Small programs that run a few times: compiling takes the time, so LLVM is asked not to optimise; a little where the
+# arrays are those of a network.
+_LARGE = 20_000  # entries
 
 
 def is_float(a: Any) -> bool:
@@ -37,6 +38,7 @@ class Problem:
       pull: (args, dy) -> (y, cotangents), the latter as the backward under test returns them, whatever they are.
       plain: (*args) -> y without the backward under test, or None.
       unbound: (*args, **static) -> y, whose parameters' names the arguments have.
+      naive: (*args) -> y in NumPy, or None.
       rule, static: the rule's name and its options, for the report and for the likely cause.
     """
 
@@ -46,6 +48,7 @@ class Problem:
     pull: Callable[[tuple[Any, ...], Any], tuple[Any, Any]]
     plain: Callable[..., Any] | None
     unbound: Callable[..., Any]
+    naive: Callable[..., Any] | None = None
     rule: str | None = None
     static: dict[str, Any] = field(default_factory=dict)
 
@@ -152,13 +155,19 @@ class Program:
 
     def __init__(self, function: Callable[..., Any], dtype: Any, *, compiled: bool = True) -> None:
         self.dtype = dtype
-        self._run = jax.jit(function, compiler_options=COMPILE_FAST) if compiled else function
+        self._runs = {
+            level: jax.jit(function, compiler_options={"xla_backend_optimization_level": level})
+            if compiled
+            else function
+            for level in (0, 1)
+        }
 
     def __call__(self, *arrays: Sequence[Any]) -> Any:
         # Cast by NumPy: JAX would compile a cast for every shape.
         cast = [[np.asarray(a, self.dtype) for a in one] for one in arrays]
+        run = self._runs[sum(a.size for one in cast for a in one) > _LARGE]
         with precision(self.dtype):
-            return jax.tree.map(np.asarray, self._run(*jax.tree.map(jnp.asarray, cast)))
+            return jax.tree.map(np.asarray, run(*jax.tree.map(jnp.asarray, cast)))
 
 
 def precision(dtype: Any) -> AbstractContextManager[Any]:

@@ -44,13 +44,20 @@ class Failure:
         at = "" if self.index is None else f" at {list(self.index)} ({self.region})"
         values = "" if self.index is None else f": got {self.got:.9g}, expected {self.expected:.9g}"
         lines = [f"[{self.check}] {where}{self.message}{at}{values}"]
-        arrays = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
+        arrays = ", ".join(f"{name} {shape}" for name, shape in self._shown())
         lines.append(f"    input {self.input!r}: {arrays}")
         if self.options:
             lines.append("    options: " + ", ".join(f"{k}={v!r}" for k, v in self.options.items()))
         if self.cause:
             lines.append(f"    likely cause: {self.cause}")
         return "\n".join(lines)
+
+    def _shown(self) -> list[tuple[str, str]]:
+        """The shapes to print: all of a few; of a network's many the one that is meant and the last, its input."""
+        if len(self.shapes) <= 8:
+            return list(self.shapes.items())
+        shown = [(name, s) for name, s in self.shapes.items() if name in (self.argument, list(self.shapes)[-1])]
+        return [*shown, ("and", f"{len(self.shapes) - len(shown)} more")]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from jaxcnn.ops.rule import RULES, Rule
 from jaxcnn.verify import checks
 from jaxcnn.verify.check import fails, pair, verify
 from jaxcnn.verify.cover import cover
+from jaxcnn.verify.naive import NAIVE
 from jaxcnn.verify.problem import Problem, floats
 from jaxcnn.verify.report import Report
 
@@ -49,22 +50,11 @@ def check_rule(
     Raises: ValueError if it is not known what the rule takes.
     """
     started = time.perf_counter()
-    search = _Search(rule, forward or rule.forward, backward or rule.backward, cases, seed)
+    search = Search(rule, forward or rule.forward, backward or rule.backward, cases, seed)
     failing = search.smallest_failing()
     problem = search.problem(failing or search.largest())
     report = verify(problem, checks.FULL, seed)
     return replace(report, name=rule.name, cases=len(search.seen), seconds=time.perf_counter() - started)
-
-
-def survives(fault: Any, *, cases: int = CASES, seed: int = 0) -> bool:
-    """Whether a planted fault, an object with `rule`, `forward` and `backward`, passes all checks.
-
-    As `check_rule`, but nothing is shrunk or explained: the first failure ends it.
-    """
-    search = _Search(RULES[fault.rule], fault.forward, fault.backward, cases, seed)
-    if search.first_failing() is not None:
-        return False
-    return not fails(search.problem(search.largest()), checks.FULL, seed)
 
 
 def all(*, cases: int = CASES, seed: int = 0) -> dict[str, Report]:
@@ -72,11 +62,39 @@ def all(*, cases: int = CASES, seed: int = 0) -> dict[str, Report]:
     return {name: check_rule(rule, cases=cases, seed=seed) for name, rule in RULES.items()}
 
 
-class _Search:
+def check_draw(rule: Rule[..., Any], draw: "Draw", *, seed: int = 0) -> Report:
+    """Verify a rule on one call of its door: all checks. Raises what the door raises."""
+    return verify(problem_of(rule, draw, rule.forward, rule.backward), checks.FULL, seed)
+
+
+def problem_of(
+    rule: Rule[..., Any], draw: "Draw", forward: Callable[..., tuple[Any, Any]], backward: Callable[..., Any]
+) -> Problem:
+    """A rule with this forward and backward, on the arrays and options that its door makes of a draw."""
+    from jaxcnn.verify.spaces import worked_out
+
+    with jax.enable_x64(True):
+        args, options = worked_out(rule.name, draw)
+    as_float32 = jax.tree.map(lambda a: np.asarray(a, np.float32) if floats(a) else a, args)
+    naive = NAIVE.get(rule.name)
+    return pair(rule.plain, forward, backward, as_float32, options, name=rule.name, naive=naive, rule=rule.name)
+
+
+def largest(draws: "list[Draw]") -> "Draw":
+    """The draw with the most entries."""
+    return max(draws, key=lambda d: sum(np.size(a) for a in d.args))
+
+
+class Search:
     """The draws of a rule, each tried once."""
 
     def __init__(
-        self, rule: Rule[..., Any], forward: Callable[..., Any], backward: Callable[..., Any], cases: int, seed: int
+        self,
+        rule: Rule[..., Any],
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        cases: int,
+        seed: int,
     ) -> None:
         from jaxcnn.verify.spaces import SPACES
 
@@ -93,15 +111,8 @@ class _Search:
         self.seen: dict[str, tuple[Draw, bool]] = {}
 
     def problem(self, draw: "Draw") -> Problem:
-        """The rule on the arrays and options that its door makes of a draw."""
-        from jaxcnn.verify.spaces import worked_out
-
-        with jax.enable_x64(True):
-            args, options = worked_out(self.rule.name, draw)
-        as_float32 = jax.tree.map(lambda a: np.asarray(a, np.float32) if floats(a) else a, args)
-        return pair(
-            self.rule.plain, self.forward, self.backward, as_float32, options, name=self.rule.name, rule=self.rule.name
-        )
+        """The rule, with this forward and backward, on a draw."""
+        return problem_of(self.rule, draw, self.forward, self.backward)
 
     def _fails(self, draw: "Draw") -> bool:
         key = repr(draw)
@@ -111,13 +122,17 @@ class _Search:
 
     def largest(self) -> "Draw":
         """Of the draws tried, the one with the most entries."""
-        return max((d for d, _ in self.seen.values()), key=lambda d: sum(np.size(a) for a in d.args))
+        return largest([draw for draw, _ in self.seen.values()])
 
-    def first_failing(self) -> "Draw | None":
-        """Of `cases` draws that are much unlike each other, the first that fails; None where all pass."""
+    def draws(self) -> "list[Draw]":
+        """`cases` draws that are much unlike each other."""
         drawn: dict[str, Draw] = {}
         self._find(lambda draw: drawn.setdefault(repr(draw), draw) is None)
-        return next((d for d in cover(list(drawn.values()), self.cases) if self._fails(d)), None)
+        return cover(list(drawn.values()), self.cases)
+
+    def first_failing(self) -> "Draw | None":
+        """The first of the draws that fails; None where all pass."""
+        return next((d for d in self.draws() if self._fails(d)), None)
 
     def smallest_failing(self) -> "Draw | None":
         """The same draw, shrunk to the smallest that fails."""

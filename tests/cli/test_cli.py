@@ -17,18 +17,6 @@ from tests.train.tiny import config
 
 
 @pytest.fixture
-def jaxcnn(capfd):
-    """Run the command in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments])
-        return exit.value.code, *capfd.readouterr()
-
-    return run
-
-
-@pytest.fixture
 def run_folder(trained, tmp_path):
     return shutil.copytree(trained.run.path, tmp_path / "run")
 

@@ -38,7 +38,7 @@ def the_failure(report, check):
 
 @pytest.fixture(scope="module")
 def correct():
-    return check_backward(dense, right, (X, KERNEL))
+    return check_backward(dense, right, (X, KERNEL), naive=np.matmul)
 
 
 def test_a_right_pair_passes_every_check(correct):
@@ -233,6 +233,7 @@ def test_a_custom_vjp_is_caught_without_a_reference():
     assert checks(report) == {"differences"}
     assert {c.name for c in report.checks if c.status == "skipped"} == {
         "forward",
+        "loops",
         "autodiff",
         "transpose",
         "second order",

@@ -1,0 +1,124 @@
+"""A user's own rule or function, found by its name and verified."""
+
+import importlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxcnn.cli.verify import VerifyOptions
+    from jaxcnn.verify.pool import Verdict
+
+
+def verify_target(options: "VerifyOptions") -> "Verdict":
+    """Verify `options.target`: a rule over its space or on --shapes, any other function on --shapes.
+
+    Raises: ValueError for a target that can't be found, that needs shapes, or can't be run on them.
+    """
+    from functools import partial
+
+    from jaxcnn.ops.rule import Rule
+    from jaxcnn.verify import check, check_rule
+    from jaxcnn.verify.pool import Verdict
+    from jaxcnn.verify.search import check_draw
+    from jaxcnn.verify.spaces import SPACES, Draw
+
+    target = str(options.target)
+    function, keywords = found(target), _keywords(options.options)
+    is_rule = isinstance(function, Rule)
+    if is_rule and not options.shapes and function.name in SPACES:
+        return Verdict(check_rule(function, cases=options.cases, seed=options.seed), None)
+    if not options.shapes:
+        raise ValueError(
+            f"{target}: it is not known which arguments it takes; give their shapes, such as --shapes 2,5,5,3 3,3,3,4"
+            + (", or enter a strategy for it by jaxcnn.verify.spaces.space." if is_rule else ".")
+        )
+    args = _arrays(options.shapes, options.seed)
+    if is_rule:
+        if options.reference:
+            raise ValueError(f"--reference is not for a rule: {target} has its own plain forward.")
+        return Verdict(check_draw(function, Draw(args, keywords), seed=options.seed), None)
+    reference = None if options.reference is None else partial(found(options.reference), **keywords)
+    report = check(_named(function, keywords), args, reference=reference, seed=options.seed)
+    return Verdict(report, None)
+
+
+def found(target: str) -> Any:
+    """The object that MODULE:NAME or FILE.py:NAME means, modules being looked for in the working directory first."""
+    module_name, _, name = target.rpartition(":")
+    if not module_name or not name:
+        raise ValueError(f"{target!r} is no MODULE:NAME; expected such as my_module:my_rule or my_file.py:my_rule.")
+    if module_name.endswith(".py"):
+        module = _loaded(Path(module_name))
+    else:
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise ValueError(f"{target}: {error}; looked in {Path.cwd()} and in what is installed.") from error
+    if not callable(getattr(module, name, None)):
+        names = sorted(n for n, v in vars(module).items() if callable(v) and not n.startswith("_"))
+        raise ValueError(f"{target}: {module_name} has no function {name!r}; it has {', '.join(names) or 'none'}.")
+    return getattr(module, name)
+
+
+def _loaded(file: Path) -> Any:
+    if not file.is_file():
+        raise ValueError(f"{file} does not exist.")
+    known = sys.modules.get(file.stem)
+    if known and known.__file__ and Path(known.__file__) == file.resolve():
+        return known  # run once: what registers itself would complain about a second time
+    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module  # dataclasses and pickles look their module up there
+    sys.path.insert(0, str(file.resolve().parent))  # for what it imports from its neighbours
+    spec.loader.exec_module(module)
+    return module
+
+
+_EXPECTED = """expected a JSON object, such as '{"stride": 2}'"""
+
+
+def _keywords(text: str) -> dict[str, Any]:
+    try:
+        keywords = json.loads(text)
+    except ValueError as error:
+        raise ValueError(
+            f"--options is {text!r}, which is no JSON ({error}); expected such as '{{\"stride\": 2}}'."
+        ) from error
+    if not isinstance(keywords, dict):
+        raise ValueError(f"--options is {text!r}; expected a JSON object, such as '{{\"stride\": 2}}'.")
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in keywords.items()}
+
+
+def _arrays(shapes: tuple[str, ...], seed: int) -> tuple[Any, ...]:
+    """A standard normal float32 array for each shape; None for "none"."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    arrays: list[Any] = []
+    for text in shapes:
+        if text == "none":
+            arrays.append(None)
+            continue
+        try:
+            shape = tuple(int(part) for part in text.split(",") if part)
+        except ValueError:
+            shape = (-1,)
+        if min(shape, default=0) < 0:
+            raise ValueError(f"--shapes has {text!r}; expected sizes such as 2,5,5,3, or none.")
+        arrays.append(rng.standard_normal(shape).astype(np.float32))
+    return tuple(arrays)
+
+
+def _named(function: Any, keywords: dict[str, Any]) -> Any:
+    """The function with its keyword arguments, under its own name and with its own signature for the report."""
+    import functools
+
+    if not keywords:
+        return function
+    return functools.update_wrapper(functools.partial(function, **keywords), function)

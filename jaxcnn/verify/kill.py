@@ -1,0 +1,119 @@
+"""Which planted faults of a rule the verifier finds: the proof that it can fail.
+
+A fault goes through what `check_rule` does: the checks that cost little on every draw, all of them on the largest.
+Compiling takes the time, so the faults of a rule that are still alive are compiled into one program for each draw.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxcnn.ops.rule import RULES, Rule
+from jaxcnn.verify import checks
+from jaxcnn.verify.check import bench_of, fails, finds, pair
+from jaxcnn.verify.problem import Arrays, Problem, Program
+from jaxcnn.verify.search import CASES, Search, largest
+
+if TYPE_CHECKING:
+    from jaxcnn.verify.faults import Fault
+    from jaxcnn.verify.spaces import Draw
+
+
+@dataclass(frozen=True)
+class Kills:
+    """What became of a rule's faults.
+
+    Attributes:
+      rule: its name.
+      killed: the faults' names that some check found.
+      survivors: those that passed every check, although they are wrong.
+      equivalent: the reasons for those that no input tells from the right backward pass, by name.
+      mistaken: those listed as equivalent that a check found.
+      seconds: taken.
+    """
+
+    rule: str
+    killed: tuple[str, ...]
+    survivors: tuple[str, ...]
+    equivalent: dict[str, str]
+    mistaken: tuple[str, ...]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """True where every fault was found, but for the equivalent ones."""
+        return not self.survivors and not self.mistaken
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"ok": self.ok, **asdict(self)}
+
+
+def kills(rule: Rule[..., Any], *, cases: int = CASES, seed: int = 0) -> Kills:
+    """Verify every planted fault of `rule` as `check_rule` would, with `cases` draws. Raises as `check_rule`."""
+    from jaxcnn.verify.faults import of_rule
+
+    started, faults = time.perf_counter(), of_rule(rule.name)
+    alive = survivors(faults, cases=cases, seed=seed)
+    return Kills(
+        rule=rule.name,
+        killed=tuple(f.name for f in faults if f not in alive and not f.equivalent),
+        survivors=tuple(f.name for f in alive if not f.equivalent),
+        equivalent={f.name: f.equivalent for f in alive if f.equivalent},
+        mistaken=tuple(f.name for f in faults if f not in alive and f.equivalent),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def survivors(faults: "Sequence[Fault]", *, cases: int = CASES, seed: int = 0) -> "list[Fault]":
+    """Those of one rule's faults that pass all checks."""
+    alive = list(faults)
+    if not alive:
+        return alive
+    rule = RULES[alive[0].rule]
+    search = Search(rule, rule.forward, rule.backward, cases, seed)
+    draws = search.draws()
+    for draw in draws:
+        alive = _passing(search, draw, alive, seed)
+    right = search.problem(largest(draws))
+    return [f for f in alive if not fails(_planted(right, f), checks.FULL, seed)]
+
+
+def _planted(right: Problem, fault: "Fault") -> Problem:
+    """The problem with the fault in the place of the rule's backward."""
+    return pair(
+        right.unbound, fault.forward, fault.backward, right.args, right.static, name=right.name, rule=right.rule
+    )
+
+
+def _passing(search: Search, draw: "Draw", faults: "Sequence[Fault]", seed: int) -> "list[Fault]":
+    """The faults that pass the checks of little cost on this draw."""
+    right = search.problem(draw)
+    problems = {f: _planted(right, f) for f in faults}
+    bench = bench_of(right, seed)
+    formed = [f for f, p in problems.items() if not finds(bench.planted(p), {"structure": checks.QUICK["structure"]})]
+    together = _Together([problems[f] for f in formed])
+    values = {name: check for name, check in checks.QUICK.items() if name != "structure"}
+    return [f for i, f in enumerate(formed) if not finds(bench.planted(problems[f], together.of(i)), values)]
+
+
+class _Together:
+    """Several backward passes of one plain function, computed by one program; each input once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self._program = Program(lambda leaves, dys: [p.subject(leaves, dys) for p in problems], np.float64)
+        self._known: dict[tuple[int, int], tuple[Any, Arrays, Arrays]] = {}
+
+    def of(self, i: int) -> Callable[[Arrays, Arrays], Any]:
+        """(leaves, dys) -> (y, cotangents) of the i-th."""
+
+        def subject(leaves: Arrays, dys: Arrays) -> Any:
+            key = (id(leaves), id(dys))
+            if key not in self._known:  # the inputs are kept, so that no others have their id
+                self._known[key] = (self._program(leaves, dys), leaves, dys)
+            return self._known[key][0][i]
+
+        return subject
