@@ -148,7 +148,9 @@ class Search:
             known = repr(draw) in self.seen or len(self.seen) < tried + SHRINKS
             return reached and known and self._fails(draw)
 
-        return self._find(condition)
+        smallest = self._find(condition)
+        # Of draws alike in all but their values only the first was tried: that is the one that fails.
+        return failing if smallest is None else self.seen[repr(smallest)][0]
 
     def _find(self, condition: "Callable[[Draw], bool]") -> "Draw | None":
         """The simplest draw that meets the condition, found by hypothesis; None where none of `DRAWS` does."""

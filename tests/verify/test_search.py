@@ -32,6 +32,13 @@ def test_a_fault_is_shrunk_to_the_smallest_failing_shape():
     assert failure.cause
 
 
+def test_the_smallest_failing_draw_is_one_that_was_tried():
+    """Single values shrink to a shape that some values pass and others don't: the report is of one that failed."""
+    report = check_rule(RULES["relu"], backward=lambda y, dy: (dy,))
+    assert not report.ok
+    assert {f.check for f in report.failures} >= {"autodiff", "differences"}
+
+
 def test_two_runs_with_one_seed_find_the_same():
     def half(residuals, dy):
         return (0.5 * RULES["tanh"].backward(residuals, dy)[0],)
