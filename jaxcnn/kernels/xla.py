@@ -15,7 +15,8 @@ Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
 
-def _extent(taps: int, step: int) -> int:
+def extent(taps: int, step: int) -> int:
+    """How far `taps` taps reach in steps of `step`."""
     return (taps - 1) * step + 1
 
 
@@ -63,9 +64,9 @@ def dgrad(
     # "Full" means e - 1 on each side, less what the forward had padded; the high side also gets back the
     # positions that the stride left over. Both may be negative, which crops.
     full = [
-        (e - 1 - low, w + low - _extent(o, s))
+        (e - 1 - low, w + low - extent(o, s))
         for w, o, s, (low, _), e in zip(
-            sizes, dy.shape[1:-1], stride, padding, map(_extent, window, dilation), strict=True
+            sizes, dy.shape[1:-1], stride, padding, map(extent, window, dilation), strict=True
         )
     ]
     return lax.conv_general_dilated(
@@ -90,7 +91,7 @@ def wgrad(
     """
     n = len(stride)
     pads = [
-        (low, _extent(k, d) + _extent(o, s) - 1 - w - low)
+        (low, extent(k, d) + extent(o, s) - 1 - w - low)
         for k, d, o, s, w, (low, _) in zip(
             window, dilation, dy.shape[1:-1], stride, x.shape[1:-1], padding, strict=True
         )

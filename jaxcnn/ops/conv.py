@@ -17,7 +17,7 @@ from jax import Array, lax, vjp
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.kernels import xla as kernels
+from jaxcnn import kernels
 from jaxcnn.ops.check import Layout, channels_back, floating, group_count, same_dtype, spatial
 from jaxcnn.ops.conv_shapes import check_conv, gradient_options
 from jaxcnn.ops.geometry import Padding, PerAxis, per_axis, resolve_padding

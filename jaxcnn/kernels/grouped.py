@@ -1,0 +1,115 @@
+"""Convolution's three linear maps in groups, as a CPU computes them fast. Arguments as in `kernels.xla`.
+
+With one input channel in a group (depthwise) there is nothing to sum over but the taps, and a convolution is a handful
+of multiplications of shifted arrays. Otherwise each group is a convolution of its own. XLA's grouped kernel gradient on
+a CPU is worse by orders of magnitude, its others by a factor: `experiments/grouped_convolution.py` measures both.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jaxcnn.kernels import xla
+from jaxcnn.kernels.xla import Ints, Pairs, extent
+
+
+def fprop(x: Array, kernel: Array, *, groups: int, **options: Any) -> Array:
+    """y from x and kernel."""
+    if kernel.shape[-2] == 1:
+        return _depthwise_fprop(x, kernel, **options)
+    parts = zip(_split(x, groups), _split(kernel, groups), strict=True)
+    return jnp.concatenate([xla.fprop(*part, groups=1, **options) for part in parts], -1)
+
+
+def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], *, groups: int, **options: Any) -> Array:
+    """dx from dy and kernel."""
+    if kernel.shape[-2] == 1:
+        return _depthwise_dgrad(dy, kernel, sizes, groups=groups, **options)
+    parts = zip(_split(dy, groups), _split(kernel, groups), strict=True)
+    return jnp.concatenate([xla.dgrad(*part, sizes, groups=1, **options) for part in parts], -1)
+
+
+def wgrad(x: Array, dy: Array, window: Sequence[int], *, groups: int, **options: Any) -> Array:
+    """dkernel from x and dy."""
+    if x.shape[-1] == groups:
+        return _depthwise_wgrad(x, dy, window, **options)
+    parts = zip(_split(x, groups), _split(dy, groups), strict=True)
+    return jnp.concatenate([xla.wgrad(*part, window, groups=1, **options) for part in parts], -1)
+
+
+def _split(a: Array, groups: int) -> list[Array]:
+    return jnp.split(a, groups, -1)
+
+
+def _depthwise_fprop(x: Array, kernel: Array, *, stride: Ints, padding: Pairs, dilation: Ints) -> Array:
+    """y[p] = Σ_k x[p s + k d] kernel[k], each product a whole array."""
+    window = kernel.shape[:-2]
+    extents = map(extent, window, dilation)
+    ends = zip(x.shape[1:-1], extents, stride, padding, strict=True)
+    out = [(w + low + high - e) // s + 1 for w, e, s, (low, high) in ends]
+    padded = _padded(_outputs_of(x, kernel.shape[-1]), padding)
+    taps = [_shifted(padded, tap, out, stride, dilation) * kernel[tap] for tap in np.ndindex(*window)]
+    return sum(taps[1:], taps[0]).astype(x.dtype)
+
+
+def _depthwise_dgrad(
+    dy: Array, kernel: Array, sizes: Sequence[int], *, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+) -> Array:
+    """dx[q] = Σ_k dy[(q - k d) / s] kernel[k]: the same with dy spread out by the stride, from its other end."""
+    window, n = kernel.shape[:-2], len(stride)
+    ends = [
+        (e - 1 - low, w + low - extent(o, s), s - 1)
+        for w, o, s, (low, _), e in zip(
+            sizes, dy.shape[1:-1], stride, padding, map(extent, window, dilation), strict=True
+        )
+    ]
+    spread = lax.pad(_wide(dy), jnp.zeros((), _wide(dy).dtype), [(0, 0, 0), *ends, (0, 0, 0)])
+    turned = jnp.flip(kernel, range(n))
+    taps = [_shifted(spread, tap, sizes, (1,) * n, dilation) * turned[tap] for tap in np.ndindex(*window)]
+    each = sum(taps[1:], taps[0])
+    return each.reshape(*each.shape[:-1], groups, each.shape[-1] // groups).sum(-1).astype(dy.dtype)
+
+
+def _depthwise_wgrad(
+    x: Array, dy: Array, window: Sequence[int], *, stride: Ints, padding: Pairs, dilation: Ints
+) -> Array:
+    """dkernel[k] = Σ_n Σ_p x[n, p s + k d] dy[n, p]: one image after the other is added up for every tap.
+
+    The sums over the places come last: XLA's own sum of the whole product over all but its last axis is far slower.
+    """
+    taps = list(np.ndindex(*window))
+
+    def add(sums: tuple[Array, ...], image: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
+        padded, dy = image
+        shifted = (_shifted(padded[None], tap, dy.shape[:-1], stride, dilation)[0] for tap in taps)
+        return tuple(total + part * dy for total, part in zip(sums, shifted, strict=True)), None
+
+    images = _padded(_outputs_of(x, dy.shape[-1]), padding), _wide(dy)
+    zeros = (jnp.zeros(dy.shape[1:], images[1].dtype),) * len(taps)
+    sums, _ = lax.scan(add, zeros, images)
+    totals = [lax.optimization_barrier(total).sum(range(total.ndim - 1)) for total in sums]
+    return jnp.stack(totals).reshape(*window, 1, dy.shape[-1]).astype(x.dtype)
+
+
+def _wide(a: Array) -> Array:
+    """In float32 at least: half precision is summed in it."""
+    return a.astype(jnp.promote_types(a.dtype, jnp.float32))
+
+
+def _outputs_of(x: Array, outputs: int) -> Array:
+    """Each channel as often as it has outputs."""
+    return jnp.repeat(_wide(x), outputs // x.shape[-1], -1)
+
+
+def _padded(x: Array, padding: Pairs) -> Array:
+    return jnp.pad(x, ((0, 0), *padding, (0, 0)))
+
+
+def _shifted(padded: Array, tap: Sequence[int], out: Sequence[int], stride: Ints, dilation: Ints) -> Array:
+    """The entry that this tap sees from each place."""
+    start = [t * d for t, d in zip(tap, dilation, strict=True)]
+    limit = [at + extent(o, s) for at, o, s in zip(start, out, stride, strict=True)]
+    return lax.slice(padded, [0, *start, 0], [len(padded), *limit, padded.shape[-1]], [1, *stride, 1])
