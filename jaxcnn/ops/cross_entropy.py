@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.check import accumulator, is_number, same_dtype, shape_only
-from jaxcnn.ops.loss import PerExample, class_scores, classes, one_hot
+from jaxcnn.ops.loss import PerExample, behind, class_scores, classes, one_hot
 from jaxcnn.ops.rule import rule
 
 
@@ -36,7 +36,7 @@ def _softmax_forward(
     label_smoothing: float,
     ignore_index: int | None,
 ) -> tuple[PerExample, Any]:
-    """The loss, and the probabilities; for labels or weights that want a cotangent also their logarithms."""
+    """The loss, and e^z with its sum; for labels or weights that want a cotangent also log p."""
     wide = logits.astype(accumulator(logits))
     shifted = wide - lax.stop_gradient(wide.max(-1, keepdims=True))  # so that no exponential overflows
     powers = jnp.exp(shifted)
@@ -44,7 +44,7 @@ def _softmax_forward(
     log_p = shifted - jnp.log(total)
     loss = -(_weighted(_target(labels, log_p, label_smoothing, ignore_index), class_weights) * log_p).sum(-1)
     needed = labels.ndim == 2 or class_weights is not None
-    kept = (powers / total, log_p if needed else None, labels, class_weights, shape_only(logits))
+    kept = (powers, total, log_p if needed else None, labels, class_weights, shape_only(logits))
     return loss.astype(logits.dtype), kept
 
 
@@ -65,11 +65,12 @@ def _softmax_backward(
 
     Source: Bridle 1990; label smoothing: Szegedy et al. 2015, "Rethinking the Inception architecture", section 7.
     """
-    p, log_p, labels, class_weights, logits = residuals
-    target = _target(labels, p, label_smoothing, ignore_index)
-    weighted = _weighted(target, class_weights)
-    dloss = dloss[:, None].astype(p.dtype)
-    dlogits = dloss * (weighted.sum(-1, keepdims=True) * p - weighted)
+    powers, total, log_p, labels, class_weights, logits = residuals
+    target = _target(labels, powers, label_smoothing, ignore_index)
+    weighted, dloss = _weighted(target, class_weights), behind(dloss, powers)
+    whole = labels.ndim == 1 and class_weights is None and ignore_index is None
+    mass = 1 if whole else weighted.sum(-1, keepdims=True)
+    dlogits = (dloss * mass / total) * powers - dloss * weighted  # one division for each example
     dlabels = dclass_weights = None
     if labels.ndim == 2:
         dlabels = (-(1 - label_smoothing) * dloss * _weighted(log_p, class_weights)).astype(labels.dtype)

@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import accumulator, floating, known_values, positive, same_dtype, same_shape
+from jaxcnn.ops.check import accumulator, floating, known_values, positive, same_dtype, same_shape, shape_only
 from jaxcnn.ops.loss import PerExample, class_scores, classes, example_mean, hinged, one_hot, share
 from jaxcnn.ops.rule import rule
 
@@ -66,13 +66,15 @@ def hinge(scores: ArrayLike, labels: ArrayLike) -> Array:
 
 def _multi_plain(scores: Float[Array, "n k"], labels: Array, *, margin: float, p: int) -> PerExample:
     """1/k Σ_i max(0, margin - scores[label] + scores[i])^p over the other classes i."""
-    slack, _ = _slack(scores, labels, margin)
-    return (slack**p).mean(-1).astype(scores.dtype)
+    return (_slack(scores, labels, margin) ** p).mean(-1).astype(scores.dtype)
 
 
 def _multi_forward(scores: Float[Array, "n k"], labels: Array, *, margin: float, p: int) -> tuple[PerExample, Any]:
-    """The loss and its arguments."""
-    return _multi_plain(scores, labels, margin=margin, p=p), (scores, labels)
+    """The loss, and k g with its sum: for p = 1 one bit for each class, and how many of them are set."""
+    slack = _slack(scores, labels, margin)
+    slope = slack != 0 if p == 1 else 2 * slack
+    total = slope.astype(slack.dtype).sum(-1, keepdims=True)
+    return (slack**p).mean(-1).astype(scores.dtype), (slope, total, labels, shape_only(scores))
 
 
 def _multi_backward(residuals: Any, dloss: PerExample, *, margin: float, p: int) -> tuple[Array, None]:
@@ -84,19 +86,18 @@ def _multi_backward(residuals: Any, dloss: PerExample, *, margin: float, p: int)
 
     what pushes the others down pulls the label's own score up. Integer labels have no cotangent.
     """
-    scores, labels = residuals
-    slack, target = _slack(scores, labels, margin)
-    slope = jnp.where(slack == 0, 0, 1) if p == 1 else 2 * slack
-    dscores = share(dloss, scores) * (slope - target * slope.sum(-1, keepdims=True))
+    slope, total, labels, scores = residuals
+    each = share(dloss, scores)
+    dscores = each * slope - one_hot(labels, scores.shape[-1], each.dtype) * (each * total)
     return dscores.astype(scores.dtype), None
 
 
-def _slack(scores: Array, labels: Array, margin: float) -> tuple[Array, Array]:
-    """By how much each other class is too near, 0 at the label's own; and the labels as one-hot rows."""
+def _slack(scores: Array, labels: Array, margin: float) -> Array:
+    """By how much each other class is too near; 0 at the label's own."""
     wide = scores.astype(accumulator(scores))
     target = one_hot(labels, wide.shape[-1], wide.dtype)
     own = (target * wide).sum(-1, keepdims=True)
-    return jnp.where(target == 1, 0, hinged(margin - own + wide)), target
+    return jnp.where(target == 1, 0, hinged(margin - own + wide))
 
 
 @rule(_multi_plain, _multi_forward, _multi_backward)

@@ -31,7 +31,6 @@ SOFTPLUS = [
         "is dy σ(x) (1 - σ(x)), the derivative of the sigmoid",
         lambda x: _s(x) * (1 - _s(x)),
     ),
-    slope("softplus", "overflows", "is NaN where eˣ overflows: eˣ / (1 + eˣ)", lambda x: jnp.exp(x) / (1 + jnp.exp(x))),
     slope("softplus", "of-y", "is dy σ(y): the output was taken for the input", lambda x: _s(jax.nn.softplus(x))),
     slope("softplus", "relu", "is the derivative of relu, which softplus smooths", lambda x: x > 0),
     slope("softplus", "power-only", "is dy eˣ: the division by 1 + eˣ is missing", jnp.exp),
