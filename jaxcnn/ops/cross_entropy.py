@@ -111,7 +111,7 @@ def softmax_cross_entropy(
       labels: integer classes (n,), 0 to k - 1; or (n, k), one-hot or any weights for the classes.
       class_weights: (k,), a factor w for each class: the loss is -Σ_k w[k] target[k] log p[k], for an integer label
         without smoothing its class's weight times the loss. PyTorch's weighted mean is
-        `loss.sum() / class_weights[labels].sum()`.
+        `loss.sum() / class_weights[labels].sum()`, over the labels that are not ignored.
       label_smoothing: s with 0 <= s <= 1; the target is (1 - s) labels + s / k.
       ignore_index: integer labels equal to it, a class or not, have the loss 0 and the gradient 0. The mean over the
         rest is `loss.sum() / (labels != ignore_index).sum()`.

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed
+from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed, first_example
 from jaxcnn.verify.faults.loss import constant, share, wrong_divisor
 
 
@@ -16,10 +16,6 @@ def _with_sigmoid_derivative(d: Any, arrays: Arrays, dy: Any, options: Options) 
 
 def _no_weight(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
     return (*arrays[:2], None), dy, options
-
-
-def _first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    return arrays, dy.at[1:].set(0), options
 
 
 def _weight_of_negatives_too(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
@@ -73,7 +69,7 @@ SIGMOID = [
     ),
     as_if("sigmoid_cross_entropy", 1, "labels-weight-ignored", "ignores positive_weight", _no_weight),
     constant("sigmoid_cross_entropy", 2, "positive_weight"),
-    as_if("sigmoid_cross_entropy", 2, "weight-first-example", "is summed over the first example only", _first_example),
+    as_if("sigmoid_cross_entropy", 2, "weight-first-example", "is summed over the first example only", first_example),
     changed(
         "sigmoid_cross_entropy",
         2,

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed
+from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed, first_example
 from jaxcnn.verify.faults.loss import constant, rows
 
 RULE = "softmax_cross_entropy"
@@ -59,10 +59,6 @@ def _nothing_ignored(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays,
     if labels.ndim == 1:
         labels = jnp.where(labels < 0, logits.shape[-1] - 1, labels)
     return (logits, labels, weights), dy, {**options, "ignore_index": None}
-
-
-def _first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    return arrays, dy.at[1:].set(0), options
 
 
 def _probabilities_only(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
@@ -166,7 +162,7 @@ LABELS = [
 
 WEIGHTS = [
     constant(RULE, 2, "class_weights"),
-    as_if(RULE, 2, "weights-first-example", "is summed over the first example only", _first_example),
+    as_if(RULE, 2, "weights-first-example", "is summed over the first example only", first_example),
     as_if(RULE, 2, "weights-smoothing-ignored", "takes the labels before they are smoothed", _no_smoothing),
     changed(
         RULE,

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from jaxcnn.ops.rectifier import SELU_ALPHA, SELU_SCALE
 from jaxcnn.verify.faults.activation import slope
-from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed
+from jaxcnn.verify.faults.fault import Arrays, Fault, as_if, changed, first_example
 
 
 def _tail(x: Any, right: Any, left: Any) -> Any:
@@ -32,10 +32,6 @@ RELU6 = [
     slope("relu6", "floor-ignored", "passes negative entries too", lambda x: x < 6),
     slope("relu6", "capped-at-one", "passes only entries between 0 and 1", lambda x: (x > 0) & (x < 1)),
 ]
-
-
-def _first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    return arrays, dy.at[1:].set(0), options
 
 
 def _shared(arrays: Arrays, each: Any) -> Any:
@@ -67,7 +63,7 @@ PRELU = [
     _dslope("slope-other-side", "is summed where x > 0 instead of where x < 0", lambda x, a, dy: _tail(x, x * dy, 0)),
     _dslope("slope-x-dropped", "is Σ dy: the factor x is missing", lambda x, a, dy: _tail(x, 0, dy)),
     _dslope("slope-of-y", "is Σ y dy: y was taken for x", lambda x, a, dy: _tail(x, 0, a * x * dy)),
-    as_if("prelu", 1, "slope-first-example", "is summed over the first example only", _first_example),
+    as_if("prelu", 1, "slope-first-example", "is summed over the first example only", first_example),
     changed(
         "prelu",
         1,
