@@ -67,3 +67,9 @@ def test_a_cover_makes_unlike_draws_and_keeps_one_empty():
     assert cover(draws, 3) == [draws[0], draws[2], draws[3]]
     assert ("option", "groups", 2) in features(draws[2])
     assert (0, 0, "even") in features(draws[2])
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_every_rule_passes(name):
+    report = check_rule(RULES[name])
+    assert report.ok, str(report)
