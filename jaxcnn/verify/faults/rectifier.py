@@ -4,7 +4,6 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxcnn.ops.rectifier import SELU_ALPHA, SELU_SCALE
 from jaxcnn.verify.faults.activation import slope
 from jaxcnn.verify.faults.fault import Arrays, Fault, as_if, changed, first_example
 
@@ -147,7 +146,9 @@ CELU = [
     slope("celu", "relu", "is zero where x < 0: that is relu", lambda x, alpha: x > 0),
 ]
 
-_LIMIT = SELU_SCALE * SELU_ALPHA  # the derivative at 0, from the left
+# Klambauer et al. 2017, equation 14; their product is the derivative at 0, from the left.
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+_LIMIT = SELU_SCALE * SELU_ALPHA
 
 SELU = [
     slope(
