@@ -154,8 +154,8 @@ def focal(logits: ArrayLike, labels: ArrayLike, *, alpha: float | None = 0.25, g
     """Binary cross-entropy with less weight on what is classified well, averaged over all axes but the first.
 
     -α (1 - p)^γ log p where the label is 1 and -(1 - α) p^γ log (1 - p) where it is 0, p = σ(logit): Lin et al. 2017,
-    "Focal loss for dense object detection", equation 5; torchvision's `sigmoid_focal_loss` but for the mean. A label
-    between 0 and 1 weighs the two.
+    "Focal loss for dense object detection", equation 5; torchvision's `sigmoid_focal_loss` but for the mean. Labels
+    between 0 and 1, which neither of the two defines, weigh the two terms.
 
     Args:
       logits: (n, ...), before the sigmoid.
