@@ -56,10 +56,22 @@ TYPICAL: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "batch_norm": ([(2, 3, 4, 3), (3,), (3,)], {}),
     "batch_norm_eval": ([(2, 3, 4, 3), (3,), (3,), (3,), "variance"], {}),
     "leaky_relu": ([(2, 3, 4)], {"slope": 0.2}),
-    "softmax_cross_entropy": ([(4, 5), "weights"], {"label_smoothing": 0.1}),
-    "sigmoid_cross_entropy": ([(4, 5), "weights"], {}),
-    "mse": ([(4, 3, 2), (4, 3, 2)], {}),
-} | {name: ([(2, 3, 4)], {}) for name in ("relu", "sigmoid", "tanh", "gelu", "silu", "softmax", "log_softmax")}
+    "prelu": ([(2, 3, 4), (4,)], {}),
+    "elu": ([(2, 3, 4)], {"alpha": 0.5}),
+    "celu": ([(2, 3, 4)], {"alpha": 0.5}),
+    "softmax_cross_entropy": ([(4, 5), "weights", "factors"], {"label_smoothing": 0.1}),
+    "sigmoid_cross_entropy": ([(4, 5), "weights", "factors"], {}),
+    "focal": ([(4, 5), "weights"], {}),
+    "kl_divergence": ([(4, 5), "weights"], {}),
+    "hinge": ([(4, 5), "signs"], {}),
+    "multi_margin": ([(4, 5), "classes"], {}),
+    "triplet": ([(4, 5), (4, 5), (4, 5)], {}),
+}
+TYPICAL |= {name: ([(4, 3, 2), (4, 3, 2)], {}) for name in ("mse", "l1", "huber")}
+ACTIVATIONS = (
+    "relu relu6 selu sigmoid hard_sigmoid tanh softplus softsign gelu silu hard_swish mish softmax log_softmax"
+)
+TYPICAL |= {name: ([(2, 3, 4)], {}) for name in ACTIVATIONS.split()}
 
 
 class Setting:
@@ -72,6 +84,9 @@ class Setting:
             "key": lambda: jax.random.key(0),
             "variance": lambda: rng.uniform(0.5, 2, 3),
             "weights": lambda: rng.uniform(0, 1, (4, 5)),
+            "factors": lambda: rng.uniform(0.5, 2, 5),
+            "signs": lambda: rng.choice([-1.0, 1.0], (4, 5)),
+            "classes": lambda: rng.integers(0, 5, 4),
         }
         args = tuple(special[s]() if isinstance(s, str) else rng.standard_normal(s) for s in shapes)
         self.rule, self.rng = rule, rng

@@ -3,7 +3,20 @@
 One file a family; `generic` plants the mistakes that can be made anywhere in every registered rule.
 """
 
-from jaxcnn.verify.faults import activation, conv, generic, layers, loss, norm, pool
+from jaxcnn.verify.faults import (
+    activation,
+    binary_cross_entropy,
+    conv,
+    cross_entropy,
+    gate,
+    generic,
+    layers,
+    margin,
+    norm,
+    pool,
+    rectifier,
+    regression,
+)
 from jaxcnn.verify.faults.fault import Fault
 
 __all__ = ["FAULTS", "Fault", "of_rule"]
@@ -15,7 +28,12 @@ FAULTS: list[Fault] = [
     *layers.FAULTS,
     *norm.FAULTS,
     *activation.FAULTS,
-    *loss.FAULTS,
+    *rectifier.FAULTS,
+    *gate.FAULTS,
+    *cross_entropy.FAULTS,
+    *binary_cross_entropy.FAULTS,
+    *regression.FAULTS,
+    *margin.FAULTS,
     *generic.FAULTS,
 ]
 

@@ -11,20 +11,20 @@ from jax.scipy.stats import norm
 from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed
 
 
-def _slope(rule: str, name: str, cause: str, derivative: Callable[..., Any]) -> Fault:
+def slope(rule: str, name: str, cause: str, derivative: Callable[..., Any]) -> Fault:
     """dx = dy derivative(x, **options)."""
     return changed(rule, 0, name, cause, lambda d, arrays, dy, options: dy * derivative(arrays[0], **options))
 
 
 RELU = [
-    _slope("relu", "one-at-zero", "takes relu'(0) = 1", lambda x: x >= 0),
-    _slope(
+    slope("relu", "one-at-zero", "takes relu'(0) = 1", lambda x: x >= 0),
+    slope(
         "relu", "half-at-zero", "takes relu'(0) = 1/2, the derivative of jnp.maximum", lambda x: (jnp.sign(x) + 1) / 2
     ),
-    _slope("relu", "mask-ignored", "passes negative entries too", jnp.ones_like),
-    _slope("relu", "mask-inverted", "passes the negative entries instead of the positive ones", lambda x: x < 0),
-    _slope("relu", "leaks", "has the slope 0.01 where x < 0: that is leaky_relu", lambda x: jnp.where(x > 0, 1, 0.01)),
-    _slope("relu", "times-y", "is dy y, the output itself as the mask", lambda x: jnp.maximum(x, 0)),
+    slope("relu", "mask-ignored", "passes negative entries too", jnp.ones_like),
+    slope("relu", "mask-inverted", "passes the negative entries instead of the positive ones", lambda x: x < 0),
+    slope("relu", "leaks", "has the slope 0.01 where x < 0: that is leaky_relu", lambda x: jnp.where(x > 0, 1, 0.01)),
+    slope("relu", "times-y", "is dy y, the output itself as the mask", lambda x: jnp.maximum(x, 0)),
     changed(
         "relu",
         0,
@@ -42,29 +42,29 @@ RELU = [
 ]
 
 LEAKY_RELU = [
-    _slope(
+    slope(
         "leaky_relu",
         "one-at-zero",
         "takes the derivative 1 at 0 instead of the slope",
         lambda x, slope: jnp.where(x >= 0, 1, slope),
     ),
-    _slope("leaky_relu", "slope-dropped", "is zero where x < 0: that is relu", lambda x, slope: x > 0),
-    _slope(
+    slope("leaky_relu", "slope-dropped", "is zero where x < 0: that is relu", lambda x, slope: x > 0),
+    slope(
         "leaky_relu",
         "slope-default",
         "has the slope 0.01 whatever `slope` is",
         lambda x, slope: jnp.where(x > 0, 1, 0.01),
     ),
-    _slope(
+    slope(
         "leaky_relu", "slope-squared", "has the slope twice where x < 0", lambda x, slope: jnp.where(x > 0, 1, slope**2)
     ),
-    _slope(
+    slope(
         "leaky_relu",
         "slope-sign",
         "has the slope's sign wrong where x < 0",
         lambda x, slope: jnp.where(x > 0, 1, -slope),
     ),
-    _slope(
+    slope(
         "leaky_relu",
         "sides-swapped",
         "has the slope where x > 0 and 1 where x < 0",
@@ -78,26 +78,26 @@ def _s(x: Any) -> Any:
 
 
 SIGMOID = [
-    _slope("sigmoid", "one-minus-dropped", "is dy y: the factor 1 - y is missing", _s),
-    _slope("sigmoid", "y-dropped", "is dy (1 - y): the factor y is missing", lambda x: 1 - _s(x)),
-    _slope("sigmoid", "x-for-y", "is dy x (1 - x): the input was taken for the output", lambda x: x * (1 - x)),
-    _slope(
+    slope("sigmoid", "one-minus-dropped", "is dy y: the factor 1 - y is missing", _s),
+    slope("sigmoid", "y-dropped", "is dy (1 - y): the factor y is missing", lambda x: 1 - _s(x)),
+    slope("sigmoid", "x-for-y", "is dy x (1 - x): the input was taken for the output", lambda x: x * (1 - x)),
+    slope(
         "sigmoid",
         "applied-twice",
         "has the sigmoid of the output in place of the output",
         lambda x: _s(_s(x)) * (1 - _s(_s(x))),
     ),
-    _slope("sigmoid", "tanh", "is dy (1 - y²), which is right for tanh", lambda x: 1 - _s(x) ** 2),
+    slope("sigmoid", "tanh", "is dy (1 - y²), which is right for tanh", lambda x: 1 - _s(x) ** 2),
 ]
 
 TANH = [
-    _slope("tanh", "not-squared", "is dy (1 - y): y should be squared", lambda x: 1 - jnp.tanh(x)),
-    _slope("tanh", "square-of-difference", "is dy (1 - y)², which should be 1 - y²", lambda x: (1 - jnp.tanh(x)) ** 2),
-    _slope("tanh", "x-for-y", "is dy (1 - x²): the input was taken for the output", lambda x: 1 - x * x),
-    _slope(
+    slope("tanh", "not-squared", "is dy (1 - y): y should be squared", lambda x: 1 - jnp.tanh(x)),
+    slope("tanh", "square-of-difference", "is dy (1 - y)², which should be 1 - y²", lambda x: (1 - jnp.tanh(x)) ** 2),
+    slope("tanh", "x-for-y", "is dy (1 - x²): the input was taken for the output", lambda x: 1 - x * x),
+    slope(
         "tanh", "sigmoid", "is dy y (1 - y), which is right for the sigmoid", lambda x: jnp.tanh(x) * (1 - jnp.tanh(x))
     ),
-    _slope("tanh", "plus", "is dy (1 + y²): the sign of y² is wrong", lambda x: 1 + jnp.tanh(x) ** 2),
+    slope("tanh", "plus", "is dy (1 + y²): the sign of y² is wrong", lambda x: 1 + jnp.tanh(x) ** 2),
 ]
 
 
@@ -107,31 +107,31 @@ def _other_form(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any,
 
 GELU = [
     as_if("gelu", 0, "other-form", "is the derivative of the other form: tanh for erf, or erf for tanh", _other_form),
-    _slope(
+    slope(
         "gelu",
         "product-rule",
         "is dy Φ(x): the product rule's term x φ(x) is missing",
         lambda x, approximate: norm.cdf(x),
     ),
-    _slope(
+    slope(
         "gelu",
         "density-only",
         "is dy x φ(x): the product rule's term Φ(x) is missing",
         lambda x, approximate: x * norm.pdf(x),
     ),
-    _slope(
+    slope(
         "gelu",
         "no-x",
         "is dy (Φ(x) + φ(x)): the x before φ is missing",
         lambda x, approximate: norm.cdf(x) + norm.pdf(x),
     ),
-    _slope(
+    slope(
         "gelu",
         "not-normalised",
         "misses the 1/√(2π) of the normal density",
         lambda x, approximate: norm.cdf(x) + x * norm.pdf(x) * math.sqrt(2 * math.pi),
     ),
-    _slope(
+    slope(
         "gelu",
         "quick",
         "is the derivative of x σ(1.702 x), another approximation of gelu",
@@ -140,16 +140,16 @@ GELU = [
 ]
 
 SILU = [
-    _slope("silu", "product-rule", "is dy σ(x): the product rule's term x σ'(x) is missing", _s),
-    _slope(
+    slope("silu", "product-rule", "is dy σ(x): the product rule's term x σ'(x) is missing", _s),
+    slope(
         "silu",
         "sigmoid-derivative",
         "is dy σ(x) (1 - σ(x)), the derivative of the sigmoid",
         lambda x: _s(x) * (1 - _s(x)),
     ),
-    _slope("silu", "no-x", "is dy (σ + σ (1 - σ)): the x before σ' is missing", lambda x: _s(x) * (2 - _s(x))),
-    _slope("silu", "one-minus-dropped", "is dy σ (1 + x): the factor 1 - σ is missing", lambda x: _s(x) * (1 + x)),
-    _slope(
+    slope("silu", "no-x", "is dy (σ + σ (1 - σ)): the x before σ' is missing", lambda x: _s(x) * (2 - _s(x))),
+    slope("silu", "one-minus-dropped", "is dy σ (1 + x): the factor 1 - σ is missing", lambda x: _s(x) * (1 + x)),
+    slope(
         "silu",
         "sign-of-second-term",
         "is dy σ (1 - x (1 - σ)): the sign of the second term is wrong",

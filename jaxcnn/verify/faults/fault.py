@@ -85,6 +85,11 @@ def as_if(
     return Fault(rule, name, cause, backward)
 
 
+def first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    """For `as_if`: only the first example has a dy."""
+    return arrays, dy.at[1:].set(0), options
+
+
 def changed(
     rule: str, argument: int, name: str, cause: str, change: Callable[[Any, Arrays, Any, Options], Any]
 ) -> Fault:
