@@ -19,7 +19,8 @@ class Point:
     Attributes:
       kind: "given" is what the caller gave. The others have its scale, array by array, and its sign where it has
         but one: "separated" (no two values equal, none 0), "zeros" (a third of them exactly 0), "ties" (few values,
-        none of them 0), "constant" (each array one value), "large" (x 1000) and "tiny" (x 1e-6).
+        none of them 0), "constant" (each array one value), "large" (x 1000), "tiny" (x 1e-6), and "whole" (small
+        integers, whatever the scale: where kinks beside 0 tend to lie).
     """
 
     kind: str
@@ -39,7 +40,8 @@ def points(given: Sequence[Any], seed: int) -> list[Point]:
         "tiny": lambda rng, shape: 1e-6 * rng.standard_normal(shape),
     }
     made = [Point(kind, [_like(a, make(rng, a.shape)) for a in arrays]) for kind, make in makers.items()]
-    return [Point("given", arrays), *made]
+    whole = [rng.integers(-6 if _signed(a) else 0, 7, a.shape).astype(np.float64) for a in arrays]
+    return [Point("given", arrays), *made, Point("whole", whole)]
 
 
 def _separated(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
@@ -50,8 +52,11 @@ def _separated(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
 
 def _like(given: Any, values: Any) -> Any:
     """`values` of the given array's scale; not negative where it is not, so that variances stay variances."""
-    scale = typical(given) or 1.0
-    return scale * (np.abs(values) if given.size and given.min() >= 0 else values)
+    return (typical(given) or 1.0) * (values if _signed(given) else np.abs(values))
+
+
+def _signed(given: Any) -> bool:
+    return not given.size or given.min() < 0
 
 
 def typical(a: Any) -> float:

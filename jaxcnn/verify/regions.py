@@ -21,6 +21,8 @@ def region(wrong: Any, expected: Any, x: Any, kind: str, smooth_fails: bool) -> 
         return "tie"
     if not smooth_fails and not np.any(wrong & (x != 0)):
         return "zero"
+    if not smooth_fails and kind == "whole":
+        return "kink"
     if np.any(expected) and not np.any(wrong & ~_unseen(expected)):
         return "remainder"
     at_ends = sum(_at_ends(wrong, axis) for axis in range(wrong.ndim))

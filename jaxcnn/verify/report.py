@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Region = Literal["corner", "border", "remainder", "tie", "zero", "interior", "everywhere"]
+Region = Literal["corner", "border", "remainder", "tie", "zero", "kink", "interior", "everywhere"]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,10 @@ TYPICAL = {
     ),
     "max_pool": ([(2, 6, 5, 3)], {"size": (3, 2), "stride": (2, 1), "padding": ((1, 0), (0, 0))}),
     "batch_norm": ([(3, 4, 2), (2,), (2,)], {"epsilon": 0.1}),
-    "softmax_cross_entropy": ([(4, 3), np.array([[0.5, 0.2, 0.1]] * 4)], {"label_smoothing": 0.1}),
+    "softmax_cross_entropy": (
+        [(4, 3), np.array([[0.5, 0.2, 0.1]] * 4), (3,)],
+        {"label_smoothing": 0.1, "ignore_index": None},
+    ),
 }
 
 

@@ -307,3 +307,22 @@ def test_an_input_on_which_rounding_decides_is_left_out_and_named():
 
     report = check(amplified, (X[:2, :3].ravel(),), reference=amplified, checks=("autodiff",))
     assert [c.note for c in report.checks] == ["", "left out, because rounding decides: constant"]
+
+
+def test_a_fault_at_a_kink_beside_zero_is_found_and_named():
+    """max(0, 1 - x) at x = 1, where no scale of the given values leads."""
+
+    def hinge(x):
+        return jnp.where(x < 1, 1 - x, 0)
+
+    report = check_backward(hinge, lambda x, dy: (jnp.where(x[0] <= 1, -dy, 0),), (X,), checks=("autodiff",))
+    _one(report, check="autodiff", argument="x", region="kink", input="whole", expected=0.0)
+
+
+def test_a_forward_in_another_dtype_than_the_plain_function_is_told():
+    def wide(x):
+        return 2 * x.astype(jnp.float32), None
+
+    report = check_backward(lambda x: 2 * x, lambda _, dy: (2 * dy,), (X,), forward=wide)
+    message = the_failure(report, "structure").message
+    assert message == "the forward returns float32[4, 5], the plain function float64[4, 5]"

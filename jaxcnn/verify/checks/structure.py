@@ -1,4 +1,4 @@
-"""The cotangents' number, tree, shapes and dtypes, in every precision; nothing is computed."""
+"""The cotangents' number, tree, shapes and dtypes, and the forward's, in every precision; nothing is computed."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.verify.bench import Bench, Outcome, raised
-from jaxcnn.verify.problem import Problem, is_float, precision
+from jaxcnn.verify.problem import Problem, floats, is_float, precision
 from jaxcnn.verify.report import Failure
 
 DTYPES = {"float64": np.float64, "float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -20,7 +20,7 @@ NOT_TRACEABLE = (
 
 
 def structure(bench: Bench) -> Outcome:
-    """One cotangent for each argument, of its tree, shape and dtype: as given, in float64, float32 and bfloat16."""
+    """A cotangent for each argument, in its tree, shape and dtype; y in the plain function's. In every precision."""
     problem = bench.problem
     leaves = bench.given_dtypes(problem.leaves)
     outcome = check_cotangents(problem, leaves, None)
@@ -56,13 +56,13 @@ def traceable(problem: Problem) -> bool:
 
 
 def abstract(problem: Problem, leaves: Any) -> Any:
-    """The cotangents as shapes and dtypes, float0 as None; what is no array stays as it is."""
+    """y and the cotangents as shapes and dtypes, float0 as None; what is no array stays as it is."""
+    return jax.eval_shape(lambda leaves: _pulled(problem, leaves), list(leaves))
 
-    def pulled(leaves: Any) -> Any:
-        dys = [jnp.zeros(a.shape, a.dtype) for a in problem.outputs(leaves)]
-        return jax.tree.map(lambda a: None if is_float0(a) else a, problem.raw(leaves, dys)[1])
 
-    return jax.eval_shape(pulled, list(leaves))
+def _pulled(problem: Problem, leaves: Any) -> Any:
+    dys = [jnp.ones(a.shape, a.dtype) for a in problem.outputs(leaves)]
+    return jax.tree.map(lambda a: None if is_float0(a) else a, problem.raw(leaves, dys))
 
 
 def is_float0(a: Any) -> bool:
@@ -75,12 +75,17 @@ def check_cotangents(problem: Problem, leaves: Any, dtype: Any) -> Outcome:
     leaves = [np.asarray(a, dtype) for a in leaves]
     with precision(dtype):
         try:
-            found = abstract(problem, leaves)
+            y, found = abstract(problem, leaves)
         except NOT_TRACEABLE:
-            found = _concrete(problem, leaves)
+            y, found = _pulled(problem, leaves)
         except Exception as error:  # whatever the code under test raises is its failure
             return _failure(problem, leaves, "", raised(error))
+        expected = problem.outputs(leaves)
     args = problem.put(leaves)
+    forms = [[f"{a.dtype}{list(a.shape)}" for a in side] for side in (floats(y), expected)]
+    if forms[0] != forms[1]:
+        message = f"the forward returns {', '.join(forms[0])}, the plain function {', '.join(forms[1])}"
+        return _failure(problem, leaves, "", message)
     if not isinstance(found, tuple | list):
         seen = "a single array" if hasattr(found, "shape") else repr(found)
         return _failure(
@@ -94,11 +99,6 @@ def check_cotangents(problem: Problem, leaves: Any, dtype: Any) -> Outcome:
         if cotangent is not None:
             outcome.add(_check_argument(problem, leaves, i, arg, cotangent))
     return outcome
-
-
-def _concrete(problem: Problem, leaves: Any) -> Any:
-    dys = [jnp.ones(a.shape, a.dtype) for a in problem.outputs(leaves)]
-    return jax.tree.map(lambda a: None if is_float0(a) else a, problem.raw(leaves, dys)[1])
 
 
 def _check_argument(problem: Problem, leaves: Any, i: int, arg: Any, cotangent: Any) -> Outcome:
