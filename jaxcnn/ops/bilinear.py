@@ -73,8 +73,8 @@ def bilinear(x1: ArrayLike, x2: ArrayLike, kernel: ArrayLike, bias: ArrayLike | 
         )
     if kernel.ndim != 3 or kernel.shape[:2] != (x1.shape[-1], x2.shape[-1]):
         raise ValueError(
-            f"{op}: kernel has shape {kernel.shape}; expected ({x1.shape[-1]}, {x2.shape[-1]}, out), the features of x1 "
-            "and of x2 first. From PyTorch's (out, in1, in2) write jnp.moveaxis(kernel, 0, -1)."
+            f"{op}: kernel has shape {kernel.shape}; expected ({x1.shape[-1]}, {x2.shape[-1]}, out), the features of "
+            "x1 and of x2 first. From PyTorch's (out, in1, in2) write jnp.moveaxis(kernel, 0, -1)."
         )
     if bias is not None and bias.shape != kernel.shape[2:]:
         raise ValueError(

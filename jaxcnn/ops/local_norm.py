@@ -26,7 +26,10 @@ def _plain(x: Image, *, size: int, alpha: float, beta: float, k: float) -> Image
 def _neighbours(x: Image, low: int, high: int) -> Image:
     """Σ x[c - low], ..., x[c + high] for each channel c; beyond the first and the last channel is nothing."""
     padded = jnp.pad(x, (*[(0, 0)] * (x.ndim - 1), (low, high)))
-    return sum(lax.slice_in_dim(padded, t, t + x.shape[-1], axis=-1) for t in range(low + high + 1))
+    return sum(
+        (lax.slice_in_dim(padded, t, t + x.shape[-1], axis=-1) for t in range(1, low + high + 1)),
+        lax.slice_in_dim(padded, 0, x.shape[-1], axis=-1),
+    )
 
 
 def _forward(x: Image, *, size: int, alpha: float, beta: float, k: float) -> tuple[Image, Any]:
@@ -68,8 +71,8 @@ def local_response_norm(
     """Divide x by (k + alpha / size · Σ x²)^beta, the sum over `size` neighbouring channels at the same place.
 
     As PyTorch's `local_response_norm`: the window reaches from size // 2 channels before to (size - 1) // 2 after, and
-    alpha is divided by `size` also where it hangs over the first or last channel. The paper has alpha where alpha / size
-    is here; its numbers are size=5, k=2, alpha=5e-4, beta=0.75.
+    alpha is divided by `size` also where it hangs over the first or last channel. The paper has alpha where
+    alpha / size is here, so its numbers are size=5, k=2, alpha=5e-4, beta=0.75.
 
     Args:
       x: (n, *spatial, c) with 1, 2 or 3 spatial axes; with layout="NCHW" (n, c, *spatial).

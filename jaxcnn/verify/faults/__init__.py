@@ -3,7 +3,19 @@
 One file a family; `generic` plants the mistakes that can be made anywhere in every registered rule.
 """
 
-from jaxcnn.verify.faults import activation, conv, generic, layers, loss, norm, pool
+from jaxcnn.verify.faults import (
+    activation,
+    conv,
+    conv_transpose,
+    example_norm,
+    generic,
+    layers,
+    local_norm,
+    loss,
+    norm,
+    pad,
+    pool,
+)
 from jaxcnn.verify.faults.fault import Fault
 
 __all__ = ["FAULTS", "Fault", "of_rule"]
@@ -11,9 +23,13 @@ __all__ = ["FAULTS", "Fault", "of_rule"]
 # A rule's own mistakes first: they say more than the generic ones where both explain an error.
 FAULTS: list[Fault] = [
     *conv.FAULTS,
+    *conv_transpose.FAULTS,
+    *pad.FAULTS,
     *pool.FAULTS,
     *layers.FAULTS,
     *norm.FAULTS,
+    *example_norm.FAULTS,
+    *local_norm.FAULTS,
     *activation.FAULTS,
     *loss.FAULTS,
     *generic.FAULTS,

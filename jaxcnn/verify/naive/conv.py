@@ -60,8 +60,9 @@ def conv_transpose(
     output_padding: Any = 0,
     dilation: Any = 1,
     groups: Any = 1,
+    sizes: Any = None,
 ) -> Any:
-    """Each x[n, p] adds its own copy of the kernel to the output from p stride - low on."""
+    """Each x[n, p] adds its own copy of the kernel to the output from p stride - low on; `sizes` where they are known."""
     axes = x.ndim - 2
 
     def each(value: Any) -> Any:
@@ -80,7 +81,7 @@ def conv_transpose(
             "CAUSAL": [(e - 1, 0) for e in extents],
         }.get(str(padding)) or ([(padding, padding)] * axes if isinstance(padding, int) else padding)
         low = [a for a, _ in ends]
-        sizes = [f - a - b + o for f, (a, b), o in zip(full, ends, extra, strict=True)]
+        sizes = sizes or [f - a - b + o for f, (a, b), o in zip(full, ends, extra, strict=True)]
     out, cin = kernel.shape[-2], x.shape[-1]
     y = np.zeros((len(x), *sizes, out * groups))
     for n, place, tap, i in product(

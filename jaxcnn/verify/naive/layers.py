@@ -1,5 +1,6 @@
 """Dense, flatten and bilinear, and the dropouts, one number at a time."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
 
 
 def flatten(x: Any) -> Any:
-    return np.array([[float(v) for v in example.flat] for example in x])
+    return np.array([[float(v) for v in example.flat] for example in x]).reshape(len(x), math.prod(x.shape[1:]))
 
 
 def bilinear(x1: Any, x2: Any, kernel: Any, bias: Any = None) -> Any:
@@ -30,7 +31,7 @@ def bilinear(x1: Any, x2: Any, kernel: Any, bias: Any = None) -> Any:
 
 
 def dropout(x: Any, key: Any, *, rate: Any, shared: Any = ()) -> Any:
-    """Which entries are kept is JAX's business: the key's Bernoulli draws, one for all entries along the axes `shared`."""
+    """Which entries are kept is JAX's business: the key's Bernoulli draws, each for all entries along `shared`."""
     draws = [1 if axis in shared else x.shape[axis] for axis in range(x.ndim)]
     kept = np.asarray(jax.random.bernoulli(key, 1.0 - rate, draws))
     y = np.zeros(x.shape)

@@ -37,11 +37,11 @@ def group_norm(x: Any, scale: Any, bias: Any, *, groups: Any = 32, epsilon: Any 
     return y
 
 
-def instance_norm(x: Any, scale: Any, bias: Any, *, epsilon: Any = 1e-5) -> Any:
+def instance_norm(x: Any, scale: Any, bias: Any, *, groups: Any = None, epsilon: Any = 1e-5) -> Any:
     return group_norm(x, scale, bias, groups=x.shape[-1], epsilon=epsilon)
 
 
-def layer_norm(x: Any, scale: Any, bias: Any, *, epsilon: Any = 1e-5) -> Any:
+def layer_norm(x: Any, scale: Any, bias: Any, *, groups: Any = 1, epsilon: Any = 1e-5) -> Any:
     y = np.zeros(x.shape)
     for at in np.ndindex(x.shape[:-1]):
         mean = sum(x[at]) / x.shape[-1]

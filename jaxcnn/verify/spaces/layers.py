@@ -5,7 +5,7 @@ from typing import Any
 import jax
 from hypothesis import strategies as st
 
-from jaxcnn.verify.spaces.draw import Draw, Drawn, batch_size, drawn_shape, generator, set_some, some_layout, space
+from jaxcnn.verify.spaces.draw import Draw, Drawn, batch_size, drawn_shape, generator, some_layout, space
 
 
 @space("global_avg_pool", "global_max_pool")
