@@ -18,7 +18,8 @@ Feature = tuple[Any, ...]
 def cover(draws: Sequence[Any], most: int) -> list[Any]:
     """At most `most` draws, greedily: the next is the one that adds most words, of equals most pairs, then the first.
 
-    A word as an option, such as a mode, has code of its own: each is met once, if there is room. Only the last may have an empty array, in which no number can be wrong.
+    A word as an option, such as a mode, has code of its own, so each is met if there is room. Only the last draw may
+    have an empty array, in which no number can be wrong.
     """
     empty = [d for d in draws if any(np.size(a) == 0 for a in d.args)][: most - 1]
     full = [d for d in draws if all(np.size(a) for a in d.args)]

@@ -62,7 +62,7 @@ def conv_transpose(
     groups: Any = 1,
     sizes: Any = None,
 ) -> Any:
-    """Each x[n, p] adds its own copy of the kernel to the output from p stride - low on; `sizes` where they are known."""
+    """Each x[n, p] adds its own copy of the kernel to the output from p stride - low on; `sizes` where known."""
     axes = x.ndim - 2
 
     def each(value: Any) -> Any:
