@@ -57,13 +57,14 @@ class Conv(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("Conv", "initializer", self.initializer, INITIALIZERS)
-        per_axis("Conv", "features", self.features, 1)
+        one_of(type(self).__name__, "initializer", self.initializer, INITIALIZERS)
+        per_axis(type(self).__name__, "features", self.features, 1)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         x = described(x)
-        window, cin = _window("Conv", self.size, x), x.shape[-1]
-        shape = (*window, cin // group_count("Conv", self.groups, cin, "the input"), self.features)
+        owner = type(self).__name__
+        window, cin = _window(owner, self.size, x), x.shape[-1]
+        shape = (*window, cin // group_count(owner, self.groups, cin, "the input"), self.features)
         params = {"kernel": weights(self.initializer, fold(key, "kernel"), shape, x.dtype)}
         return params | ({"bias": jnp.zeros(self.features, x.dtype)} if self.use_bias else {}), {}
 
@@ -152,44 +153,32 @@ class DepthwiseConv(Layer):
 
 
 @dataclass(frozen=True, repr=False)
-class ConvTranspose(Layer):
+class ConvTranspose(Conv):
     """Transposed convolution with learned kernels (*window, features / groups, cin); see `ops.conv_transpose`.
 
     A stride of 2 doubles the image: with "SAME" padding each axis becomes `stride` times as long.
     """
 
-    features: int
-    size: PerAxis = 3
-    stride: PerAxis = 1
-    padding: Padding = "SAME"
     output_padding: PerAxis = 0
-    dilation: PerAxis = 1
-    groups: int = 1
-    use_bias: bool = True
-    initializer: str = "he_normal"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("ConvTranspose", "initializer", self.initializer, INITIALIZERS)
-        per_axis("ConvTranspose", "features", self.features, 1)
         group_count("ConvTranspose", self.groups, self.features, "the output")
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         """The kernel is drawn as that of a `Conv` from cin to features, for its fan-in; then its channels are moved."""
-        x, groups = described(x), self.groups
-        window, cin = _window("ConvTranspose", self.size, x), x.shape[-1]
-        share = cin // group_count("ConvTranspose", groups, cin, "the input")
-        kernel = weights(self.initializer, fold(key, "kernel"), (*window, share, self.features), x.dtype)
-        kernel = jnp.swapaxes(kernel.reshape(*window, share, groups, self.features // groups), -1, -3)
-        params = {"kernel": kernel.reshape(*window, self.features // groups, cin)}
-        return params | ({"bias": jnp.zeros(self.features, x.dtype)} if self.use_bias else {}), {}
+        params, state = super().init(key, x)
+        *window, share, features = params["kernel"].shape
+        kernel = params["kernel"].reshape(*window, share, self.groups, features // self.groups)
+        kernel = jnp.swapaxes(kernel, -1, -3).reshape(*window, features // self.groups, share * self.groups)
+        return params | {"kernel": kernel}, state
 
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
         y = ops.conv_transpose(
             x,
-            params["kernel"],
+            self.kernel(params),
             params.get("bias"),
             stride=self.stride,
             padding=self.padding,
