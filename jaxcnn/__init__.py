@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxcnn import layers, models, ops, verify
-    from jaxcnn.layers import backprop, summary
-    from jaxcnn.ops import RULES, Rule, backward, rule
+
+    backprop, summary = layers.backprop, layers.summary
+    RULES, Rule, backward, rule = ops.RULES, ops.Rule, ops.backward, ops.rule
 
 __all__ = ["RULES", "Rule", "backprop", "backward", "layers", "models", "ops", "rule", "summary", "verify"]
 

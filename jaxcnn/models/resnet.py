@@ -16,27 +16,30 @@ from jaxcnn.layers import (
 IMAGENET = {18: ((2, 2, 2, 2), False), 34: ((3, 4, 6, 3), False), 50: ((3, 4, 6, 3), True)}
 
 
-def resnet_cifar(depth: int, classes: int = 10) -> Layer:
+def resnet_cifar(depth: int, classes: int = 10, *, width: int = 16) -> Layer:
     """The CIFAR networks of section 4.2: depth 6 n + 2, three stages of n blocks, widths 16, 32, 64.
 
-    ResNet-20 has 0.27 M parameters. Where the width changes the shortcut is a 1×1 convolution (option B of the
-    paper; its CIFAR experiments padded with zeros instead, option A, which has no parameters).
+    `width` is the first stage's; each next stage's is twice that. ResNet-20 has 0.27 M parameters. Where the width
+    changes the shortcut is a 1×1 convolution (option B of the paper; its CIFAR experiments padded with zeros instead,
+    option A, which has no parameters).
     """
     if depth < 8 or (depth - 2) % 6:
         raise ValueError(f"resnet_cifar: depth is {depth!r}; expected 6 n + 2, such as 20, 32, 44 or 56.")
     n = (depth - 2) // 6
     return chain(
-        conv=Conv(16, use_bias=False),
+        conv=Conv(width, use_bias=False),
         bn=BatchNorm(),
         relu=Activation("relu"),
-        **_stages((n, n, n), (16, 32, 64), width_in=16, bottleneck=False),
+        **_stages((n, n, n), width, bottleneck=False),
         pool=GlobalAvgPool(),
         head=Dense(classes),
     )
 
 
-def resnet(depth: int, classes: int = 1000) -> Layer:
+def resnet(depth: int, classes: int = 1000, *, width: int = 64) -> Layer:
     """The ImageNet networks of table 1: depth 18 or 34 (basic blocks), or 50 (bottlenecks).
+
+    `width` is the first of four stages'; each next stage's is twice that.
 
     The stride of a bottleneck sits in its 3×3 convolution, as in PyTorch's torchvision ("ResNet v1.5"), not in
     its first 1×1. The parameter counts are torchvision's: 11,689,512, 21,797,672 and 25,557,032.
@@ -45,20 +48,21 @@ def resnet(depth: int, classes: int = 1000) -> Layer:
         raise ValueError(f"resnet: depth is {depth!r}; expected one of {', '.join(map(str, IMAGENET))}.")
     blocks, bottleneck = IMAGENET[depth]
     return chain(
-        conv=Conv(64, 7, stride=2, padding=3, use_bias=False),
+        conv=Conv(width, 7, stride=2, padding=3, use_bias=False),
         bn=BatchNorm(),
         relu=Activation("relu"),
         maxpool=MaxPool(3, stride=2, padding=1),
-        **_stages(blocks, (64, 128, 256, 512), width_in=64, bottleneck=bottleneck),
+        **_stages(blocks, width, bottleneck=bottleneck),
         pool=GlobalAvgPool(),
         head=Dense(classes),
     )
 
 
-def _stages(blocks: tuple[int, ...], widths: tuple[int, ...], *, width_in: int, bottleneck: bool) -> dict[str, Layer]:
-    """`block1_1`, `relu1_1`, ...: each stage but the first halves the image in its first block."""
+def _stages(blocks: tuple[int, ...], width: int, *, bottleneck: bool) -> dict[str, Layer]:
+    """`block1_1`, `relu1_1`, ...: each stage but the first is twice as wide and halves the image at once."""
     layers: dict[str, Layer] = {}
-    for stage, (count, width) in enumerate(zip(blocks, widths, strict=True), 1):
+    width_in = width
+    for stage, count in enumerate(blocks, 1):
         for block in range(1, count + 1):
             stride = 2 if stage > 1 and block == 1 else 1
             width_out = 4 * width if bottleneck else width
@@ -67,6 +71,7 @@ def _stages(blocks: tuple[int, ...], widths: tuple[int, ...], *, width_in: int, 
             layers[f"block{stage}_{block}"] = residual(body, shortcut)
             layers[f"relu{stage}_{block}"] = Activation("relu")
             width_in = width_out
+        width *= 2
     return layers
 
 

@@ -13,7 +13,8 @@ with an error of about ε √K / 2 of it, random roundings adding up in squares.
     ε R (|g_i| + S_i + typical(S) + floor_i),
 
 R being `ROUNDINGS`, and floor_i = typical(dy) typical(y) / |x_i|: a backward that works from y (tanh's 1 - y²)
-inherits y's own rounding. For it |x_i| counts as a hundredth of x's typical value at least.
+inherits y's own rounding. For it |x_i| counts as a hundredth of x's typical value at least, and as 1 at most: a
+softmax whose largest share is almost 1 loses the digits of 1 - y, whatever the size of its x.
 
 Where a gradient jumps (a tie, ReLU at 0) and rounding inside the *forward* decides the side, no result is the right
 one. Multiplying all arrays by the same 1 + δ keeps every tie and every zero that the inputs have, and rounds
@@ -66,7 +67,7 @@ def allowed(
     """The error that rounding in `dtype` may make, for every entry of every array."""
     rounding = float(jnp.finfo(dtype).eps) * ROUNDINGS[jnp.dtype(dtype).name]  # type: ignore[no-untyped-call]
     through = max((typical(d) * typical(v) for d, v in zip(dys, y, strict=True)), default=0.0)
-    floors = [through / np.maximum(np.abs(x), typical(x) / 100) if typical(x) else 0.0 for x in leaves]
+    floors = [through / np.clip(np.abs(x), min(typical(x) / 100, 1), 1) if typical(x) else 0.0 for x in leaves]
     return [
         rounding * (np.abs(e) + s + typical(s) + floor) + MISSED * j
         for e, s, floor, j in zip(expected, terms, floors, jumps, strict=True)

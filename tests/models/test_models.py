@@ -11,15 +11,15 @@ from jaxcnn import models, ops
 from jaxcnn.layers import summary
 from jaxcnn.models import MODELS
 
-# The smallest input that exercises every layer, and arguments that keep float64 on a CPU affordable: VGG's dense
-# layers are narrower than the paper's 4,096, which changes their width and nothing else.
+# The smallest input that exercises every layer, and widths that keep float64 on a CPU affordable: narrower layers than
+# the paper's, and nothing else.
 SMALL = {
     "two_filters": ((5, 5, 3), {}),
     "three_convs": ((39, 39, 3), {}),
     "conv_blocks": ((16, 16, 3), {}),
     "lenet5": ((8, 8, 1), {}),
 } | {
-    name: ((32, 32, 3), {"hidden": 64, "classes": 10} if "vgg" in name else {})
+    name: ((32, 32, 3), {"width": 4, "classes": 10} | ({"hidden": 16} if "vgg" in name else {}))
     for name in MODELS
     if name[:3] in ("vgg", "res")
 }

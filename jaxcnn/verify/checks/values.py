@@ -67,7 +67,8 @@ def autodiff(bench: Bench) -> Outcome:
 
 def differences(bench: Bench) -> Outcome:
     """Every cotangent equals central differences in float64, where no kink lies within the step."""
-    outcome = Outcome()
+    if not any(a.size for a in bench.problem.leaves):
+        raise Skip("the arguments have no entries")
     points = [bench.point(kind) for kind in ("given", "separated")]
     slopes = Differences(bench.problem, bench.seed)
     outcome = against_slopes(bench.problem.names, slopes, [(p, bench.dys, bench.pulled(p)) for p in points])

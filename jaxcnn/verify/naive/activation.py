@@ -89,11 +89,15 @@ def _softplus(v: Any) -> Any:
 
 
 def softmax(x: Any, *, axis: Any = -1) -> Any:
-    return np.apply_along_axis(lambda row: np.array([math.exp(v) for v in row - max(row)]) / _total(row), axis, x)
+    return _along(lambda row: np.array([math.exp(v) for v in row - max(row)]) / _total(row), axis, x)
 
 
 def log_softmax(x: Any, *, axis: Any = -1) -> Any:
-    return np.apply_along_axis(lambda row: row - max(row) - math.log(_total(row)), axis, x)
+    return _along(lambda row: row - max(row) - math.log(_total(row)), axis, x)
+
+
+def _along(of_row: Callable[[Any], Any], axis: int, x: Any) -> Any:
+    return np.apply_along_axis(of_row, axis, x) if x.size else np.zeros(x.shape)
 
 
 def _total(row: Any) -> Any:
