@@ -37,9 +37,9 @@ def standardized_back(unit: Array, r: Array, du: Array, axes: Sequence[int]) -> 
     return r * (du - du.mean(axes, keepdims=True) - unit * along)
 
 
-def _inputs(kernel: Array) -> range:
+def _inputs(kernel: Array) -> tuple[int, ...]:
     """The axes that one output channel sums over."""
-    return range(kernel.ndim - 1)
+    return tuple(range(kernel.ndim - 1))
 
 
 def _plain(kernel: Kernel, gain: Float[Array, " o"] | None, *, epsilon: float) -> Kernel:
