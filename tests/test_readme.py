@@ -10,7 +10,7 @@ import pytest
 from jaxcnn.ops.rule import RULES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-FUNCTIONS, LAYERS, VERIFY, RULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FUNCTIONS, LAYERS, VERIFY, FIXTURE, RULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_functional_example_learns_and_agrees_with_autodiff(capsys):
@@ -32,6 +32,14 @@ def test_verify_example_finds_the_mistake(capsys):
     exec(VERIFY, names := {})
     assert {failure.argument for failure in names["report"].failures} == {"scale"}
     assert "FAILS" in capsys.readouterr().out
+
+
+def test_fixture_example_fails_as_it_says(assert_backward):
+    exec(FIXTURE, names := {})
+    with pytest.raises(AssertionError) as failed:
+        names["test_my_backward"](assert_backward)
+    shown = re.search(r"```text\n(\[autodiff.*?)```", README, re.DOTALL).group(1)
+    assert all(line.strip() in str(failed.value) for line in shown.splitlines())
 
 
 def test_rule_example_is_a_rule(x64):

@@ -5,6 +5,7 @@ from functools import partial
 
 from jaxcnn.layers import Layer
 from jaxcnn.layers.base import one_of
+from jaxcnn.models.cifar import cifar_small
 from jaxcnn.models.course import conv_blocks, three_convs, two_filters
 from jaxcnn.models.lenet import lenet5
 from jaxcnn.models.resnet import resnet, resnet_cifar
@@ -12,6 +13,7 @@ from jaxcnn.models.vgg import vgg
 
 MODELS: dict[str, Callable[..., Layer]] = {
     "lenet5": lenet5,
+    "cifar_small": cifar_small,
     "two_filters": two_filters,
     "three_convs": three_convs,
     "conv_blocks": conv_blocks,
@@ -33,6 +35,7 @@ def create(name: str, classes: int | None = None) -> Layer:
 
 __all__ = [
     "MODELS",
+    "cifar_small",
     "conv_blocks",
     "create",
     "lenet5",

@@ -140,6 +140,10 @@ class Bench:
         allowed = rounding.allowed(dtype, exact, terms, jumps, point.leaves, dys, y)
         return compared(self.problem.names, point, dys, got, right, allowed, without)
 
+    def decided(self, point: Point) -> bool:
+        """Whether the right cotangents for the random dy are more than amplified rounding."""
+        return rounding.decided(*self.exactly(point, self.dys)[1:])
+
     def exactly(self, point: Point, dys: Arrays) -> tuple[Arrays, Arrays, Arrays, list[float]]:
         """y and the right cotangents, and how they round: see `rounding`."""
         key = (id(point), id(dys))

@@ -18,6 +18,7 @@ SMALL = {
     "three_convs": ((39, 39, 3), {}),
     "conv_blocks": ((16, 16, 3), {}),
     "lenet5": ((8, 8, 1), {}),
+    "cifar_small": ((8, 8, 3), {"widths": (4, 6, 4)}),
 } | {
     name: ((32, 32, 3), {"width": 4, "classes": 10} | ({"hidden": 16} if "vgg" in name else {}))
     for name in MODELS
@@ -43,6 +44,8 @@ SMALL = {
         ("resnet56", (32, 32, 3), 853_018 + 2_752),
         ("three_convs", (39, 39, 3), 280 + 5_020 + 20_040 + 19_610),
         ("two_filters", (5, 5, 3), 56),
+        # By hand: 9 cin cout for each convolution, 2 cout for its batch norm; the first has a bias, the head 257·10.
+        ("cifar_small", (32, 32, 3), 896 + 9 * (32 + 64) * 64 + 9 * (64 + 256 + 256 + 256) * 256 + 4 * 576 + 2_570),
     ],
 )
 def test_parameter_counts(name, shape, trainable):

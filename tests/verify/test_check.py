@@ -297,3 +297,13 @@ def test_arrays_without_entries_pass_and_what_needs_entries_is_skipped():
     report = check_backward(dense, right, (X[:0], KERNEL[:, :0]), naive=np.matmul)
     assert report.ok, str(report)
     assert "the arguments have no entries" in {c.note for c in report.checks if c.name == "differences"}
+
+
+def test_an_input_on_which_rounding_decides_is_left_out_and_named():
+    """Equal values less their mean are 0 or a rounding error, which decides the gradient when multiplied by 10¹⁶."""
+
+    def amplified(x):
+        return jnp.tanh(1e16 * (x - x.mean()))
+
+    report = check(amplified, (X[:2, :3].ravel(),), reference=amplified, checks=("autodiff",))
+    assert [c.note for c in report.checks] == ["", "left out, because rounding decides: constant"]
