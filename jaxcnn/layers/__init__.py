@@ -2,11 +2,12 @@
 
 from jaxcnn.layers.backprop import Backprop, backprop
 from jaxcnn.layers.base import Layer, Params, State
-from jaxcnn.layers.combine import chain, concat, residual
-from jaxcnn.layers.linear import Conv, Dense
-from jaxcnn.layers.norm import BatchNorm
-from jaxcnn.layers.pointwise import Activation, Dropout
-from jaxcnn.layers.shape import AvgPool, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool
+from jaxcnn.layers.blocks import separable_conv, squeeze_excite
+from jaxcnn.layers.combine import chain, concat, gated, residual
+from jaxcnn.layers.linear import Conv, ConvTranspose, Dense, DepthwiseConv, WeightStandardizedConv
+from jaxcnn.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from jaxcnn.layers.pointwise import Activation, Dropout, SpatialDropout, StochasticDepth
+from jaxcnn.layers.shape import AvgPool, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool, Pad
 from jaxcnn.layers.summary import Summary, summary
 
 __all__ = [
@@ -15,19 +16,33 @@ __all__ = [
     "Backprop",
     "BatchNorm",
     "Conv",
+    "ConvTranspose",
     "Dense",
+    "DepthwiseConv",
     "Dropout",
     "Flatten",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "GroupNorm",
+    "InstanceNorm",
     "Layer",
+    "LayerNorm",
+    "LocalResponseNorm",
     "MaxPool",
+    "Pad",
     "Params",
+    "RMSNorm",
+    "SpatialDropout",
     "State",
+    "StochasticDepth",
     "Summary",
+    "WeightStandardizedConv",
     "backprop",
     "chain",
     "concat",
+    "gated",
     "residual",
+    "separable_conv",
+    "squeeze_excite",
     "summary",
 ]

@@ -94,9 +94,9 @@ def chain(**layers: Layer) -> Chain:
 
 @dataclass(frozen=True, repr=False)
 class Branches(Combinator):
-    """Layers side by side on the same input, their outputs added or concatenated; see `residual`, `concat`."""
+    """Layers side by side on the same input, their outputs joined; see `residual`, `concat`, `gated`."""
 
-    join: Literal["add", "concat"] = "add"
+    join: Literal["add", "concat", "multiply"] = "add"
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         params, state = {}, {}
@@ -118,19 +118,15 @@ class Branches(Combinator):
     def backprop(
         self, params: Params, state: State, x: Array, *, key: Array | None = None
     ) -> tuple[Array, State, Pullback]:
-        """Each branch gets its share of δ: all of it for a sum, its own channels of it for a concatenation.
-
-        x went into every branch, so its gradient is the sum over the branches.
-        """
+        """Each branch gets its share of δ, see `_shares`; x went into every branch, so its gradient is their sum."""
         outputs, new, pullbacks = [], {}, {}
         for name, layer, p, s, k in self._each(params, state, key):
             with inside(name):
                 y, new[name], pullbacks[name] = layer.backprop(p, s, x, key=k)
             outputs.append(y)
-        ends = [sum(y.shape[-1] for y in outputs[: i + 1]) for i in range(len(outputs))]
 
         def pullback(delta: Array) -> tuple[Params, Array, dict[str, Array]]:
-            shares = [delta] * len(ends) if self.join == "add" else jnp.split(delta, ends[:-1], axis=-1)
+            shares = self._shares(outputs, delta)
             gradients: Params = {}
             deltas, dx = {"": delta}, jnp.zeros_like(x)
             for (name, pull), share in reversed(list(zip(pullbacks.items(), shares, strict=True))):
@@ -153,6 +149,9 @@ class Branches(Combinator):
         return [*rows, Row("", self.join, y.shape[1:], 0, 0, 0, joined, ())], y, joined
 
     def _joined(self, outputs: Sequence[Array]) -> Array:
+        if self.join == "multiply":
+            body, gate = outputs
+            return body * _spread(gate, body)
         same = [y.shape if self.join == "add" else y.shape[:-1] for y in outputs]
         if len(set(same)) > 1:
             ends = ", ".join(f"{name} in {y.shape}" for (name, _), y in zip(self.parts, outputs, strict=True))
@@ -162,8 +161,24 @@ class Branches(Combinator):
             )
         return sum(outputs[1:], outputs[0]) if self.join == "add" else jnp.concatenate(outputs, axis=-1)
 
+    def _shares(self, outputs: Sequence[Array], delta: Array) -> list[Array]:
+        """δ at each branch's output: all of δ for a sum, its own channels of it for a concatenation.
+
+        For y = body · gate the product rule: gate δ for the body, and body δ for the gate, summed over the places that
+        one value of the gate serves.
+        """
+        if self.join == "add":
+            return [delta] * len(outputs)
+        if self.join == "concat":
+            ends = [sum(y.shape[-1] for y in outputs[: i + 1]) for i in range(len(outputs) - 1)]
+            return jnp.split(delta, ends, axis=-1)
+        body, gate = outputs
+        served = range(1, 1 + body.ndim - gate.ndim)
+        return [_spread(gate, body) * delta, (body * delta).sum(served)]
+
     def __repr__(self) -> str:
-        return f"{'residual' if self.join == 'add' else 'concat'}({_named(self.parts)})"
+        name = {"add": "residual", "concat": "concat", "multiply": "gated"}[self.join]
+        return f"{name}({_named(self.parts)})"
 
 
 def residual(body: Layer, shortcut: Layer | None = None) -> Branches:
@@ -174,6 +189,25 @@ def residual(body: Layer, shortcut: Layer | None = None) -> Branches:
 def concat(**branches: Layer) -> Branches:
     """The branches' outputs one after another along the channels (Szegedy et al. 2015)."""
     return Branches(_layers("concat", branches), "concat")
+
+
+def gated(gate: Layer, body: Layer | None = None) -> Branches:
+    """y = body(x) · gate(x), the body being the identity unless given.
+
+    The gate ends in the body's shape, or in (n, channels): one factor for each channel of an example, as in
+    `squeeze_excite`.
+    """
+    return Branches(_layers("gated", {"body": body or chain(), "gate": gate}), "multiply")
+
+
+def _spread(gate: Array, body: Array) -> Array:
+    """The gate with axes of length 1 in the places of the body's spatial axes, where it has none itself."""
+    if gate.shape not in (body.shape, (*body.shape[:1], *body.shape[-1:])):
+        raise ValueError(
+            f"the gate ends in {gate.shape} and the body in {body.shape}; expected a gate of the body's shape, or of "
+            f"(n, channels), {(*body.shape[:1], *body.shape[-1:])}."
+        )
+    return gate if gate.ndim == body.ndim else jnp.expand_dims(gate, tuple(range(1, body.ndim - 1)))
 
 
 def _layers(owner: str, named: dict[str, Layer]) -> tuple[tuple[str, Layer], ...]:

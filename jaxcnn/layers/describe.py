@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil
 
 from jaxcnn.ops.geometry import Padding, PerAxis, extent, per_axis, resolve_padding, unseen
 
@@ -10,14 +12,14 @@ from jaxcnn.ops.geometry import Padding, PerAxis, extent, per_axis, resolve_padd
 class Field:
     """The receptive field of one value: how many input positions it depends on, along each spatial axis.
 
-    `jump` is the distance in the input between the fields of neighbours. A window of extent E and stride S makes
-    size + (E - 1) jump of size, and jump S of jump. `whole` means that every input position counts. The size is
-    what the windows span, padding included, so it may exceed the image.
+    `jump` is the distance in the input between the fields of neighbours: below 1 where the image was enlarged. A
+    window of extent E and stride S makes size + (E - 1) jump of size, and jump S of jump. `whole` means that every
+    input position counts. The size is what the windows span, padding included, so it may exceed the image.
     Source: Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural networks", equation 2.
     """
 
     size: tuple[int, ...]
-    jump: tuple[int, ...]
+    jump: tuple[int | Fraction, ...]
     whole: bool = False
 
     def through(
@@ -34,9 +36,23 @@ class Field:
         dilations = per_axis("summary", "dilation", dilation, n)
         pads = resolve_padding("summary", padding, sizes, windows, strides, dilations)
         axes = list(zip(sizes, windows, strides, pads, dilations, strict=True))
-        grown = (r + (extent(k, d) - 1) * j for r, j, (_, k, _, _, d) in zip(self.size, self.jump, axes, strict=True))
+        grown = (
+            r + ceil((extent(k, d) - 1) * j) for r, j, (_, k, _, _, d) in zip(self.size, self.jump, axes, strict=True)
+        )
         field = replace(self, size=tuple(grown), jump=tuple(j * s for j, s in zip(self.jump, strides, strict=True)))
         return field, tuple(unseen(w, k, stride=s, padding=(p,), dilation=d) for w, k, s, p, d in axes)
+
+    def upsampled(self, window: PerAxis, stride: PerAxis, dilation: PerAxis) -> "Field":
+        """The field after a transposed convolution: neighbours move `stride` times closer together.
+
+        Of the inputs, `stride` apart, a window of extent E reaches ceil(E / stride) at most.
+        """
+        n = len(self.size)
+        sizes = (per_axis("summary", *given, n) for given in (("size", window), ("dilation", dilation)))
+        strides = per_axis("summary", "stride", stride, n)
+        reached = ((extent(k, d) - 1) // s for k, d, s in zip(*sizes, strides, strict=True))
+        grown = tuple(r + ceil(more * j) for r, j, more in zip(self.size, self.jump, reached, strict=True))
+        return replace(self, size=grown, jump=tuple(Fraction(j, s) for j, s in zip(self.jump, strides, strict=True)))
 
     def joined(self, other: "Field") -> "Field":
         """The field of a sum or concatenation of two branches."""

@@ -1,4 +1,4 @@
-"""Layers with weights: convolution and the fully connected layer."""
+"""Layers with weights: convolutions and the fully connected layer."""
 
 from dataclasses import dataclass
 from math import prod
@@ -30,6 +30,15 @@ def weights(init: str, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     return made
 
 
+def _window(owner: str, size: PerAxis, x: ShapeDtypeStruct) -> tuple[int, ...]:
+    """The window's size along each spatial axis of x; ValueError where x is no batch of images."""
+    if len(x.shape) not in (3, 4, 5):
+        raise ValueError(
+            f"{owner}: the input has shape {x.shape}; expected (n, *spatial, channels) with 1 to 3 spatial axes."
+        )
+    return per_axis(owner, "size", size, len(x.shape) - 2)
+
+
 @dataclass(frozen=True, repr=False)
 class Conv(Layer):
     """Cross-correlation with learned kernels (*window, cin / groups, features); see `ops.conv` for the options.
@@ -48,17 +57,14 @@ class Conv(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("Conv", "initializer", self.initializer, INITIALIZERS)
-        per_axis("Conv", "features", self.features, 1)
+        one_of(type(self).__name__, "initializer", self.initializer, INITIALIZERS)
+        per_axis(type(self).__name__, "features", self.features, 1)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         x = described(x)
-        if len(x.shape) not in (3, 4, 5):
-            raise ValueError(
-                f"Conv: the input has shape {x.shape}; expected (n, *spatial, channels) with 1 to 3 spatial axes."
-            )
-        window, cin = per_axis("Conv", "size", self.size, len(x.shape) - 2), x.shape[-1]
-        shape = (*window, cin // group_count("Conv", self.groups, cin, "the input"), self.features)
+        owner = type(self).__name__
+        window, cin = _window(owner, self.size, x), x.shape[-1]
+        shape = (*window, cin // group_count(owner, self.groups, cin, "the input"), self.features)
         params = {"kernel": weights(self.initializer, fold(key, "kernel"), shape, x.dtype)}
         return params | ({"bias": jnp.zeros(self.features, x.dtype)} if self.use_bias else {}), {}
 
@@ -67,7 +73,7 @@ class Conv(Layer):
     ) -> tuple[Array, State]:
         y = ops.conv(
             x,
-            params["kernel"],
+            self.kernel(params),
             params.get("bias"),
             stride=self.stride,
             padding=self.padding,
@@ -76,12 +82,117 @@ class Conv(Layer):
         )
         return y, {}
 
+    def kernel(self, params: Params) -> Array:
+        """What is convolved with: the learned kernel."""
+        return params["kernel"]
+
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         return field.through(x.shape[1:-1], self.size, self.stride, self.padding, self.dilation)
 
     def multiply_adds(self, x: ShapeDtypeStruct, y: ShapeDtypeStruct) -> int:
-        window = per_axis("Conv", "size", self.size, len(x.shape) - 2)
-        return prod(y.shape[1:]) * prod(window) * (x.shape[-1] // self.groups)
+        return prod(y.shape[1:]) * prod(_window("Conv", self.size, x)) * (x.shape[-1] // self.groups)
+
+
+@dataclass(frozen=True, repr=False)
+class WeightStandardizedConv(Conv):
+    """`Conv` with the kernel of each output channel given mean 0 and variance 1 first; see `ops.weight_standardize`.
+
+    What is learned is the kernel before that. Put GroupNorm behind it (Qiao et al. 2019).
+    """
+
+    epsilon: float = 1e-5
+
+    def kernel(self, params: Params) -> Array:
+        return ops.weight_standardize(params["kernel"], epsilon=self.epsilon)
+
+
+@dataclass(frozen=True, repr=False)
+class DepthwiseConv(Layer):
+    """`Conv` of each input channel by itself, into `multiplier` output channels: as many groups as channels come in."""
+
+    size: PerAxis = 3
+    stride: PerAxis = 1
+    padding: Padding = "SAME"
+    dilation: PerAxis = 1
+    multiplier: int = 1
+    use_bias: bool = True
+    initializer: str = "he_normal"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("DepthwiseConv", "initializer", self.initializer, INITIALIZERS)
+        per_axis("DepthwiseConv", "multiplier", self.multiplier, 1)
+
+    def conv(self, x: Array | ShapeDtypeStruct) -> Conv:
+        """The same for the channels of x."""
+        channels = x.shape[-1]
+        return Conv(
+            channels * self.multiplier,
+            self.size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            channels,
+            self.use_bias,
+            self.initializer,
+        )
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        return self.conv(described(x)).init(key, x)
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return self.conv(x).apply(params, state, x)
+
+    def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
+        return self.conv(x).look(x, field)
+
+    def multiply_adds(self, x: ShapeDtypeStruct, y: ShapeDtypeStruct) -> int:
+        return self.conv(x).multiply_adds(x, y)
+
+
+@dataclass(frozen=True, repr=False)
+class ConvTranspose(Conv):
+    """Transposed convolution with learned kernels (*window, features / groups, cin); see `ops.conv_transpose`.
+
+    A stride of 2 doubles the image: with "SAME" padding each axis becomes `stride` times as long.
+    """
+
+    output_padding: PerAxis = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        group_count("ConvTranspose", self.groups, self.features, "the output")
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        """The kernel is drawn as that of a `Conv` from cin to features, for its fan-in; then its channels are moved."""
+        params, state = super().init(key, x)
+        *window, share, features = params["kernel"].shape
+        kernel = params["kernel"].reshape(*window, share, self.groups, features // self.groups)
+        kernel = jnp.swapaxes(kernel, -1, -3).reshape(*window, features // self.groups, share * self.groups)
+        return params | {"kernel": kernel}, state
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        y = ops.conv_transpose(
+            x,
+            self.kernel(params),
+            params.get("bias"),
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+        return y, {}
+
+    def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
+        return field.upsampled(self.size, self.stride, self.dilation), ()
+
+    def multiply_adds(self, x: ShapeDtypeStruct, y: ShapeDtypeStruct) -> int:
+        return prod(x.shape[1:]) * prod(_window("ConvTranspose", self.size, x)) * (self.features // self.groups)
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,4 +1,4 @@
-"""Batch normalisation as a layer: where the running statistics are kept."""
+"""Normalisation as layers, each with a learned scale and bias; batch norm also keeps running statistics."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,12 @@ from jax import Array, ShapeDtypeStruct
 from jaxcnn import ops
 from jaxcnn.layers.base import Layer, Params, State, described
 from jaxcnn.ops.check import accumulator, is_number
+
+
+def scale_and_bias(x: ShapeDtypeStruct) -> Params:
+    """γ = 1 and β = 0 for each channel of x."""
+    zeros = jnp.zeros(x.shape[-1], x.dtype)
+    return {"scale": zeros + 1, "bias": zeros}
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,10 +37,9 @@ class BatchNorm(Layer):
             )
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
-        x = described(x)
-        zeros = jnp.zeros(x.shape[-1], x.dtype)
-        running = jnp.zeros(x.shape[-1], accumulator(zeros))  # averages over many batches: float32 or wider
-        return {"scale": zeros + 1, "bias": zeros}, {"mean": running, "var": running + 1}
+        params = scale_and_bias(described(x))
+        running = jnp.zeros(x.shape[-1], accumulator(params["bias"]))  # averages over many batches: float32 or wider
+        return params, {"mean": running, "var": running + 1}
 
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
@@ -48,3 +53,80 @@ class BatchNorm(Layer):
             "mean": keep * mean + (1 - keep) * batch_mean,
             "var": keep * var + (1 - keep) * batch_var,
         }
+
+
+class ExampleNorm(Layer):
+    """What the norms of each example by itself share: γ and β, and the same in training as in evaluation."""
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        return scale_and_bias(described(x)), {}
+
+
+@dataclass(frozen=True, repr=False)
+class LayerNorm(ExampleNorm):
+    """Normalise over the channels, each place by itself, as `ops.layer_norm`, Flax and ConvNeXt do.
+
+    PyTorch's `LayerNorm([c, h, w])` over all of an example is, but for the shape of γ and β, `GroupNorm(1)`.
+    """
+
+    epsilon: float = 1e-5
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return ops.layer_norm(x, params["scale"], params["bias"], epsilon=self.epsilon), {}
+
+
+@dataclass(frozen=True, repr=False)
+class GroupNorm(ExampleNorm):
+    """Normalise groups of neighbouring channels over all places; see `ops.group_norm`."""
+
+    groups: int = 32
+    epsilon: float = 1e-5
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return ops.group_norm(x, params["scale"], params["bias"], groups=self.groups, epsilon=self.epsilon), {}
+
+
+@dataclass(frozen=True, repr=False)
+class InstanceNorm(ExampleNorm):
+    """Normalise each channel over all places; see `ops.instance_norm`."""
+
+    epsilon: float = 1e-5
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return ops.instance_norm(x, params["scale"], params["bias"], epsilon=self.epsilon), {}
+
+
+@dataclass(frozen=True, repr=False)
+class RMSNorm(Layer):
+    """Divide by the root mean square over the channels, each place by itself; see `ops.rms_norm`. γ, and no β."""
+
+    epsilon: float = 1e-6
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        return {"scale": scale_and_bias(described(x))["scale"]}, {}
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return ops.rms_norm(x, params["scale"], epsilon=self.epsilon), {}
+
+
+@dataclass(frozen=True, repr=False)
+class LocalResponseNorm(Layer):
+    """Divide by a power of the neighbouring channels' squares; see `ops.local_response_norm`. Nothing is learned."""
+
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return ops.local_response_norm(x, self.size, alpha=self.alpha, beta=self.beta, k=self.k), {}

@@ -1,12 +1,14 @@
-"""Layers that act on each value: activations and dropout."""
+"""Layers that act on each value: activations and the dropouts."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jax import Array
 
 from jaxcnn import ops
 from jaxcnn.layers.base import Layer, Params, State, one_of
 from jaxcnn.ops.check import is_number
+from jaxcnn.ops.rule import Rule
 
 ACTIVATIONS = {
     f.name: f
@@ -45,11 +47,14 @@ class Dropout(Layer):
 
     rate: float
 
+    operation: ClassVar[Rule[..., Array]] = ops.dropout
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not is_number(self.rate) or not 0 <= self.rate < 1:
             raise ValueError(
-                f"Dropout: rate is {self.rate!r}; expected 0 or more and less than 1: the probability of dropping."
+                f"{type(self).__name__}: rate is {self.rate!r}; expected 0 or more and less than 1: the probability "
+                "of dropping."
             )
 
     def apply(
@@ -59,6 +64,24 @@ class Dropout(Layer):
             return x, {}
         if key is None:
             raise ValueError(
-                "Dropout: key is None in training; pass one, such as apply(..., train=True, key=jax.random.key(0))."
+                f"{type(self).__name__}: key is None in training; pass one, such as "
+                "apply(..., train=True, key=jax.random.key(0))."
             )
-        return ops.dropout(x, key, rate=self.rate), {}
+        return self.operation(x, key, rate=self.rate), {}
+
+
+@dataclass(frozen=True, repr=False)
+class SpatialDropout(Dropout):
+    """In training, zero each channel of each example with probability `rate`; see `ops.spatial_dropout`."""
+
+    operation = ops.spatial_dropout
+
+
+@dataclass(frozen=True, repr=False)
+class StochasticDepth(Dropout):
+    """In training, zero each example with probability `rate`; see `ops.stochastic_depth`.
+
+    As the last layer of a residual block's body: residual(chain(conv=Conv(64), drop=StochasticDepth(0.1))).
+    """
+
+    operation = ops.stochastic_depth

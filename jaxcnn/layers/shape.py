@@ -1,5 +1,6 @@
-"""Layers without weights that change the shape: pooling and flattening."""
+"""Layers without weights that change the shape: pooling, padding and flattening."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jax import Array, ShapeDtypeStruct
@@ -8,6 +9,7 @@ from jaxcnn import ops
 from jaxcnn.layers.base import Layer, Params, State
 from jaxcnn.layers.describe import Field
 from jaxcnn.ops.geometry import Padding, PerAxis
+from jaxcnn.ops.pad import Mode
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,6 +72,19 @@ class GlobalMaxPool(Layer):
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         return field.everything(), ()
+
+
+@dataclass(frozen=True, repr=False)
+class Pad(Layer):
+    """Enlarge the image by zeros, or by what a mode shows beyond the border; see `ops.pad`."""
+
+    padding: int | Sequence[Sequence[int]]
+    mode: Mode = "zeros"
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return ops.pad(x, self.padding, mode=self.mode), {}
 
 
 @dataclass(frozen=True, repr=False)

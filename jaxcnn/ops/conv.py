@@ -98,7 +98,7 @@ def conv(
         convolution of mathematics.
       bias: (cout,), added to every place.
       stride: step between places, for all spatial axes or one for each.
-      padding: "VALID", "SAME", "FULL", an int, or a (low, high) pair for each spatial axis; zeros are padded.
+      padding: "VALID", "SAME", "FULL", "CAUSAL", an int, or a (low, high) pair for each spatial axis; zeros are padded.
         A window that lies wholly in them is no mistake here, as it is for pooling: its output is the bias.
       dilation: distance between neighbouring taps of the kernel.
       groups: the input and output channels are cut into this many groups that do not see each other;

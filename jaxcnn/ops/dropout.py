@@ -1,4 +1,7 @@
-"""Dropout: random units set to zero in training."""
+"""Dropout: random units set to zero in training; single entries, whole channels, or whole examples.
+
+The three differ in nothing but the axes along which one draw serves all entries.
+"""
 
 from typing import Any
 
@@ -7,22 +10,25 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import floating, is_number
+from jaxcnn.ops.check import Layout, channels_back, floating, is_number, spatial
 from jaxcnn.ops.rule import rule
 
+Axes = tuple[int, ...]
 
-def _plain(x: Array, key: Array, *, rate: float) -> Array:
+
+def _plain(x: Array, key: Array, *, rate: float, shared: Axes) -> Array:
     """x / (1 - rate) where the key's mask keeps it, else 0."""
-    return _forward(x, key, rate=rate)[0]
+    return _forward(x, key, rate=rate, shared=shared)[0]
 
 
-def _forward(x: Array, key: Array, *, rate: float) -> tuple[Array, Array]:
-    """y and the mask, a byte for each entry."""
-    kept = jax.random.bernoulli(key, 1 - rate, x.shape)
+def _forward(x: Array, key: Array, *, rate: float, shared: Axes) -> tuple[Array, Array]:
+    """y and the mask, a byte for each draw; along the axes `shared` it has length 1."""
+    draws = tuple(1 if axis in shared else n for axis, n in enumerate(x.shape))
+    kept = jax.random.bernoulli(key, 1 - rate, draws)
     return jnp.where(kept, x / (1 - rate), 0), kept
 
 
-def _backward(kept: Array, dy: Array, *, rate: float) -> tuple[Array, None]:
+def _backward(kept: Array, dy: Array, *, rate: float, shared: Axes) -> tuple[Array, None]:
     """The cotangent dx of y = kept x / (1 - rate): the same mask and the same factor on dy. None for the key.
 
     The factor is *inverted* dropout: E[kept] = 1 - rate, so E[y] = x, and evaluation needs no factor.
@@ -45,18 +51,53 @@ def dropout(x: ArrayLike, key: Array, *, rate: float) -> Array:
     The backward pass and its derivation: `dropout.backward`.
     """
     x = floating("dropout", "x", x)
+    _check("dropout", "an entry", key, rate)
+    return x if rate == 0 else dropout.apply(x, key, rate=float(rate), shared=())
+
+
+@rule(_plain, _forward, _backward)
+def spatial_dropout(x: ArrayLike, key: Array, *, rate: float, layout: Layout = "NHWC") -> Array:
+    """`dropout` of whole channels: each channel of each example is 0 everywhere with probability `rate`.
+
+    Neighbouring places of a feature map are much alike, so dropping one of them hides nothing (Tompson et al. 2015,
+    "Efficient object localization using convolutional networks"). PyTorch's `Dropout1d` to `3d`, Keras's
+    `SpatialDropout`.
+
+    x is (n, *spatial, c) with 1, 2 or 3 spatial axes; with layout="NCHW" (n, c, *spatial). Key, rate and errors as
+    `dropout`; besides, ValueError for a wrong rank. The backward pass: `spatial_dropout.backward`.
+    """
+    x, axes = spatial("spatial_dropout", floating("spatial_dropout", "x", x), layout)
+    _check("spatial_dropout", "a channel", key, rate)
+    if rate > 0:
+        x = spatial_dropout.apply(x, key, rate=float(rate), shared=tuple(range(1, 1 + axes)))
+    return channels_back(x, layout)
+
+
+@rule(_plain, _forward, _backward)
+def stochastic_depth(x: ArrayLike, key: Array, *, rate: float) -> Array:
+    """`dropout` of whole examples: each x[n] is 0 with probability `rate`, else divided by 1 - rate.
+
+    On the body of a residual block it makes the block the identity for some examples: a network of random depth (Huang
+    et al. 2016, "Deep networks with stochastic depth", equation 2). torchvision's `stochastic_depth` in mode "row".
+
+    x is (n, ...). Key, rate and errors as `dropout`; besides, ValueError for a scalar. The backward pass:
+    `stochastic_depth.backward`.
+    """
+    x = floating("stochastic_depth", "x", x)
+    if x.ndim < 1:
+        raise ValueError("stochastic_depth: x is a scalar; expected a batch (n, ...).")
+    _check("stochastic_depth", "an example", key, rate)
+    return x if rate == 0 else stochastic_depth.apply(x, key, rate=float(rate), shared=tuple(range(1, x.ndim)))
+
+
+def _check(op: str, unit: str, key: Any, rate: float) -> None:
     if not is_number(rate) or not 0 <= rate < 1:
         raise ValueError(
-            f"dropout: rate is {rate!r}; expected a number with 0 <= rate < 1, the probability of dropping an entry."
+            f"{op}: rate is {rate!r}; expected a number with 0 <= rate < 1, the probability of dropping {unit}."
         )
-    _check_key(key)
-    return x if rate == 0 else dropout.apply(x, key, rate=float(rate))
-
-
-def _check_key(key: Any) -> None:
     shape, dtype = getattr(key, "shape", None), getattr(key, "dtype", None)
     typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ()
     raw = dtype == jnp.uint32 and shape == jax.eval_shape(jax.random.PRNGKey, 0).shape
     if not typed and not raw:
         seen = repr(key) if shape is None else f"an array of {dtype} with shape {shape}"
-        raise ValueError(f"dropout: key is {seen}; expected one random key, such as jax.random.key(0).")
+        raise ValueError(f"{op}: key is {seen}; expected one random key, such as jax.random.key(0).")

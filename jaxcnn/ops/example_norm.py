@@ -23,6 +23,7 @@ from jaxcnn.ops.check import (
     spatial,
 )
 from jaxcnn.ops.rule import rule
+from jaxcnn.ops.standardize import standardized, standardized_back
 
 Channels = Float[Array, " c"]
 Groups = Float[Array, "n m g k"]  # examples, places, groups of channels, channels of a group
@@ -33,15 +34,9 @@ def _grouped(x: Array, groups: int) -> Groups:
     return x.astype(accumulator(x)).reshape(len(x), math.prod(x.shape[1:-1]), groups, x.shape[-1] // groups)
 
 
-def _mean(x: Groups) -> Groups:
-    return x.mean(OVER, keepdims=True)
-
-
 def _group_plain(x: Array, scale: Channels, bias: Channels, *, groups: int, epsilon: float) -> Array:
     """y = scale (x - mean) / √(var + ε) + bias, mean and var over each group of each example."""
-    wide = _grouped(x, groups)
-    centred = wide - _mean(wide)
-    unit = centred * lax.rsqrt(_mean(jnp.square(centred)) + epsilon)
+    unit, _ = standardized(_grouped(x, groups), OVER, epsilon)
     return (unit.reshape(x.shape) * scale + bias).astype(x.dtype)
 
 
@@ -53,26 +48,20 @@ def _group_forward(x: Array, scale: Channels, bias: Channels, *, groups: int, ep
 def _group_backward(residuals: Any, dy: Array, *, groups: int, epsilon: float) -> tuple[Array, Channels, Channels]:
     """The cotangents (dx, dscale, dbias) of group normalisation.
 
-    Within a group of m values, with r = (var + ε)^(-1/2) and u[j] = r (x[j] - mean): y[j] = scale[j] u[j] + bias[j].
-    Each channel's scale and bias serve all examples and places: dbias = Σ dy and dscale = Σ dy u.
+    Within a group, with r = (var + ε)^(-1/2) and u[j] = r (x[j] - mean): y[j] = scale[j] u[j] + bias[j]. Each
+    channel's scale and bias serve all examples and places: dbias = Σ dy and dscale = Σ dy u. du[j] = scale[j] dy[j],
+    and
 
-    du[j] = scale[j] dy[j]. u[j] depends on x[i] directly, through the mean and through the variance:
-    ∂u[j] / ∂x[i] = r ([i = j] - 1/m) - r³/m (x[i] - mean) (x[j] - mean) = r ([i = j] - 1/m - u[i] u[j] / m).
-    Summed over j,
+        dx[i] = r (du[i] - mean(du) - u[i] mean(du u)),
 
-        dx[i] = r (du[i] - mean(du) - u[i] mean(du u)):
-
-    what of du would only shift or stretch the whole group is taken out, because y does not change with it.
+    derived at `jaxcnn.ops.standardize.standardized_back`.
 
     Source: Wu & He 2018, "Group normalization", equations 1 to 3.
     """
     x, scale, bias = residuals
-    wide, dwide = _grouped(x, groups), dy.astype(accumulator(dy))
-    centred = wide - _mean(wide)
-    r = lax.rsqrt(_mean(jnp.square(centred)) + epsilon)
-    unit = centred * r
-    du = _grouped(dwide * scale, groups)
-    dx = r * (du - _mean(du) - unit * _mean(du * unit))
+    dwide = dy.astype(accumulator(dy))
+    unit, r = standardized(_grouped(x, groups), OVER, epsilon)
+    dx = standardized_back(unit, r, _grouped(dwide * scale, groups), OVER)
     others = range(x.ndim - 1)
     dscale = (dwide * unit.reshape(x.shape)).sum(others)
     return dx.reshape(x.shape).astype(x.dtype), dscale.astype(scale.dtype), dwide.sum(others).astype(bias.dtype)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 Pair = tuple[int, int]
 PerAxis = int | Sequence[int]
-Padding = Literal["VALID", "SAME", "FULL"] | int | Sequence[Sequence[int]]
+Padding = Literal["VALID", "SAME", "FULL", "CAUSAL"] | int | Sequence[Sequence[int]]
 
 
 def extent(window: int, dilation: int = 1) -> int:
@@ -76,7 +76,8 @@ def resolve_padding(
 
     "VALID" pads nothing. "SAME" makes the output ceil(W / S) long, the odd one at the high end, as TensorFlow
     and XLA do; for odd K and stride 1 that is (K - 1) / 2 at both ends. "FULL" pads E - 1 at both ends, so that
-    every window that touches the input counts. An int pads every end alike.
+    every window that touches the input counts. "CAUSAL" pads E - 1 at the low end, so that no window reaches beyond
+    its own place (van den Oord et al. 2016, "WaveNet"; Flax's name, there for one axis). An int pads every end alike.
 
     Raises ValueError for anything else, and for a window larger than the padded axis.
     """
@@ -86,11 +87,13 @@ def resolve_padding(
         pairs: list[Pair] = [(0, 0)] * len(sizes)
     elif named and padding == "FULL":
         pairs = [(e - 1, e - 1) for e in extents]
+    elif named and padding == "CAUSAL":
+        pairs = [(e - 1, 0) for e in extents]
     elif named and padding == "SAME":
         totals = [max((-(-w // s) - 1) * s + e - w, 0) for w, e, s in zip(sizes, extents, strides, strict=True)]
         pairs = [(t // 2, t - t // 2) for t in totals]
     else:
-        pairs = explicit_padding(op, padding, len(sizes), names='"VALID", "SAME", "FULL", ')
+        pairs = explicit_padding(op, padding, len(sizes), names='"VALID", "SAME", "FULL", "CAUSAL", ')
     for axis, (w, e, (low, high)) in enumerate(zip(sizes, extents, pairs, strict=True)):
         if w < 1:
             raise ValueError(f"{op}: x has spatial sizes {tuple(sizes)}; every axis must be 1 or longer.")

@@ -65,8 +65,7 @@ def pad(x: ArrayLike, padding: Padding, *, mode: Mode = "zeros", layout: Layout 
 
     Args:
       x: a batch (n, *spatial, c) with 1, 2 or 3 spatial axes; with layout="NCHW" (n, c, *spatial).
-      padding: an int for every end, or a (low, high) pair for each spatial axis. For a causal convolution of K
-        taps along time pad ((K - 1) dilation, 0): no output then sees a later input.
+      padding: an int for every end, or a (low, high) pair for each spatial axis.
       mode: for an axis a b c d with 2 positions more at each end:
         "zeros" 0 0 | a b c d | 0 0, "replicate" a a | a b c d | d d, "reflect" c b | a b c d | c b,
         "symmetric" b a | a b c d | d c, "circular" c d | a b c d | a b.

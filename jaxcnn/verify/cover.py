@@ -16,9 +16,10 @@ Feature = tuple[Any, ...]
 
 
 def cover(draws: Sequence[Any], most: int) -> list[Any]:
-    """At most `most` draws, greedily: the next is the one that adds most pairs, of equals the first.
+    """At most `most` draws, greedily: the next is the one that adds most words, of equals most pairs, then the first.
 
-    Only the last may have an empty array, in which no number can be wrong.
+    A word as an option, such as a mode, has code of its own, so each is met if there is room. Only the last draw may
+    have an empty array, in which no number can be wrong.
     """
     empty = [d for d in draws if any(np.size(a) == 0 for a in d.args)][: most - 1]
     full = [d for d in draws if all(np.size(a) for a in d.args)]
@@ -26,10 +27,15 @@ def cover(draws: Sequence[Any], most: int) -> list[Any]:
     chosen: list[int] = []
     covered: set[Any] = set()
     while len(chosen) < min(most - bool(empty), len(full)):
-        best = max((i for i in range(len(full)) if i not in chosen), key=lambda i: (len(pairs[i] - covered), -i))
+        new = {i: pairs[i] - covered for i in range(len(full)) if i not in chosen}
+        best = max(new, key=lambda i: (sum(map(_is_word, new[i])), len(new[i]), -i))
         chosen.append(best)
         covered |= pairs[best]
     return [*(full[i] for i in chosen), *empty[:1]]
+
+
+def _is_word(feature: Feature) -> bool:
+    return feature[0] == "option" and isinstance(feature[-1], str)
 
 
 def _pairs(found: set[Feature]) -> set[Any]:
@@ -39,12 +45,18 @@ def _pairs(found: set[Feature]) -> set[Any]:
 
 
 def features(draw: Any) -> set[Feature]:
-    """What a draw is like: each option's kind of value, each array's rank, and the kind of size of each axis."""
+    """What a draw is like: each option's kind of value, each array's rank, and the kind of size of each axis.
+
+    Of channels in groups also the kind of size of one group: their order shows only in groups of 2 or more.
+    """
     found: set[Feature] = {("option", name, _kind(value)) for name, value in draw.options.items()}
+    groups = draw.options.get("groups", 1)
     for i, a in enumerate(draw.args):
         shape = np.shape(a)
         found.add((i, "absent" if a is None else len(shape), str(getattr(a, "dtype", ""))))
         found |= {(i, axis - (axis >= len(shape) / 2) * len(shape), _size(n)) for axis, n in enumerate(shape)}
+        if groups > 1 and shape and shape[-1] % groups == 0:
+            found.add((i, "group", _size(shape[-1] // groups)))
     return found
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
+from jaxcnn import ops
 from jaxcnn.ops.geometry import output_size, resolve_padding, unseen
 
 
@@ -64,6 +65,14 @@ def test_same_padding_is_that_of_xla():
 def test_full_padding_lets_every_overlap_count():
     assert output_size(5, 3, padding="FULL") == 5 + 3 - 1
     assert output_size(5, 3, padding="FULL", dilation=2) == 5 + 5 - 1
+
+
+def test_causal_padding_keeps_the_size_and_shows_no_window_what_comes_later():
+    assert resolve_padding("op", "CAUSAL", (9, 5), (3, 2), (1, 1), (2, 1)) == ((4, 0), (1, 0))
+    assert output_size(9, 3, padding="CAUSAL", dilation=2) == 9
+    x = jnp.arange(1.0, 7.0).reshape(1, 6, 1)
+    dx = jax.jacobian(lambda x: ops.conv(x, jnp.ones((3, 1, 1)), padding="CAUSAL", dilation=2).ravel())(x)
+    assert (dx.reshape(6, 6) != 0).tolist() == [[q in (p, p - 2, p - 4) for q in range(6)] for p in range(6)]
 
 
 def test_unseen_counts_what_is_stepped_over_and_what_is_left():

@@ -9,7 +9,7 @@ from jax import ShapeDtypeStruct
 
 import jaxcnn
 from jaxcnn import layers, models
-from jaxcnn.layers import Activation, Conv, Dense, chain, concat, residual
+from jaxcnn.layers import Activation, Conv, Dense, chain, concat, gated, residual
 from jaxcnn.verify import check
 from tests.models.test_models import SMALL
 
@@ -18,16 +18,31 @@ LAYERS = {
     "AvgPool": (layers.AvgPool(2, stride=1), (4, 5, 2)),
     "BatchNorm": (layers.BatchNorm(), (4, 3, 2)),
     "Conv": (Conv(4, (3, 2), stride=2, groups=2), (5, 6, 2)),
+    "ConvTranspose": (layers.ConvTranspose(4, (3, 2), stride=2, padding=1, output_padding=1, groups=2), (3, 4, 2)),
     "Dense": (Dense(3), (4,)),
+    "DepthwiseConv": (layers.DepthwiseConv(3, stride=2, multiplier=2), (5, 4, 3)),
     "Dropout": (layers.Dropout(0.3), (4, 3)),
     "Flatten": (layers.Flatten(), (3, 2, 2)),
     "GlobalAvgPool": (layers.GlobalAvgPool(), (3, 4, 2)),
     "GlobalMaxPool": (layers.GlobalMaxPool(), (3, 4, 2)),
+    "GroupNorm": (layers.GroupNorm(2), (3, 2, 4)),
+    "InstanceNorm": (layers.InstanceNorm(), (3, 2, 3)),
+    "LayerNorm": (layers.LayerNorm(), (3, 2, 4)),
+    "LocalResponseNorm": (layers.LocalResponseNorm(3, alpha=0.5), (3, 2, 5)),
     "MaxPool": (layers.MaxPool(3, stride=2, padding="SAME"), (5, 6, 2)),
+    "Pad": (layers.Pad(((1, 2), (2, 0)), "reflect"), (4, 3, 2)),
+    "RMSNorm": (layers.RMSNorm(), (3, 2, 4)),
+    "SpatialDropout": (layers.SpatialDropout(0.4), (3, 2, 5)),
+    "StochasticDepth": (layers.StochasticDepth(0.5), (4, 3)),
+    "WeightStandardizedConv": (layers.WeightStandardizedConv(4, (3, 2), stride=2), (5, 4, 3)),
     "chain": (chain(conv=Conv(3), relu=Activation("relu"), pool=layers.MaxPool(2)), (4, 6, 2)),
     "concat": (concat(wide=Conv(3, 3), narrow=Conv(2, 1)), (4, 5, 2)),
+    "gated": (gated(Conv(3, 1), Conv(3)), (4, 3, 2)),
     "residual": (residual(Conv(2)), (4, 5, 2)),
+    "separable_conv": (layers.separable_conv(4, stride=2), (5, 4, 3)),
+    "squeeze_excite": (layers.squeeze_excite(4, reduction=2), (3, 2, 4)),
 }
+COMPOSED = {"chain", "concat", "gated", "residual", "separable_conv", "squeeze_excite"}
 
 
 def verified(net, shape, checks=None):
@@ -47,7 +62,7 @@ def verified(net, shape, checks=None):
 
 def test_every_layer_is_here():
     made = {name for name in layers.__all__ if inspect.isclass(thing := getattr(layers, name)) and is_layer(thing)}
-    assert made | {"chain", "concat", "residual"} == set(LAYERS)
+    assert made | COMPOSED == set(LAYERS)
 
 
 def is_layer(thing):

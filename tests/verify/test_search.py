@@ -69,6 +69,16 @@ def test_a_cover_makes_unlike_draws_and_keeps_one_empty():
     assert (0, 0, "even") in features(draws[2])
 
 
+def test_a_cover_meets_every_word_and_each_size_of_group():
+    words = [Draw((np.ones((2, 3, 4)),), {"mode": "a", "padding": p}) for p in range(4)]
+    words += [Draw((np.ones((1, 1)),), {"mode": mode}) for mode in "bc"]
+    assert {d.options["mode"] for d in cover(words, 3)} == {"a", "b", "c"}
+    of_two = Draw((np.ones((1, 4)), np.ones((2, 2))), {"groups": 2})
+    assert {(0, "group", "two"), (1, "group", "one")} <= features(of_two)
+    assert not any("group" in f for f in features(Draw((np.ones((1, 3)),), {"groups": 2})))
+    assert not any("group" in f for f in features(Draw((np.ones((1, 4)),), {"groups": 1})))
+
+
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_every_rule_passes(name):
     report = check_rule(RULES[name])

@@ -44,7 +44,7 @@ def _remainder_cropped_low(arrays: Arrays, dy: Any, options: Options) -> tuple[A
     return arrays, dy, options | {"padding": padding}
 
 
-def _kernel_faults(rule: str, argument: int, kernel: int) -> list[Fault]:
+def kernel_faults(rule: str, argument: int, kernel: int) -> list[Fault]:
     """The cotangent of `argument`, an image, with the kernel (argument number `kernel`) read wrongly."""
 
     def reading(name: str, cause: str, wrong: Any) -> Fault:
@@ -90,7 +90,7 @@ def _kernel_faults(rule: str, argument: int, kernel: int) -> list[Fault]:
     ]
 
 
-def _dkernel_faults(rule: str, argument: int) -> list[Fault]:
+def dkernel_faults(rule: str, argument: int) -> list[Fault]:
     """A cotangent of a kernel's shape, right but for the order of its entries, or for what it sums over."""
     return [
         changed(
@@ -124,15 +124,36 @@ def _dkernel_faults(rule: str, argument: int) -> list[Fault]:
     ]
 
 
-def _first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+def first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
     return arrays, dy.at[1:].set(0), options
+
+
+def bias_faults(rule: str) -> list[Fault]:
+    """A bias, argument 2, is added at every place of every example."""
+    return [
+        as_if(rule, 2, "bias-one-sample", "is summed over the first example only", first_example),
+        changed(
+            rule,
+            2,
+            "bias-mean-over-places",
+            "is the mean over the output places instead of the sum",
+            lambda d, a, dy, o: dy.mean(tuple(range(1, dy.ndim - 1))).sum(0),
+        ),
+        changed(
+            rule,
+            2,
+            "bias-corner",
+            "counts only the first output place",
+            lambda d, a, dy, o: dy[:, *[0] * (dy.ndim - 2)].sum(0),
+        ),
+    ]
 
 
 CONV = [
     *window_faults("conv", lambda arrays, options: arrays[1].shape[:-2]),
-    *_kernel_faults("conv", argument=0, kernel=1),
-    *_dkernel_faults("conv", argument=1),
-    as_if("conv", 1, "kernel-one-sample", "is the gradient of the batch's first example only", _first_example),
+    *kernel_faults("conv", argument=0, kernel=1),
+    *dkernel_faults("conv", argument=1),
+    as_if("conv", 1, "kernel-one-sample", "is the gradient of the batch's first example only", first_example),
     as_if("conv", 1, "kernel-padding-swapped", "has the low and the high padding swapped", swapped_padding),
     as_if(
         "conv",
@@ -155,28 +176,14 @@ CONV = [
         "ignores the dilation: the kernel's taps lie side by side",
         lambda a, dy, o: _dilation_ignored(a, dy, o, a[1].shape[:-2]),
     ),
-    as_if("conv", 2, "bias-one-sample", "is summed over the first example only", _first_example),
-    changed(
-        "conv",
-        2,
-        "bias-mean-over-places",
-        "is the mean over the output places instead of the sum",
-        lambda d, a, dy, o: dy.mean(tuple(range(1, dy.ndim - 1))).sum(0),
-    ),
-    changed(
-        "conv",
-        2,
-        "bias-corner",
-        "counts only the first output place",
-        lambda d, a, dy, o: dy[:, *[0] * (dy.ndim - 2)].sum(0),
-    ),
+    *bias_faults("conv"),
 ]
 
 DGRAD = [
-    *_kernel_faults("conv_dgrad", argument=0, kernel=1),
-    *_dkernel_faults("conv_dgrad", argument=1),
+    *kernel_faults("conv_dgrad", argument=0, kernel=1),
+    *dkernel_faults("conv_dgrad", argument=1),
     as_if("conv_dgrad", 0, "padding-swapped", "has the low and the high padding swapped", swapped_padding),
-    as_if("conv_dgrad", 1, "kernel-one-sample", "is the gradient of the batch's first example only", _first_example),
+    as_if("conv_dgrad", 1, "kernel-one-sample", "is the gradient of the batch's first example only", first_example),
 ]
 
 

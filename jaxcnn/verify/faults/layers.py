@@ -1,5 +1,6 @@
-"""Mistakes in the backward passes of the dense layer, of flattening and of dropout."""
+"""Mistakes in the backward passes of dense and bilinear layers, of flattening and of the dropouts."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,6 +18,28 @@ def _first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, A
     return arrays, dy.at[1:].set(0), options
 
 
+def _shared(rule: str, kernel: int) -> list[Fault]:
+    """What can go wrong where one kernel, followed by its bias, serves the whole batch."""
+    return [
+        as_if(rule, kernel, "kernel-one-sample", "is the gradient of the batch's first example only", _first_example),
+        as_if(
+            rule,
+            kernel,
+            "kernel-mean-input",
+            "comes from the batch's mean input instead of each example's own",
+            lambda a, dy, o: ((jnp.broadcast_to(a[0].mean(0), a[0].shape), *a[1:]), dy, o),
+        ),
+        as_if(rule, kernel + 1, "bias-one-sample", "is summed over the first example only", _first_example),
+        changed(
+            rule,
+            kernel + 1,
+            "bias-mean",
+            "is the mean over the batch instead of the sum",
+            lambda d, a, dy, o: d / max(1, len(dy)),
+        ),
+    ]
+
+
 DENSE = [
     as_if(
         "dense",
@@ -28,22 +51,48 @@ DENSE = [
     changed(
         "dense", 1, "gradient-transposed", "is transposed: dyᵀ x instead of xᵀ dy", lambda d, a, dy, o: _transposed(d)
     ),
-    as_if("dense", 1, "kernel-one-sample", "is the gradient of the batch's first example only", _first_example),
+    *_shared("dense", kernel=1),
+]
+
+
+def _inputs_swapped(kernel: Any) -> Any:
+    """The kernel's two inputs exchanged, and the memory read as the old shape."""
+    return jnp.swapaxes(kernel, 0, 1).reshape(kernel.shape)
+
+
+BILINEAR = [
+    *(
+        as_if(
+            "bilinear",
+            argument,
+            f"inputs-swapped-for-{name}",
+            "has the kernel's two inputs swapped",
+            lambda a, dy, o: ((*a[:2], _inputs_swapped(a[2]), a[3]), dy, o),
+        )
+        for argument, name in enumerate(["x1", "x2"])
+    ),
     as_if(
-        "dense",
+        "bilinear",
+        0,
+        "other-input-ignored",
+        "misses the factor x2: it is what x2 = 1 gives",
+        lambda a, dy, o: ((a[0], jnp.ones_like(a[1]), *a[2:]), dy, o),
+    ),
+    as_if(
+        "bilinear",
         1,
-        "kernel-mean-input",
-        "comes from the batch's mean input instead of each example's own",
+        "other-input-mean",
+        "comes from the batch's mean x1 instead of each example's own",
         lambda a, dy, o: ((jnp.broadcast_to(a[0].mean(0), a[0].shape), *a[1:]), dy, o),
     ),
-    as_if("dense", 2, "bias-one-sample", "is summed over the first example only", _first_example),
     changed(
-        "dense",
+        "bilinear",
         2,
-        "bias-mean",
-        "is the mean over the batch instead of the sum",
-        lambda d, a, dy, o: d / max(1, len(dy)),
+        "kernel-inputs-swapped",
+        "is x2 x1ᵀ where x1 x2ᵀ belongs",
+        lambda d, a, dy, o: _inputs_swapped(d),
     ),
+    *_shared("bilinear", kernel=2),
 ]
 
 
@@ -90,27 +139,56 @@ def _resampled(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, 
     return (x, jax.random.split(key)[0]), dy, options
 
 
+def _dropout(rule: str) -> list[Fault]:
+    return [
+        changed(rule, 0, "no-factor", "misses the factor 1 / (1 - rate)", lambda d, a, dy, o: d * (1 - o["rate"])),
+        changed(
+            rule,
+            0,
+            "factor-rate",
+            "is divided by the rate instead of 1 - rate",
+            lambda d, a, dy, o: d * (1 - o["rate"]) / o["rate"],
+        ),
+        changed(
+            rule, 0, "factor-twice", "has the factor 1 / (1 - rate) twice", lambda d, a, dy, o: d / (1 - o["rate"])
+        ),
+        changed(rule, 0, "mask-ignored", "reaches dropped entries too", lambda d, a, dy, o: dy / (1 - o["rate"])),
+        changed(
+            rule,
+            0,
+            "mask-inverted",
+            "reaches the dropped entries instead of the kept ones",
+            lambda d, a, dy, o: jnp.where(d == 0, dy / (1 - o["rate"]), 0),
+        ),
+        as_if(rule, 0, "mask-resampled", "uses another random mask than the forward", _resampled),
+    ]
+
+
+def _mask_over(rule: str, name: str, cause: str, shared: Callable[[Any], tuple[int, ...]]) -> Fault:
+    """The same key's mask, drawn once for all entries along other axes than the forward's."""
+    return as_if(rule, 0, name, cause, lambda a, dy, o: (a, dy, o | {"shared": shared(a[0])}))
+
+
 DROPOUT = [
-    changed("dropout", 0, "no-factor", "misses the factor 1 / (1 - rate)", lambda d, a, dy, o: d * (1 - o["rate"])),
-    changed(
-        "dropout",
-        0,
-        "factor-rate",
-        "is divided by the rate instead of 1 - rate",
-        lambda d, a, dy, o: d * (1 - o["rate"]) / o["rate"],
+    *_dropout("dropout"),
+    *_dropout("spatial_dropout"),
+    *_dropout("stochastic_depth"),
+    _mask_over("spatial_dropout", "mask-each-entry", "has a mask for each entry instead of each channel", lambda x: ()),
+    _mask_over(
+        "spatial_dropout",
+        "mask-over-batch",
+        "drops the same channels in all examples",
+        lambda x: tuple(range(x.ndim - 1)),
     ),
-    changed(
-        "dropout", 0, "factor-twice", "has the factor 1 / (1 - rate) twice", lambda d, a, dy, o: d / (1 - o["rate"])
+    _mask_over(
+        "stochastic_depth", "mask-each-entry", "has a mask for each entry instead of each example", lambda x: ()
     ),
-    changed("dropout", 0, "mask-ignored", "reaches dropped entries too", lambda d, a, dy, o: dy / (1 - o["rate"])),
-    changed(
-        "dropout",
-        0,
-        "mask-inverted",
-        "reaches the dropped entries instead of the kept ones",
-        lambda d, a, dy, o: jnp.where(d == 0, dy / (1 - o["rate"]), 0),
+    _mask_over(
+        "stochastic_depth",
+        "mask-of-the-batch",
+        "drops all examples or none, as torchvision's mode 'batch'",
+        lambda x: tuple(range(x.ndim)),
     ),
-    as_if("dropout", 0, "mask-resampled", "uses another random mask than the forward", _resampled),
 ]
 
-FAULTS: list[Fault] = [*DENSE, *FLATTEN, *DROPOUT]
+FAULTS: list[Fault] = [*DENSE, *BILINEAR, *FLATTEN, *DROPOUT]

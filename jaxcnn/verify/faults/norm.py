@@ -14,21 +14,38 @@ def _others(x: Any) -> tuple[int, ...]:
     return tuple(range(x.ndim - 1))
 
 
-def _train_dx(
-    arrays: Arrays, dy: Any, options: Options, *, by_mean: float = 1.0, by_var: float = 1.0, power: float = 1.0
+def standardized_dx(
+    x: Any,
+    du: Any,
+    axes: Any,
+    epsilon: float,
+    *,
+    by_mean: float = 1.0,
+    by_var: float = 1.0,
+    power: float = 1.0,
+    centred: bool = True,
 ) -> Any:
-    """dx = γ r^power (dy - by_mean mean(dy) - by_var x̂ mean(dy x̂)) + dmean / m + 2 dvar (x - mean) / m."""
+    """r^power (du - by_mean mean(du) - by_var u mean(du u)), with u = r (x - mean) and the means over `axes`.
+
+    Right where `by_mean`, `by_var` and `power` are 1; for u = r x (not `centred`) where `by_mean` is 0.
+    """
+    u = x - x.mean(axes, keepdims=True) if centred else x
+    r = lax.rsqrt(jnp.square(u).mean(axes, keepdims=True) + epsilon)
+    u = u * r
+    along = (du * u).mean(axes, keepdims=True)
+    return r**power * (du - by_mean * du.mean(axes, keepdims=True) - by_var * u * along)
+
+
+def _train_dx(arrays: Arrays, dy: Any, options: Options, **terms: Any) -> Any:
+    """The paths through y, some of them wrong, and those of the outputs mean and var."""
     x, scale, _ = arrays
     dy, dmean, dvar = dy
     m = math.prod(x.shape[:-1])
-    centred = x - x.mean(_others(x))
-    r = lax.rsqrt(jnp.square(centred).mean(_others(x)) + options["epsilon"])
-    normal = centred * r
-    through_mean, through_var = dy.mean(_others(x)), normal * (dy * normal).mean(_others(x))
-    return scale * r**power * (dy - by_mean * through_mean - by_var * through_var) + (dmean + 2 * dvar * centred) / m
+    through_y = standardized_dx(x, scale * dy, _others(x), options["epsilon"], **terms)
+    return through_y + (dmean + 2 * dvar * (x - x.mean(_others(x)))) / m
 
 
-def _train(name: str, cause: str, **terms: float) -> Fault:
+def _train(name: str, cause: str, **terms: Any) -> Fault:
     return changed("batch_norm", 0, name, cause, lambda d, a, dy, o: _train_dx(a, dy, o, **terms))
 
 

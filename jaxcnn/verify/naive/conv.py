@@ -62,7 +62,7 @@ def conv_transpose(
     groups: Any = 1,
     sizes: Any = None,
 ) -> Any:
-    """Each x[n, p] adds its own copy of the kernel to the output from p stride - low on."""
+    """Each x[n, p] adds its own copy of the kernel to the output from p stride - low on; `sizes` where known."""
     axes = x.ndim - 2
 
     def each(value: Any) -> Any:
@@ -75,9 +75,11 @@ def conv_transpose(
         sizes = [w * s for w, s in zip(x.shape[1:-1], stride, strict=True)]
         low = [max(f - size, 0) // 2 for f, size in zip(full, sizes, strict=True)]
     else:
-        ends = {"VALID": [(0, 0)] * axes, "FULL": [(e - 1, e - 1) for e in extents]}.get(str(padding)) or (
-            [(padding, padding)] * axes if isinstance(padding, int) else padding
-        )
+        ends = {
+            "VALID": [(0, 0)] * axes,
+            "FULL": [(e - 1, e - 1) for e in extents],
+            "CAUSAL": [(e - 1, 0) for e in extents],
+        }.get(str(padding)) or ([(padding, padding)] * axes if isinstance(padding, int) else padding)
         low = [a for a, _ in ends]
         sizes = sizes or [f - a - b + o for f, (a, b), o in zip(full, ends, extra, strict=True)]
     out, cin = kernel.shape[-2], x.shape[-1]

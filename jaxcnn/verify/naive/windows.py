@@ -18,6 +18,8 @@ def windows(sizes: Any, window: Any, stride: Any, padding: Any, dilation: Any) -
             low, high = 0, 0
         elif padding == "FULL":
             low, high = e - 1, e - 1
+        elif padding == "CAUSAL":
+            low, high = e - 1, 0
         elif padding == "SAME":
             out = (w + stride[a] - 1) // stride[a]
             total = max((out - 1) * stride[a] + e - w, 0)

@@ -1,9 +1,11 @@
 """The spaces of convolution and pooling."""
 
+from typing import Any
+
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from jaxcnn.verify.spaces.draw import Draw, Drawn, batch_size, drawn_shape, generator, set_some, some_layout, space
+from jaxcnn.verify.spaces.draw import Draw, Drawn, batch_size, generator, set_some, some_layout, space
 from jaxcnn.verify.spaces.windows import collapsed, windows
 
 # Groups, and the channels in and out of each: equal and unequal, grouped, depthwise with and without a multiplier.
@@ -50,9 +52,13 @@ def _pool(draw: Drawn, name: str) -> Draw:
 @space("pad")
 @st.composite
 def _pad(draw: Drawn, name: str) -> Draw:
-    """Every mode, with as much padding as it can take from the image."""
-    x = generator(draw).standard_normal(drawn_shape(draw, batch_size(draw), least=2, most=4))
+    """Every mode, and axes long enough for the padding that they must show."""
+    batch, axes = batch_size(draw), draw(st.integers(1, 3))
     mode = draw(st.sampled_from(["zeros", "replicate", "reflect", "symmetric", "circular"]))
-    most = [min(3, {"reflect": w - 1, "symmetric": w, "circular": w}.get(mode, 3)) for w in x.shape[1:-1]]
-    options = {"mode": mode, "padding": tuple((draw(st.integers(0, m)), draw(st.integers(0, m))) for m in most)}
+    padding = tuple((draw(st.integers(0, 3)), draw(st.integers(0, 3))) for _ in range(axes))
+    shown = {"reflect": 1, "symmetric": 0, "circular": 0}
+    least = [max(1, max(ends) + shown[mode]) if mode in shown else 1 for ends in padding]
+    sizes = [draw(st.integers(a, 7 if axes == 1 else 4)) for a in least]
+    x = generator(draw).standard_normal((batch, *sizes, draw(st.integers(1, 3))))
+    options: dict[str, Any] = {"mode": mode, "padding": padding}
     return Draw((some_layout(draw, x, options),), options)

@@ -59,7 +59,7 @@ def windows(draw: Drawn, *, dilated: bool, padding_below_window: bool) -> Window
     stride = tuple(draw(st.integers(1, 4)) for _ in range(axes))
     dilation = tuple(draw(st.integers(1, min(3, (longest - 1) // (k - 1)))) if dilated and k > 1 else 1 for k in window)
     extents = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
-    padding = draw(st.sampled_from(["VALID", "SAME", "pairs", "FULL", "int"]))
+    padding = draw(st.sampled_from(["VALID", "SAME", "pairs", "FULL", "int", *["CAUSAL"] * dilated]))
     if padding == "int":
         most = min(window) - 1 if padding_below_window else 2
         padding = draw(st.integers(0, most))
@@ -75,7 +75,7 @@ def windows(draw: Drawn, *, dilated: bool, padding_below_window: bool) -> Window
 
 def _smallest(padding: Any, axis: int, extent: int) -> int:
     """The shortest axis that a window fits."""
-    if padding in ("SAME", "FULL"):
+    if padding in ("SAME", "FULL", "CAUSAL"):
         return 1
     if padding == "VALID":
         return extent

@@ -1,4 +1,4 @@
-"""Dense and flatten, batch normalisation, dropout."""
+"""Dense, flatten and bilinear, normalisation, the dropouts."""
 
 import jax
 import numpy as np
@@ -37,6 +37,10 @@ def _cases():
     yield Case("dense", "batch-1", normal((1, 5), (5, 1), (1,)))
     yield Case("dense", "one-input", normal((3, 1), (1, 4), (4,)))
     yield Case("dense", "rank-4", normal((2, 3, 2, 5), (5, 4), (4,)))
+    yield Case("bilinear", "2d", normal((4, 5), (4, 2), (5, 2, 3), (3,)))
+    yield Case("bilinear", "no-bias", normal((1, 3), (1, 3), (3, 3, 1), None))
+    yield Case("bilinear", "rank-4", normal((2, 3, 2, 2), (2, 3, 2, 4), (2, 4, 3), (3,)))
+    yield Case("bilinear", "one-feature", normal((3, 1), (3, 4), (1, 4, 2), (2,)))
     for shape in [(3, 4), (2, 4, 3, 5), (1, 2, 3), (5,)]:
         yield Case("flatten", f"rank-{len(shape)}", normal(shape))
 
@@ -73,9 +77,42 @@ def _cases():
     yield Case("layer_norm", "one-channel", _off_centre(3, 1, channels=1))
     yield Case("rms_norm", "rows", normal((5, 4), (4,)), {"epsilon": 0.1})
 
+    for name, shape in [("dense", (5, 3)), ("1d", (3, 4, 2)), ("2d", (3, 2, 2, 4)), ("3d", (1, 3, 2, 2, 1))]:
+        yield Case("weight_standardize", name, normal(shape, shape[-1:]))
+        yield Case("weight_standardize", f"{name}-no-gain", normal(shape, None), {"epsilon": 0.1})
+    yield Case(
+        "weight_standardize",
+        "constant",
+        lambda rng: (np.full((2, 3), 1.5), rng.standard_normal(3)),
+        {"epsilon": 0.1},
+    )
+    strong = {"alpha": 2.0, "beta": 0.6, "k": 0.5}
+    for name, shape, options in [
+        ("alexnet", (2, 4, 3, 7), {"size": 5, "k": 2.0, "alpha": 5e-4}),
+        ("odd", (2, 3, 2, 6), strong | {"size": 3}),
+        ("even", (2, 3, 6), strong | {"size": 4}),
+        ("own-channel-only", (2, 2, 2, 2, 3), strong | {"size": 1}),
+        ("more-than-there-are", (1, 2, 3, 3), strong | {"size": 8}),
+        ("nchw", (2, 5, 3, 4), strong | {"size": 2, "layout": "NCHW"}),
+    ]:
+        yield Case("local_response_norm", name, normal(shape), options)
+
     yield Case("dropout", "typed-key", _with_key((3, 4, 5), jax.random.key), {"rate": 0.4})
     yield Case("dropout", "raw-key", _with_key((40,), jax.random.PRNGKey), {"rate": 0.9})
     yield Case("dropout", "rate-0", _with_key((3, 4), jax.random.key), {"rate": 0})
+    for name, shape, options in [
+        ("1d", (4, 5, 6), {"rate": 0.4}),
+        ("2d", (3, 2, 3, 5), {"rate": 0.5}),
+        ("3d", (2, 2, 1, 2, 4), {"rate": 0.5}),
+        ("nchw", (3, 5, 3, 2), {"rate": 0.5, "layout": "NCHW"}),
+        ("rate-0", (2, 5, 3, 2), {"rate": 0, "layout": "NCHW"}),
+    ]:
+        yield Case("spatial_dropout", name, _with_key(shape, jax.random.key), options)
+    yield Case("spatial_dropout", "raw-key", _with_key((4, 5, 6), jax.random.PRNGKey), {"rate": 0.6})
+    for name, shape in [("vector", (20,)), ("rows", (9, 3)), ("images", (8, 3, 2, 2))]:
+        yield Case("stochastic_depth", name, _with_key(shape, jax.random.key), {"rate": 0.5})
+    yield Case("stochastic_depth", "raw-key", _with_key((9, 3), jax.random.PRNGKey), {"rate": 0.3})
+    yield Case("stochastic_depth", "rate-0", _with_key((3, 4), jax.random.key), {"rate": 0})
 
 
 CASES = list(_cases())

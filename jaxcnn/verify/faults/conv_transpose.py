@@ -1,0 +1,50 @@
+"""Mistakes in the backward pass of transposed convolution, whose dx is a convolution of dy."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxcnn.verify.faults.conv import bias_faults, dkernel_faults, first_example, kernel_faults
+from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if
+from jaxcnn.verify.faults.windows import remainders, swapped_padding
+
+RULE = "conv_transpose"
+
+
+def _output_padding_low(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    """dy read as if the output padding lay at its low end."""
+    extra = remainders(options["sizes"], arrays[1].shape[:-2], options)
+    padding = tuple((low - o, high + o) for o, (low, high) in zip(extra, options["padding"], strict=True))
+    return arrays, dy, options | {"padding": padding}
+
+
+def _output_padding_zeroed(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    """dy without its last place along the last spatial axis, as if that had been padded and not computed."""
+    return arrays, dy.at[..., -1, :].set(0), options
+
+
+def _x_mean(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    x, *rest = arrays
+    return (jnp.broadcast_to(x.mean(0), x.shape), *rest), dy, options
+
+
+FAULTS: list[Fault] = [
+    *kernel_faults(RULE, argument=0, kernel=1),
+    *dkernel_faults(RULE, argument=1),
+    *bias_faults(RULE),
+    *(
+        as_if(RULE, argument, of + name, cause, pretend)
+        for argument, of in enumerate(["", "kernel-"])
+        for name, cause, pretend in [
+            ("padding-swapped", "has the low and the high padding swapped", swapped_padding),
+            ("output-padding-low", "takes the output padding to lie at the low end", _output_padding_low),
+            (
+                "last-column-dropped",
+                "leaves out the last output place along the last spatial axis",
+                _output_padding_zeroed,
+            ),
+        ]
+    ),
+    as_if(RULE, 1, "kernel-one-sample", "is the gradient of the batch's first example only", first_example),
+    as_if(RULE, 1, "kernel-mean-input", "comes from the batch's mean input instead of each example's own", _x_mean),
+]
