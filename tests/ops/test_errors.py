@@ -171,6 +171,15 @@ BAD = {
         max_pool(size=2, padding=((0, 3), (0, 0))),
         ["along spatial axis 0 the last window", "padding (0, 3)", "at most 1 at each end"],
     ),
+    "max_pool-dilation": (max_pool(dilation=0), ["dilation is 0", "positive ints"]),
+    "max_pool-dilated-over-the-input": (
+        max_pool(X[:, :1], 2, stride=1, dilation=2, padding=1),
+        ["along spatial axis 0 the first window", "padding (1, 1)", "taps are 2 apart", "dilate less"],
+    ),
+    "max_pool-ceil-too-large": (
+        max_pool(size=9, stride=1, ceil_mode=True),
+        ["spans 9 along spatial axis 0", "size 8 + padding 0 + 0"],
+    ),
     "avg_pool-in-padding": (avg_pool(padding=2, count_padding=True), ["avg_pool: along spatial axis 0 the first"]),
     "avg_pool-integers": (avg_pool(PIXELS), ["avg_pool: x has dtype uint8"]),
     "avg_pool-rank": (avg_pool(jnp.zeros((2, 3))), ["avg_pool: x has shape (2, 3)"]),

@@ -51,6 +51,29 @@ def test_padding_never_wins():
 def test_nan_is_not_hidden():
     x = image([[1, jnp.nan], [3, 4]])
     assert jnp.isnan(max_pool(x, 2)) and jnp.isnan(global_max_pool(x)) and jnp.isnan(avg_pool(x, 2))
+    assert jnp.isnan(max_pool(jnp.repeat(x, 2, 2), 2, dilation=(1, 2), stride=1)).all()
+
+
+@pytest.mark.parametrize(
+    "size, stride, padding, places",
+    [(2, 2, 0, 4), (3, 2, 1, 4), (3, 3, 1, 3), (2, 3, 1, 3), (8, 3, 0, 1), (1, 4, 0, 2)],
+)
+def test_ceil_mode_rounds_up_but_starts_no_window_in_the_high_padding(size, stride, padding, places):
+    """PyTorch's numbers for 7 positions: the window of 2 in steps of 3 after a padding of 1 would start at 8."""
+    x = jnp.arange(7.0)[None, :, None]
+    assert max_pool(x, size, stride=stride, padding=padding, ceil_mode=True).shape == (1, places, 1)
+
+
+def test_what_ceil_mode_adds_is_never_counted():
+    x = jnp.ones((1, 4, 1))
+    y = avg_pool(x, 3, stride=2, padding=1, count_padding=True, ceil_mode=True)
+    np.testing.assert_allclose(y[0, :, 0], [2 / 3, 1, 1 / 2])  # the last: x, padding, and a position that isn't there
+
+
+def test_a_dilated_window_skips_what_lies_between_its_taps():
+    x = jnp.array([1.0, 9.0, 2.0, 8.0, 3.0])[None, :, None]
+    np.testing.assert_array_equal(max_pool(x, 3, stride=1, dilation=2)[0, :, 0], [3])
+    np.testing.assert_array_equal(max_pool(x, 2, stride=1, dilation=2)[0, :, 0], [2, 9, 3])
 
 
 def test_count_padding_divides_the_border_by_the_whole_window():
@@ -74,8 +97,9 @@ def test_second_order_of_ties_picks_the_first_maximum_again(case, x64):
     c = np.random.default_rng(2).standard_normal(dx.shape)
     axes, size = x.ndim - 2, case.options["size"]
     size = (size,) * axes if isinstance(size, int) else size
-    geometry = {"stride": case.options.get("stride", size), "padding": case.options.get("padding", "VALID")}
-    for _, place, taps in windows(x.shape[1:-1], size, **geometry, dilation=1):
+    defaults = {"stride": size, "padding": "VALID", "dilation": 1}
+    geometry = defaults | {name: value for name, value in case.options.items() if name != "size"}
+    for _, place, taps in windows(x.shape[1:-1], size, **geometry):
         for n, channel in np.ndindex(len(x), x.shape[-1]):
             first = max((at for _, at in taps), key=lambda at: x[(n, *at, channel)])  # max keeps the first
             assert ddy[(n, *place, channel)] == c[(n, *first, channel)]

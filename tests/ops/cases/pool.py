@@ -19,14 +19,29 @@ GEOMETRIES = [
     ("1x1-stride", (3, 4), 1, {"stride": 2}),
     ("1d", (9,), 4, {"stride": 3, "padding": ((2, 1),)}),
     ("3d", (4, 5, 3), (2, 3, 2), {"stride": (2, 1, 2), "padding": ((0, 0), (1, 1), (1, 0))}),
+    ("ceil", (5, 6), 2, {"ceil_mode": True}),
+    ("ceil-padding", (6, 8), 3, {"stride": (2, 4), "padding": 1, "ceil_mode": True}),
+    ("ceil-last-dropped", (5, 3), 2, {"stride": (3, 2), "padding": 1, "ceil_mode": True}),
+    ("ceil-window-beyond-input", (1, 5), (2, 3), {"stride": 2, "ceil_mode": True}),
+]
+# The maximum alone has these.
+DILATED = [
+    ("dilated", (7, 6), 3, {"stride": 1, "dilation": 2}),
+    ("dilated-stride", (8, 7), (2, 3), {"stride": (3, 2), "dilation": (2, 3), "padding": ((0, 1), (2, 1))}),
+    ("dilated-remainder", (9, 8), 2, {"stride": 4, "dilation": 3}),
+    ("dilated-ceil", (8, 6), 2, {"stride": 3, "dilation": (1, 2), "ceil_mode": True}),
+    ("dilated-3d", (4, 3, 5), (2, 1, 3), {"stride": 1, "dilation": (3, 1, 2), "padding": ((0, 0), (0, 0), (1, 1))}),
+    ("dilated-1d", (9,), 3, {"stride": 2, "dilation": 3, "padding": ((2, 2),)}),
 ]
 
 
 def _cases():
-    for name, sizes, size, options in GEOMETRIES:
+    for name, sizes, size, options in [*GEOMETRIES, *DILATED]:
         shape, options = (2, *sizes, 3), {"size": size} | options
         yield Case("max_pool", name, distinct(shape), options)
         yield Case("max_pool", f"{name}-ties", tied(shape), options, smooth=False)
+    for name, sizes, size, options in GEOMETRIES:
+        shape, options = (2, *sizes, 3), {"size": size} | options
         yield Case("avg_pool", name, normal(shape), options)
         if "padding" in options:
             yield Case("avg_pool", f"{name}-count-padding", normal(shape), options | {"count_padding": True})
