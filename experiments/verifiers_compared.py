@@ -48,6 +48,12 @@ TYPICAL: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "conv_wgrad": ([(2, 6, 6, 4), (2, 3, 3, 4)], {"stride": 2, "groups": 2, "window": (3, 3)}),
     "max_pool": ([(2, 6, 6, 2)], {"size": 3, "stride": 2, "padding": "SAME"}),
     "avg_pool": ([(2, 6, 6, 2)], {"size": 3, "stride": 2, "padding": "SAME"}),
+    "lp_pool": ([(2, 6, 6, 2)], {"p": 2, "size": 3, "stride": 2, "padding": "SAME"}),
+    "max_unpool": ([(2, 3, 2, 2), "places"], {"sizes": (4, 3)}),
+    "adaptive_avg_pool": ([(2, 5, 4, 2)], {"sizes": (3, 2)}),
+    "adaptive_max_pool": ([(2, 5, 4, 2)], {"sizes": (3, 2)}),
+    "resize_nearest": ([(2, 3, 4, 2)], {"sizes": (5, 3)}),
+    "resize_bilinear": ([(2, 3, 4, 2)], {"sizes": (5, 3)}),
     "global_avg_pool": ([(2, 4, 3, 2)], {}),
     "global_max_pool": ([(2, 4, 3, 2)], {}),
     "dense": ([(4, 5), (5, 3), (3,)], {}),
@@ -71,6 +77,7 @@ class Setting:
         special = {
             "key": lambda: jax.random.key(0),
             "variance": lambda: rng.uniform(0.5, 2, 3),
+            "places": lambda: rng.integers(0, 12, (2, 3, 2, 2)).astype(np.int32),
             "weights": lambda: rng.uniform(0, 1, (4, 5)),
         }
         args = tuple(special[s]() if isinstance(s, str) else rng.standard_normal(s) for s in shapes)

@@ -1,6 +1,7 @@
 """Operations as pure functions; each one is a `Rule` with its backward written by hand."""
 
 from jaxcnn.ops.activation import gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, tanh
+from jaxcnn.ops.adaptive_pool import adaptive_avg_pool, adaptive_max_pool
 from jaxcnn.ops.conv import conv, conv_dgrad, conv_wgrad
 from jaxcnn.ops.conv_transpose import conv_transpose
 from jaxcnn.ops.dense import dense, flatten
@@ -10,15 +11,20 @@ from jaxcnn.ops.gate import hard_sigmoid, hard_swish, mish, softplus, softsign
 from jaxcnn.ops.geometry import output_size, unseen
 from jaxcnn.ops.global_pool import global_avg_pool, global_max_pool
 from jaxcnn.ops.loss import mse, sigmoid_cross_entropy, softmax_cross_entropy
+from jaxcnn.ops.lp_pool import lp_pool
 from jaxcnn.ops.norm import batch_norm, batch_norm_eval
 from jaxcnn.ops.pad import pad
 from jaxcnn.ops.pool import avg_pool, max_pool
 from jaxcnn.ops.rectifier import celu, elu, prelu, relu6, selu
+from jaxcnn.ops.resize import resize_bilinear, resize_nearest
 from jaxcnn.ops.rule import RULES, Rule, backward, rule
+from jaxcnn.ops.unpool import max_pool_with_indices, max_unpool
 
 __all__ = [
     "RULES",
     "Rule",
+    "adaptive_avg_pool",
+    "adaptive_max_pool",
     "avg_pool",
     "backward",
     "batch_norm",
@@ -42,7 +48,10 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "log_softmax",
+    "lp_pool",
     "max_pool",
+    "max_pool_with_indices",
+    "max_unpool",
     "mish",
     "mse",
     "output_size",
@@ -50,6 +59,8 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "resize_bilinear",
+    "resize_nearest",
     "rms_norm",
     "rule",
     "selu",

@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array, lax
 
 from jaxcnn.ops.geometry import Pair, extent, output_size
+from jaxcnn.ops.runs import Positions, along
 
 
 class Windows(NamedTuple):
@@ -61,7 +62,7 @@ class Windows(NamedTuple):
         """How many windows there are along an axis of this length."""
         return output_size(length, self.size, stride=self.stride, padding=(self.pads,), dilation=self.dilation)
 
-    def positions(self, length: int) -> np.ndarray[Any, Any]:
+    def positions(self, length: int) -> Positions:
         """(places, size): where each window's taps lie along an axis of this length; beyond its ends in the padding."""
         starts = np.arange(self.places(length)) * self.stride - self.pads[0]
         return starts[:, None] + np.arange(self.size) * self.dilation
@@ -70,7 +71,7 @@ class Windows(NamedTuple):
         """How many taps of each window lie inside an array of this shape, or in its `counted` padding."""
         length, (low, high) = shape[self.axis], counted
         at = self.positions(length)
-        return self._along(((at >= -low) & (at < length + high)).sum(1), len(shape))
+        return along(((at >= -low) & (at < length + high)).sum(1), self.axis, len(shape))
 
     def spread(self, dy: Array, tap: Array | None, length: int) -> Array:
         """dx along this axis, `length` long: dy[o] given to tap `tap[o]` of window o, or to all of its taps.
@@ -100,16 +101,13 @@ class Windows(NamedTuple):
         flat = total.reshape(*dy.shape[: self.axis], blocks * self.stride, *dy.shape[self.axis + 1 :])
         return lax.slice_in_dim(flat, low, low + length, 1, self.axis)
 
-    def _taps_at(self, positions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def _taps_at(self, positions: Positions) -> Positions:
         """Which tap lies at these positions of a window; `size`, which is no tap, where none does."""
         tap = np.where(positions % self.dilation, self.size, positions // self.dilation)
         return np.minimum(tap, self.size)
 
     def _config(self, x: Array, low: int, high: int) -> list[tuple[int, int, int]]:
         return [(low, high, 0) if a == self.axis else (0, 0, 0) for a in range(x.ndim)]
-
-    def _along(self, values: np.ndarray[Any, Any], rank: int) -> Array:
-        return jnp.asarray(values).reshape(-1, *[1] * (rank - self.axis - 1))
 
 
 def along_axes(
@@ -120,7 +118,7 @@ def along_axes(
     return [Windows(*w) for w in zip(range(1, len(size) + 1), size, stride, padding, dilations, strict=True)]
 
 
-def first_maximum(x: Array, positions: Sequence[np.ndarray[Any, Any]]) -> Array:
+def first_maximum(x: Array, positions: Sequence[Positions]) -> Array:
     """The maximum of windows that lie anywhere, as JAX knows it: gathered, then the first largest of each taken.
 
     `positions[a]`, (places, size), says where along spatial axis a each window's taps lie; beyond the ends of x they

@@ -3,7 +3,7 @@
 One file a family; `generic` plants the mistakes that can be made anywhere in every registered rule.
 """
 
-from jaxcnn.verify.faults import activation, conv, generic, layers, loss, norm, pool
+from jaxcnn.verify.faults import activation, conv, generic, layers, loss, norm, pool, resize, unpool
 from jaxcnn.verify.faults.fault import Fault
 
 __all__ = ["FAULTS", "Fault", "of_rule"]
@@ -12,6 +12,8 @@ __all__ = ["FAULTS", "Fault", "of_rule"]
 FAULTS: list[Fault] = [
     *conv.FAULTS,
     *pool.FAULTS,
+    *resize.FAULTS,
+    *unpool.FAULTS,
     *layers.FAULTS,
     *norm.FAULTS,
     *activation.FAULTS,

@@ -6,8 +6,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from jaxcnn.verify.naive import activation, conv, layers, loss, pad, pool
+from jaxcnn.verify.naive import activation, conv, layers, loss, pad, pool, resize
 
 NAIVE: dict[str, Callable[..., Any]] = {
-    loop.__name__: loop for module in (conv, pad, pool, layers, activation, loss) for loop in module.LOOPS
+    loop.__name__: loop for module in (conv, pad, pool, resize, layers, activation, loss) for loop in module.LOOPS
 }

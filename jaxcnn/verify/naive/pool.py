@@ -45,6 +45,33 @@ def avg_pool(
     return _pool(x, mean, size, stride, padding, 1, ceil_mode)
 
 
+def lp_pool(x: Any, *, p: Any, size: Any, stride: Any = None, padding: Any = "VALID") -> Any:
+    size = per_axis(size, x.ndim - 2)
+    return _pool(x, lambda values, _: sum(v**p for v in values) ** (1 / p), size, stride or size, padding, 1)
+
+
+def max_pool_with_indices(x: Any, *, size: Any, **options: Any) -> Any:
+    """y, and where in its image each maximum stands first."""
+    size = per_axis(size, x.ndim - 2)
+    geometry = {"stride": size, "padding": "VALID", "dilation": 1} | options
+    y = max_pool(x, size=size, **options)
+    indices = np.zeros(y.shape, int)
+    for _, place, taps in windows(x.shape[1:-1], size, **geometry):
+        for n, c in product(range(len(x)), range(x.shape[-1])):
+            first = max((at for _, at in taps), key=lambda at: x[(n, *at, c)])  # max keeps the first
+            indices[(n, *place, c)] = np.ravel_multi_index(first, x.shape[1:-1])
+    return y, indices
+
+
+def max_unpool(x: Any, indices: Any, *, sizes: Any) -> Any:
+    sizes = per_axis(sizes, x.ndim - 2)
+    y = np.zeros((len(x), *sizes, x.shape[-1]))
+    for n, *place, c in np.ndindex(x.shape):
+        at = np.unravel_index(indices[(n, *place, c)], sizes)
+        y[(n, *at, c)] = x[(n, *place, c)]
+    return y
+
+
 def global_max_pool(x: Any) -> Any:
     return np.array([[max(image[..., c].ravel()) for c in range(x.shape[-1])] for image in x])
 
@@ -53,4 +80,4 @@ def global_avg_pool(x: Any) -> Any:
     return np.array([[sum(image[..., c].ravel()) / image[..., c].size for c in range(x.shape[-1])] for image in x])
 
 
-LOOPS: list[Callable[..., Any]] = [max_pool, avg_pool, global_max_pool, global_avg_pool]
+LOOPS: list[Callable[..., Any]] = [max_pool, avg_pool, lp_pool, max_unpool, global_max_pool, global_avg_pool]

@@ -1,5 +1,6 @@
 """The spaces of convolution and pooling."""
 
+import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
@@ -48,6 +49,17 @@ def _pool(draw: Drawn, name: str) -> Draw:
     # Without counted padding what ceil_mode adds is like any other.
     if name == "avg_pool" and ("ceil_mode" in options or draw(st.booleans())):
         options["count_padding"] = True
+    return Draw((some_layout(draw, x, options),), options)
+
+
+@space("lp_pool")
+@st.composite
+def _lp_pool(draw: Drawn, name: str) -> Draw:
+    """Entries of both signs where the power is 1 or even, else none below 0."""
+    at = windows(draw, dilated=False, padding_below_window=True)
+    options = {"p": draw(st.sampled_from([2, 1, 3, 2.5, 4])), "size": collapsed(at.window), **at.options}
+    x = generator(draw).standard_normal((batch_size(draw), *at.sizes, draw(st.integers(1, 3))))
+    x = x if options["p"] in (1, 2, 4) else np.abs(x)
     return Draw((some_layout(draw, x, options),), options)
 
 
