@@ -6,11 +6,23 @@ from jaxcnn.layers.combine import chain, concat, residual
 from jaxcnn.layers.linear import Conv, Dense
 from jaxcnn.layers.norm import BatchNorm
 from jaxcnn.layers.pointwise import Activation, Dropout
-from jaxcnn.layers.shape import AvgPool, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool
+from jaxcnn.layers.shape import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    LpPool,
+    MaxPool,
+    Resize,
+)
 from jaxcnn.layers.summary import Summary, summary
 
 __all__ = [
     "Activation",
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "AvgPool",
     "Backprop",
     "BatchNorm",
@@ -21,8 +33,10 @@ __all__ = [
     "GlobalAvgPool",
     "GlobalMaxPool",
     "Layer",
+    "LpPool",
     "MaxPool",
     "Params",
+    "Resize",
     "State",
     "Summary",
     "backprop",
