@@ -156,9 +156,7 @@ class Resize(Layer):
             return per_axis("Resize", "sizes", self.sizes, len(lengths))
         sizes = tuple(math.floor(w * (self.scale or 1)) for w in lengths)
         if min(sizes, default=1) < 1:
-            raise ValueError(
-                f"Resize: scale {self.scale} leaves nothing of an image of sizes {lengths}; scale by more."
-            )
+            raise ValueError(f"Resize: scale {self.scale} leaves nothing of sizes {lengths}; take a larger one.")
         return sizes
 
     def _read(self, length: int, size: int) -> tuple[Any, Any]:

@@ -85,7 +85,9 @@ def lp_pool(
 
     Returns: (n, *out, c), or (n, c, *out). Half-precision input is summed in float32.
 
-    Where a sum is 0 and p > 1, y is 0 and the window's gradient is 0, as in PyTorch; so it never is infinite.
+    Where a sum is 0 and p > 1, y is 0 and the window's gradient is 0, as in PyTorch; so it never is infinite. With
+    p = 1 the gradient is 1 there, as everywhere, where PyTorch's is 0. PyTorch's ceil_mode, which scales the sum of a
+    window that the border cuts, is left out.
 
     Raises: ValueError as `max_pool`, and for a p below 1 or not finite.
 

@@ -54,7 +54,10 @@ def _nearest_forward(x: Image, *, sizes: Any) -> tuple[Image, Array]:
     shape = shape_only(x)
     for axis, size in enumerate(sizes, 1):
         length = x.shape[axis]
-        x = jnp.take(x, nearest(length, size), axis) if size % length else jnp.repeat(x, size // length, axis)
+        if size % length:
+            x = jnp.take(x, nearest(length, size), axis, mode="clip")
+        else:
+            x = jnp.repeat(x, size // length, axis)
     return x, shape
 
 
@@ -109,8 +112,8 @@ def _bilinear_forward(x: Image, *, sizes: Any, align_corners: bool) -> tuple[Ima
     y = x.astype(accumulator(x))
     for axis, size in reversed(list(enumerate(sizes, 1))):
         low, part = neighbours(x.shape[axis], size, align_corners)
-        t = along(part, axis, x.ndim).astype(y.dtype)
-        lower, upper = jnp.take(y, low, axis), jnp.take(y, np.minimum(low + 1, x.shape[axis] - 1), axis)
+        t = along(part, axis, x.ndim).astype(y.dtype)  # 0 where there is no upper neighbour
+        lower, upper = (jnp.take(y, at, axis, mode="clip") for at in (low, low + 1))
         y = (1 - t) * lower + t * upper
     return y.astype(x.dtype), shape_only(x)
 

@@ -33,15 +33,25 @@ class Runs(NamedTuple):
     def gathered(self, x: Array, fill: float) -> Array:
         """x with two axes in the axis's place, (runs, longest); `fill` behind the end of a run."""
         at = self.positions
-        if np.array_equal(at.ravel(), np.arange(x.shape[self.axis])):  # side by side: nothing to gather
+        if self._tile(x):
             return x.reshape(*x.shape[: self.axis], *at.shape, *x.shape[self.axis + 1 :])
-        taken = jnp.take(x, np.maximum(at, 0), self.axis)
+        taken = jnp.take(x, np.maximum(at, 0), self.axis, mode="clip")
         inside = (at >= 0).reshape(*at.shape, *[1] * (x.ndim - self.axis - 1))
         return taken if inside.all() else jnp.where(inside, taken, jnp.asarray(fill, x.dtype))
 
     def sum(self, x: Array) -> Array:
         """The sum of each run."""
-        return self.gathered(x, 0).sum(self.axis + 1)
+        if self._tile(x):
+            return self.gathered(x, 0).sum(self.axis + 1)
+        total = jnp.zeros((), x.dtype)  # one position of every run at a time, which XLA fuses into one loop
+        for at in self.positions.T:
+            taken = jnp.take(x, np.maximum(at, 0), self.axis, mode="clip")
+            total = total + jnp.where(along(at >= 0, self.axis, x.ndim), taken, 0)
+        return total
+
+    def _tile(self, x: Array) -> bool:
+        """Whether the runs lie side by side and cover the axis, all of one length: nothing to gather."""
+        return np.array_equal(self.positions.ravel(), np.arange(x.shape[self.axis]))
 
     def first_maximum(self, x: Array) -> tuple[Array, Array]:
         """The maximum of each run, and the position along the axis where it stands first."""

@@ -173,7 +173,7 @@ def test_dropout_drops_only_in_training():
         (lambda: Resize(0), r"Resize: scale is 0; expected a positive number"),
         (lambda: Resize(2, method="linear"), r"Resize: method is 'linear'"),
         (lambda: Resize(2, align_corners=True), r"Resize: align_corners is True; .*\"bilinear\""),
-        (lambda: Resize(0.1).apply({}, {}, IMAGES), r"Resize: scale 0.1 leaves nothing of an image of sizes \(6, 5\)"),
+        (lambda: Resize(0.1).apply({}, {}, IMAGES), r"Resize: scale 0.1 leaves nothing of sizes \(6, 5\)"),
         (lambda: Dropout(None), r"Dropout: rate is None"),
         (lambda: BatchNorm("0.9"), r"BatchNorm: momentum is '0.9'"),
         (lambda: Conv(8).init(KEY, (1, 8, 8, 3)), r"init: x is \(1, 8, 8, 3\); expected .*ShapeDtypeStruct"),
