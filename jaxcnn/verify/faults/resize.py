@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed, pulled_back, right
-from jaxcnn.verify.faults.windows import border_zeroed, last_column_dropped
+from jaxcnn.verify.faults.windows import border_faults
 
 # For an axis of length W and O outputs the (O, W) matrix of what each output takes from each position.
 Matrix = Callable[[int, int], Any]
@@ -116,14 +116,7 @@ def _reversed(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, O
 def _everywhere(rule: str) -> list[Fault]:
     """What can go wrong in each of these rules."""
     return [
-        as_if(
-            rule,
-            0,
-            "last-column-dropped",
-            "leaves out the last output place along the last spatial axis",
-            last_column_dropped,
-        ),
-        changed(rule, 0, "border-zeroed", "is zero in the outermost places of the image", border_zeroed),
+        *border_faults(rule),
         as_if(rule, 0, "dy-reversed", "reads dy in reverse order along the spatial axes", _reversed),
     ]
 
