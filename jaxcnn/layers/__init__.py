@@ -7,11 +7,24 @@ from jaxcnn.layers.combine import chain, concat, gated, residual
 from jaxcnn.layers.linear import Conv, ConvTranspose, Dense, DepthwiseConv, WeightStandardizedConv
 from jaxcnn.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from jaxcnn.layers.pointwise import Activation, Dropout, SpatialDropout, StochasticDepth
-from jaxcnn.layers.shape import AvgPool, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool, Pad
+from jaxcnn.layers.shape import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    LpPool,
+    MaxPool,
+    Pad,
+    Resize,
+)
 from jaxcnn.layers.summary import Summary, summary
 
 __all__ = [
     "Activation",
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "AvgPool",
     "Backprop",
     "BatchNorm",
@@ -28,10 +41,12 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LocalResponseNorm",
+    "LpPool",
     "MaxPool",
     "Pad",
     "Params",
     "RMSNorm",
+    "Resize",
     "SpatialDropout",
     "State",
     "StochasticDepth",

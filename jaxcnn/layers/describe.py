@@ -1,9 +1,9 @@
 """What the summary says of one layer."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
 
 from jaxcnn.ops.geometry import Padding, PerAxis, extent, per_axis, resolve_padding, unseen
 
@@ -14,11 +14,13 @@ class Field:
 
     `jump` is the distance in the input between the fields of neighbours: below 1 where the image was enlarged. A
     window of extent E and stride S makes size + (E - 1) jump of size, and jump S of jump. `whole` means that every
-    input position counts. The size is what the windows span, padding included, so it may exceed the image.
+    input position counts. The size is what the windows span, padding included, so it may exceed the image. Resizing
+    makes fractions: a 3-tap window on an image of twice the size spans two positions of the original, and is shown
+    rounded up.
     Source: Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural networks", equation 2.
     """
 
-    size: tuple[int, ...]
+    size: tuple[int | Fraction, ...]
     jump: tuple[int | Fraction, ...]
     whole: bool = False
 
@@ -51,8 +53,17 @@ class Field:
         sizes = (per_axis("summary", *given, n) for given in (("size", window), ("dilation", dilation)))
         strides = per_axis("summary", "stride", stride, n)
         reached = ((extent(k, d) - 1) // s for k, d, s in zip(*sizes, strides, strict=True))
-        grown = tuple(r + ceil(more * j) for r, j, more in zip(self.size, self.jump, reached, strict=True))
+        grown = tuple(r + math.ceil(more * j) for r, j, more in zip(self.size, self.jump, reached, strict=True))
         return replace(self, size=grown, jump=tuple(Fraction(j, s) for j, s in zip(self.jump, strides, strict=True)))
+
+    def resized(self, sizes: Sequence[int], new: Sequence[int], reach: Sequence[int]) -> "Field":
+        """The field after an operation to `new` sizes of which each output reads up to `reach` positions in a row.
+
+        Between neighbours lie sizes / new positions, no whole number perhaps.
+        """
+        size = (r + (n - 1) * j for r, j, n in zip(self.size, self.jump, reach, strict=True))
+        jump = (j * Fraction(w, o) for j, w, o in zip(self.jump, sizes, new, strict=True))
+        return replace(self, size=tuple(size), jump=tuple(jump))
 
     def joined(self, other: "Field") -> "Field":
         """The field of a sum or concatenation of two branches."""
@@ -67,7 +78,7 @@ class Field:
         return replace(self, whole=True)
 
     def __str__(self) -> str:
-        return "all" if self.whole else "×".join(map(str, self.size))
+        return "all" if self.whole else "×".join(str(math.ceil(size)) for size in self.size)
 
 
 @dataclass(frozen=True)

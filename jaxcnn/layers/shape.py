@@ -1,38 +1,55 @@
-"""Layers without weights that change the shape: pooling, padding and flattening."""
+"""Layers without weights that change the shape: pooling, resizing, padding and flattening."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
+import numpy as np
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Layer, Params, State
+from jaxcnn.layers.base import Layer, Params, State, one_of
 from jaxcnn.layers.describe import Field
-from jaxcnn.ops.geometry import Padding, PerAxis
+from jaxcnn.ops.check import positive
+from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
 from jaxcnn.ops.pad import Mode
+from jaxcnn.ops.pool_shapes import pool_options
+from jaxcnn.ops.resize import nearest, neighbours
+from jaxcnn.ops.runs import bins
 
 
 @dataclass(frozen=True, repr=False)
 class Pool(Layer):
-    """What max and average pooling share: where their windows lie. The stride is the size unless given."""
+    """What max, average and Lp pooling share: where their windows lie. The stride is the size unless given."""
 
     size: PerAxis = 2
     stride: PerAxis | None = None
     padding: Padding = "VALID"
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the operation takes beside x: the layer's fields, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
-        stride = self.size if self.stride is None else self.stride
-        return field.through(x.shape[1:-1], self.size, stride, self.padding)
+        sizes, options = x.shape[1:-1], self.options
+        options.pop("p", None)  # the power moves no window
+        windows = pool_options("summary", sizes, **options)
+        return field.through(sizes, windows["size"], windows["stride"], windows["padding"], windows.get("dilation", 1))
 
 
 @dataclass(frozen=True, repr=False)
 class MaxPool(Pool):
     """The largest value of each window; see `ops.max_pool`."""
 
+    dilation: PerAxis = 1
+    ceil_mode: bool = False
+
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
-        return ops.max_pool(x, self.size, stride=self.stride, padding=self.padding), {}
+        return ops.max_pool(x, **self.options), {}
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,12 +57,117 @@ class AvgPool(Pool):
     """The mean of each window; see `ops.avg_pool`."""
 
     count_padding: bool = False
+    ceil_mode: bool = False
 
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
-        y = ops.avg_pool(x, self.size, stride=self.stride, padding=self.padding, count_padding=self.count_padding)
-        return y, {}
+        return ops.avg_pool(x, **self.options), {}
+
+
+@dataclass(frozen=True, repr=False)
+class LpPool(Pool):
+    """(Σ x^p)^(1/p) of each window; see `ops.lp_pool`."""
+
+    p: float = 2
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return ops.lp_pool(x, **self.options), {}
+
+
+@dataclass(frozen=True, repr=False)
+class AdaptivePool(Layer):
+    """What adaptive average and max pooling share: `sizes`, the spatial sizes of the output."""
+
+    sizes: PerAxis
+
+    def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
+        """Bins may be unequal: the field is that of the longest."""
+        lengths = x.shape[1:-1]
+        sizes = per_axis(type(self).__name__, "sizes", self.sizes, len(lengths))
+        longest = [int(bins(0, w, o).lengths.max()) for w, o in zip(lengths, sizes, strict=True)]
+        return field.resized(lengths, sizes, longest), ()
+
+
+@dataclass(frozen=True, repr=False)
+class AdaptiveAvgPool(AdaptivePool):
+    """The mean of each of `sizes` bins along each axis; see `ops.adaptive_avg_pool`."""
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return ops.adaptive_avg_pool(x, self.sizes), {}
+
+
+@dataclass(frozen=True, repr=False)
+class AdaptiveMaxPool(AdaptivePool):
+    """The largest value of each of `sizes` bins along each axis; see `ops.adaptive_max_pool`."""
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return ops.adaptive_max_pool(x, self.sizes), {}
+
+
+@dataclass(frozen=True, repr=False)
+class Resize(Layer):
+    """Other spatial sizes, by a factor or as given; see `ops.resize_nearest` and `ops.resize_bilinear`.
+
+    The new size along an axis is floor(`scale` W), or what `sizes` says; one of the two must be given. Values lie where
+    these sizes put them: PyTorch's interpolate(..., recompute_scale_factor=True).
+    """
+
+    scale: float | None = None
+    sizes: PerAxis | None = None
+    method: Literal["nearest", "bilinear"] = "nearest"
+    align_corners: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("Resize", "method", self.method, ("nearest", "bilinear"))
+        if (self.scale is None) == (self.sizes is None):
+            raise ValueError(
+                f"Resize: scale is {self.scale!r} and sizes is {self.sizes!r}; give one of them, such as Resize(2)."
+            )
+        if self.scale is not None:
+            positive("Resize", "scale", self.scale)
+        if self.align_corners and self.method == "nearest":
+            raise ValueError('Resize: align_corners is True; that is for method="bilinear" only.')
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        sizes = self._sizes(x.shape[1:-1])
+        if self.method == "nearest":
+            return ops.resize_nearest(x, sizes), {}
+        return ops.resize_bilinear(x, sizes, align_corners=self.align_corners), {}
+
+    def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
+        """A copy reads one position, a line two along each axis that changes; smaller images may skip some."""
+        lengths = x.shape[1:-1]
+        sizes = self._sizes(lengths)
+        read = [self._read(w, o) for w, o in zip(lengths, sizes, strict=True)]
+        reach = [int(max(high - low) + 1) for low, high in read]
+        unseen = (w - len(np.union1d(low, high)) for w, (low, high) in zip(lengths, read, strict=True))
+        return field.resized(lengths, sizes, reach), tuple(unseen)
+
+    def _sizes(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        if self.sizes is not None:
+            return per_axis("Resize", "sizes", self.sizes, len(lengths))
+        sizes = tuple(math.floor(w * (self.scale or 1)) for w in lengths)
+        if min(sizes, default=1) < 1:
+            raise ValueError(f"Resize: scale {self.scale} leaves nothing of sizes {lengths}; take a larger one.")
+        return sizes
+
+    def _read(self, length: int, size: int) -> tuple[Any, Any]:
+        """The lowest and the highest position that each output reads."""
+        if self.method == "nearest":
+            source = nearest(length, size)
+            return source, source
+        low, part = neighbours(length, size, self.align_corners)
+        return low, low + (part > 0)
 
 
 @dataclass(frozen=True, repr=False)

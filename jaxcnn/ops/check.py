@@ -44,6 +44,14 @@ def spatial(op: str, x: Array, layout: Layout) -> tuple[Array, int]:
     return channels_last(op, x, layout), x.ndim - 2
 
 
+def image(op: str, x: ArrayLike, layout: Layout) -> tuple[Array, int]:
+    """`floating` and `spatial`, and no spatial axis is empty."""
+    array, axes = spatial(op, floating(op, "x", x), layout)
+    if 0 in array.shape[1:-1]:
+        raise ValueError(f"{op}: x has spatial sizes {array.shape[1:-1]}; every axis must be 1 or longer.")
+    return array, axes
+
+
 def channels_last(op: str, x: Array, layout: Layout) -> Array:
     """(n, c, h, w) to (n, h, w, c) where `layout` is "NCHW", for any number of spatial axes."""
     if layout not in ("NHWC", "NCHW"):

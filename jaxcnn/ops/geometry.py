@@ -72,28 +72,9 @@ def resolve_padding(
     strides: Sequence[int],
     dilations: Sequence[int],
 ) -> tuple[Pair, ...]:
-    """Turn `padding` into a (low, high) pair for each spatial axis and check that a window fits.
-
-    "VALID" pads nothing. "SAME" makes the output ceil(W / S) long, the odd one at the high end, as TensorFlow
-    and XLA do; for odd K and stride 1 that is (K - 1) / 2 at both ends. "FULL" pads E - 1 at both ends, so that
-    every window that touches the input counts. "CAUSAL" pads E - 1 at the low end, so that no window reaches beyond
-    its own place (van den Oord et al. 2016, "WaveNet"; Flax's name, there for one axis). An int pads every end alike.
-
-    Raises ValueError for anything else, and for a window larger than the padded axis.
-    """
-    extents = [extent(k, d) for k, d in zip(windows, dilations, strict=True)]
-    named = isinstance(padding, str)
-    if named and padding == "VALID":
-        pairs: list[Pair] = [(0, 0)] * len(sizes)
-    elif named and padding == "FULL":
-        pairs = [(e - 1, e - 1) for e in extents]
-    elif named and padding == "CAUSAL":
-        pairs = [(e - 1, 0) for e in extents]
-    elif named and padding == "SAME":
-        totals = [max((-(-w // s) - 1) * s + e - w, 0) for w, e, s in zip(sizes, extents, strides, strict=True)]
-        pairs = [(t // 2, t - t // 2) for t in totals]
-    else:
-        pairs = explicit_padding(op, padding, len(sizes), names='"VALID", "SAME", "FULL", "CAUSAL", ')
+    """`padding_pairs`, and a check that a window fits: ValueError for one larger than the padded axis."""
+    pairs = padding_pairs(op, padding, sizes, windows, strides, dilations)
+    extents = map(extent, windows, dilations)
     for axis, (w, e, (low, high)) in enumerate(zip(sizes, extents, pairs, strict=True)):
         if w < 1:
             raise ValueError(f"{op}: x has spatial sizes {tuple(sizes)}; every axis must be 1 or longer.")
@@ -103,7 +84,35 @@ def resolve_padding(
                 f"x has there (size {w} + padding {low} + {high}), so the output would be empty. "
                 'Use a smaller window or more padding, such as padding="SAME".'
             )
-    return tuple(pairs)
+    return pairs
+
+
+def padding_pairs(
+    op: str,
+    padding: Padding,
+    sizes: Sequence[int],
+    windows: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+) -> tuple[Pair, ...]:
+    """Turn `padding` into a (low, high) pair for each spatial axis; ValueError for anything else.
+
+    "VALID" pads nothing. "SAME" makes the output ceil(W / S) long, the odd one at the high end, as TensorFlow
+    and XLA do; for odd K and stride 1 that is (K - 1) / 2 at both ends. "FULL" pads E - 1 at both ends, so that
+    every window that touches the input counts. "CAUSAL" pads E - 1 at the low end, so that no window reaches beyond
+    its own place (van den Oord et al. 2016, "WaveNet"; Flax's name, there for one axis). An int pads every end alike.
+    """
+    extents = list(map(extent, windows, dilations))
+    if isinstance(padding, str) and padding == "VALID":
+        return ((0, 0),) * len(sizes)
+    if isinstance(padding, str) and padding == "FULL":
+        return tuple((e - 1, e - 1) for e in extents)
+    if isinstance(padding, str) and padding == "CAUSAL":
+        return tuple((e - 1, 0) for e in extents)
+    if isinstance(padding, str) and padding == "SAME":
+        totals = [max((-(-w // s) - 1) * s + e - w, 0) for w, e, s in zip(sizes, extents, strides, strict=True)]
+        return tuple((t // 2, t - t // 2) for t in totals)
+    return tuple(explicit_padding(op, padding, len(sizes), names='"VALID", "SAME", "FULL", "CAUSAL", '))
 
 
 def explicit_padding(op: str, padding: Any, axes: int, names: str = "") -> list[Pair]:

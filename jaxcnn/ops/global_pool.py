@@ -8,7 +8,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import Layout, accumulator, floating, shape_only, spatial
+from jaxcnn.ops.check import Layout, accumulator, image, shape_only
 from jaxcnn.ops.rule import rule
 
 Image = Float[Array, "n *spatial c"]
@@ -45,7 +45,7 @@ def global_avg_pool(x: ArrayLike, *, layout: Layout = "NHWC") -> Array:
     unknown layout. Source: Lin, Chen & Yan 2013, "Network in network", section 3.2. The backward pass:
     `global_avg_pool.backward`.
     """
-    return global_avg_pool.apply(_checked("global_avg_pool", x, layout))
+    return global_avg_pool.apply(image("global_avg_pool", x, layout)[0])
 
 
 def _max_plain(x: Image) -> Channels:
@@ -78,11 +78,4 @@ def global_max_pool(x: ArrayLike, *, layout: Layout = "NHWC") -> Array:
     Arguments and errors as `global_avg_pool`. Of equal maxima the first in row-major order gets the gradient. The
     backward pass: `global_max_pool.backward`.
     """
-    return global_max_pool.apply(_checked("global_max_pool", x, layout))
-
-
-def _checked(op: str, x: ArrayLike, layout: Layout) -> Array:
-    x, _ = spatial(op, floating(op, "x", x), layout)
-    if 0 in x.shape[1:-1]:
-        raise ValueError(f"{op}: x has spatial sizes {x.shape[1:-1]}; every axis must be 1 or longer.")
-    return x
+    return global_max_pool.apply(image("global_max_pool", x, layout)[0])

@@ -9,6 +9,8 @@ from jax import ShapeDtypeStruct
 from jaxcnn import ops
 from jaxcnn.layers import (
     Activation,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -17,7 +19,9 @@ from jaxcnn.layers import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    LpPool,
     MaxPool,
+    Resize,
 )
 
 KEY = jax.random.key(0)
@@ -41,6 +45,20 @@ def test_layers_are_values():
         (MaxPool((3, 2)), lambda x: ops.max_pool(x, (3, 2))),
         (AvgPool(3, padding=1), lambda x: ops.avg_pool(x, 3, padding=1)),
         (AvgPool(3, padding=1, count_padding=True), lambda x: ops.avg_pool(x, 3, padding=1, count_padding=True)),
+        (
+            MaxPool(2, stride=2, dilation=2, ceil_mode=True),
+            lambda x: ops.max_pool(x, 2, stride=2, dilation=2, ceil_mode=True),
+        ),
+        (AvgPool(2, ceil_mode=True), lambda x: ops.avg_pool(x, 2, ceil_mode=True)),
+        (LpPool(3, stride=2, padding=1, p=2), lambda x: ops.lp_pool(x, 2, 3, stride=2, padding=1)),
+        (AdaptiveAvgPool((4, 2)), lambda x: ops.adaptive_avg_pool(x, (4, 2))),
+        (AdaptiveMaxPool(3), lambda x: ops.adaptive_max_pool(x, 3)),
+        (Resize(2), lambda x: ops.resize_nearest(x, (12, 10))),
+        (Resize(0.5, method="bilinear"), lambda x: ops.resize_bilinear(x, (3, 2))),
+        (
+            Resize(sizes=(4, 9), method="bilinear", align_corners=True),
+            lambda x: ops.resize_bilinear(x, (4, 9), align_corners=True),
+        ),
         (GlobalAvgPool(), ops.global_avg_pool),
         (GlobalMaxPool(), ops.global_max_pool),
         (Flatten(), ops.flatten),
@@ -150,6 +168,12 @@ def test_dropout_drops_only_in_training():
         (lambda: BatchNorm(momentum=1.0), r"BatchNorm: momentum is 1.0; .*\(PyTorch's momentum=0.1 is 0.9 here"),
         (lambda: made(Conv(8), jnp.zeros((2, 3))), r"Conv: the input has shape \(2, 3\); expected \(n, \*spatial"),
         (lambda: made(Conv(8, groups=2), IMAGES), r"Conv: groups is 2; .* divides the 3 channels of the input"),
+        (lambda: Resize(), r"Resize: scale is None and sizes is None; give one of them"),
+        (lambda: Resize(2, sizes=4), r"Resize: scale is 2 and sizes is 4"),
+        (lambda: Resize(0), r"Resize: scale is 0; expected a positive number"),
+        (lambda: Resize(2, method="linear"), r"Resize: method is 'linear'"),
+        (lambda: Resize(2, align_corners=True), r"Resize: align_corners is True; .*\"bilinear\""),
+        (lambda: Resize(0.1).apply({}, {}, IMAGES), r"Resize: scale 0.1 leaves nothing of sizes \(6, 5\)"),
         (lambda: Dropout(None), r"Dropout: rate is None"),
         (lambda: BatchNorm("0.9"), r"BatchNorm: momentum is '0.9'"),
         (lambda: Conv(8).init(KEY, (1, 8, 8, 3)), r"init: x is \(1, 8, 8, 3\); expected .*ShapeDtypeStruct"),

@@ -3,6 +3,7 @@
 import pytest
 
 from jaxcnn.layers import (
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -10,6 +11,7 @@ from jaxcnn.layers import (
     Flatten,
     GlobalAvgPool,
     MaxPool,
+    Resize,
     chain,
     concat,
     residual,
@@ -45,6 +47,11 @@ def test_grouped_convolution_multiplies_less():
         (Conv(1, (1, 3), stride=2, padding="VALID"), (3, 0)),
         (MaxPool(2), (1, 1)),
         (AvgPool(2, stride=3), (3, 3)),
+        (MaxPool(2, ceil_mode=True), (0, 0)),
+        (MaxPool(2, stride=4, dilation=2), (3, 3)),
+        (Resize(0.5), (4, 4)),
+        (Resize(0.5, method="bilinear"), (2, 2)),
+        (Resize(2), (0, 0)),
     ],
 )
 def test_what_the_stride_leaves_unseen_of_seven(layer, unseen):
@@ -63,6 +70,14 @@ def test_receptive_field():
     fields = [str(row.field) for row in summary(net, (32, 32, 1)).rows]
     # 3; 3+2=5, jump 2; 5+2=7, jump 4; rows 7+4·4=23, columns 7.
     assert fields == ["3×3", "5×5", "7×7", "23×7", "all"]
+
+
+def test_receptive_field_through_other_sizes():
+    net = chain(up=Resize(2), a=Conv(1, 3), line=Resize(2, method="bilinear"), b=Conv(1, 5), pool=AdaptiveAvgPool(4))
+    table = summary(net, (6, 6, 1)).rows
+    # 1; 1+2/2=2, jump 1/2; 2+1/2, jump 1/4; 2.5+4/4=3.5; bins of 6 in 24: 3.5+5/4, jump 3/2. Shown rounded up.
+    assert [str(row.field) for row in table] == ["1×1", "2×2", "3×3", "4×4", "5×5"]
+    assert [row.shape for row in table] == [(12, 12, 1), (12, 12, 1), (24, 24, 1), (24, 24, 1), (4, 4, 1)]
 
 
 def test_receptive_field_of_branches_is_the_largest():

@@ -20,6 +20,8 @@ from jaxcnn.verify.faults import (
     pool,
     rectifier,
     regression,
+    resize,
+    unpool,
 )
 from jaxcnn.verify.faults.fault import Fault
 
@@ -31,6 +33,8 @@ FAULTS: list[Fault] = [
     *conv_transpose.FAULTS,
     *pad.FAULTS,
     *pool.FAULTS,
+    *resize.FAULTS,
+    *unpool.FAULTS,
     *layers.FAULTS,
     *norm.FAULTS,
     *example_norm.FAULTS,

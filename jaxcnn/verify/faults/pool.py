@@ -17,25 +17,27 @@ from jaxcnn.verify.faults.windows import window_faults
 Shares = Callable[[Any], Any]
 
 
-def _taps(x: Any, options: Options, padded_with: float) -> Any:
+def _taps(x: Any, options: Options, padded_with: float, *, dilated: bool = True) -> Any:
     """The windows' entries (t, n, *out, c), t = 0, 1, ... the taps of a window in row-major order."""
     size, stride, padding = options["size"], options["stride"], options["padding"]
+    dilation = options.get("dilation", (1,) * len(size))
     config = [(0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0)]
     padded = lax.pad(x, jnp.asarray(padded_with, x.dtype), config)
-    ends = [w - k + 1 for w, k in zip(padded.shape[1:-1], size, strict=True)]
+    places = [w - (k - 1) * d for w, k, d in zip(padded.shape[1:-1], size, dilation, strict=True)]
+    steps = dilation if dilated else (1,) * len(size)
     views = [
-        padded[:, *(slice(t, t + e, s) for t, e, s in zip(tap, ends, stride, strict=True))]
+        padded[:, *(slice(t * d, t * d + p, s) for t, d, p, s in zip(tap, steps, places, stride, strict=True))]
         for tap in product(*map(range, size))
     ]
     return jnp.stack(views)
 
 
-def _shared(shares: Shares) -> Callable[[Any, Arrays, Any, Options], Any]:
-    """dx where each window's dy is handed to its taps by `shares`."""
+def _shared(shares: Shares, *, dilated: bool = True) -> Callable[[Any, Arrays, Any, Options], Any]:
+    """dx where each window's dy is handed to its taps by `shares`; to where they would be if not `dilated`."""
 
     def change(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
         given = shares(_taps(arrays[0], options, -jnp.inf))
-        return jax.vjp(lambda x: (given * _taps(x, options, 0)).sum(0), arrays[0])[1](dy)[0]
+        return jax.vjp(lambda x: (given * _taps(x, options, 0, dilated=dilated)).sum(0), arrays[0])[1](dy)[0]
 
     return change
 
@@ -57,6 +59,10 @@ def _won(taps: Any) -> Any:
 def _last_won(taps: Any) -> Any:
     last = len(taps) - 1 - jnp.argmax(_won(taps)[::-1], 0)
     return jax.nn.one_hot(last, len(taps), axis=0, dtype=taps.dtype)
+
+
+def _first_won(taps: Any) -> Any:
+    return jax.nn.one_hot(jnp.argmax(taps, 0), len(taps), axis=0, dtype=taps.dtype)
 
 
 def _first_tap(taps: Any) -> Any:
@@ -88,8 +94,12 @@ def _zero_padded_max(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
     return pulled_back(zero_padded, arrays, dy)[0]
 
 
-def _other_count(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    return arrays, dy, options | {"count_padding": not options["count_padding"]}
+def _none_counted(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    return arrays, dy, options | {"count_padding": ((0, 0),) * len(options["size"])}
+
+
+def _all_counted(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    return arrays, dy, options | {"count_padding": options["padding"]}
 
 
 def _window(arrays: Arrays, options: Options) -> Any:
@@ -106,6 +116,13 @@ MAX = [
         "is lost in the padding, which counts as 0 and beats negative entries",
         _zero_padded_max,
     ),
+    changed(
+        "max_pool",
+        0,
+        "dilation-ignored",
+        "goes to the entries that a window's taps would have without dilation",
+        _shared(_first_won, dilated=False),
+    ),
 ]
 
 AVG = [
@@ -114,8 +131,15 @@ AVG = [
         "avg_pool",
         0,
         "count-padding-ignored",
-        "divides by the wrong count at the border: padding is counted where it should not be, or the reverse",
-        _other_count,
+        "is divided by the number of a window's entries inside x, where its padding counts too",
+        _none_counted,
+    ),
+    as_if(
+        "avg_pool",
+        0,
+        "all-padding-counted",
+        "is divided by the window's whole size at the border, where padding, or what ceil_mode added, does not count",
+        _all_counted,
     ),
     changed(
         "avg_pool", 0, "no-divisor", "is not divided by the window's size", lambda d, a, dy, o: d * math.prod(o["size"])
@@ -138,6 +162,48 @@ AVG = [
 ]
 
 
+def _power(power: Callable[[float], float]) -> Callable[[Any, Arrays, Any, Options], Any]:
+    """The Lp pool's dx times |x|^power(p): the window's share with another power of its entries."""
+
+    def change(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
+        (x,) = arrays
+        return jnp.where(x == 0, 0, d * jnp.where(x == 0, 1, jnp.abs(x)) ** power(options["p"]))
+
+    return change
+
+
+def _without_root(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
+    """dx of Σ x^p / p, as if no root were taken of it."""
+    geometry = {name: options[name] for name in ("size", "stride", "padding")}
+
+    def summed(x: Any) -> Any:
+        return lax.reduce_window(x ** options["p"] / options["p"], 0.0, lax.add, *_strides(**geometry))
+
+    return pulled_back(summed, arrays, dy)[0]
+
+
+def _strides(size: Any, stride: Any, padding: Any) -> tuple[Any, ...]:
+    return (1, *size, 1), (1, *stride, 1), ((0, 0), *padding, (0, 0))
+
+
+LP = [
+    *window_faults("lp_pool", _window),
+    changed("lp_pool", 0, "power-not-lowered", "has x^p where x^(p - 1) belongs", _power(lambda p: 1)),
+    changed("lp_pool", 0, "power-dropped", "misses the factor x^(p - 1)", _power(lambda p: 1 - p)),
+    changed("lp_pool", 0, "root-not-derived", "is that of Σ x^p / p: the root is not derived", _without_root),
+    changed("lp_pool", 0, "one-over-p", "misses the 1/p of the root's derivative", lambda d, a, dy, o: d * o["p"]),
+    changed("lp_pool", 0, "p-dropped", "misses the p of the power's derivative", lambda d, a, dy, o: d / o["p"]),
+    changed("lp_pool", 0, "absolute", "has lost the sign of x", lambda d, a, dy, o: jnp.sign(a[0]) * d),
+    changed(
+        "lp_pool",
+        0,
+        "mean",
+        "is divided by the window's size, as if the mean of the powers were taken",
+        lambda d, a, dy, o: d / math.prod(o["size"]),
+    ),
+]
+
+
 def _divided(by: Callable[[Any], float]) -> Callable[[Any, Arrays, Any, Options], Any]:
     """The global mean's dx with another divisor than the number of places."""
     return lambda d, arrays, dy, options: d * math.prod(d.shape[1:-1]) / by(d)
@@ -155,4 +221,4 @@ GLOBAL_AVG = [
 
 GLOBAL_MAX = [changed("global_max_pool", 0, name, cause, _places_shared(s)) for name, cause, s in MAX_SHARES]
 
-FAULTS: list[Fault] = [*MAX, *AVG, *GLOBAL_AVG, *GLOBAL_MAX]
+FAULTS: list[Fault] = [*MAX, *AVG, *LP, *GLOBAL_AVG, *GLOBAL_MAX]

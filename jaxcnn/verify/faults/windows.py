@@ -64,6 +64,20 @@ def overwritten(rule: str, arrays: Arrays, dy: Any, options: Options) -> Any:
     return jnp.where(reached.any(0), jnp.take_along_axis(shares, last[None], 0)[0], 0)
 
 
+def border_faults(rule: str) -> list[Fault]:
+    """What can go wrong at the end of any rule from images to images."""
+    return [
+        as_if(
+            rule,
+            0,
+            "last-column-dropped",
+            "leaves out the last output place along the last spatial axis",
+            last_column_dropped,
+        ),
+        changed(rule, 0, "border-zeroed", "is zero in the outermost places of the image", border_zeroed),
+    ]
+
+
 def window_faults(rule: str, window: Any) -> list[Fault]:
     """What can go wrong in dx of any rule that slides a window; `window(arrays, options)` gives its sizes."""
 
@@ -73,14 +87,7 @@ def window_faults(rule: str, window: Any) -> list[Fault]:
 
     return [
         as_if(rule, 0, "padding-swapped", "has the low and the high padding swapped", swapped_padding),
-        as_if(
-            rule,
-            0,
-            "last-column-dropped",
-            "leaves out the last output place along the last spatial axis",
-            last_column_dropped,
-        ),
-        changed(rule, 0, "border-zeroed", "is zero in the outermost places of the image", border_zeroed),
+        *border_faults(rule),
         changed(
             rule,
             0,

@@ -6,8 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from jaxcnn.verify.naive import activation, conv, layers, loss, norm, pad, pool
+from jaxcnn.verify.naive import activation, conv, layers, loss, norm, pad, pool, resize
 
-NAIVE: dict[str, Callable[..., Any]] = {
-    loop.__name__: loop for module in (conv, pad, pool, layers, norm, activation, loss) for loop in module.LOOPS
-}
+MODULES = conv, pad, pool, resize, layers, norm, activation, loss
+NAIVE: dict[str, Callable[..., Any]] = {loop.__name__: loop for module in MODULES for loop in module.LOOPS}

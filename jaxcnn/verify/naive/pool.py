@@ -6,27 +6,70 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.verify.naive.windows import windows
+from jaxcnn.verify.naive.windows import padded, per_axis, windows
 
 
-def _pool(x: Any, size: Any, stride: Any, padding: Any, combine: Any) -> Any:
-    axes = x.ndim - 2
-    window = (size,) * axes if isinstance(size, int) else size
+def _pool(x: Any, combine: Any, *geometry: Any) -> Any:
+    """`combine(values, place)` of each window's entries inside x; `geometry` as `windows` takes it."""
     y = None
-    for outs, place, taps in windows(x.shape[1:-1], window, window if stride is None else stride, padding, 1):
+    for outs, place, taps in windows(x.shape[1:-1], *geometry):
         if y is None:
             y = np.zeros((len(x), *outs, x.shape[-1]))
         for n, c in product(range(len(x)), range(x.shape[-1])):
-            y[(n, *place, c)] = combine([x[(n, *at, c)] for _, at in taps], np.prod(window))
+            y[(n, *place, c)] = combine([x[(n, *at, c)] for _, at in taps], place)
     return y
 
 
-def max_pool(x: Any, *, size: Any, stride: Any = None, padding: Any = "VALID") -> Any:
-    return _pool(x, size, stride, padding, lambda values, _: max(values))
+def max_pool(
+    x: Any, *, size: Any, stride: Any = None, padding: Any = "VALID", dilation: Any = 1, ceil_mode: Any = False
+) -> Any:
+    size = per_axis(size, x.ndim - 2)
+    return _pool(x, lambda values, _: max(values), size, stride or size, padding, dilation, ceil_mode)
 
 
-def avg_pool(x: Any, *, size: Any, stride: Any = None, padding: Any = "VALID", count_padding: Any = False) -> Any:
-    return _pool(x, size, stride, padding, lambda v, taps: sum(v) / (taps if count_padding else len(v)))
+def avg_pool(
+    x: Any, *, size: Any, stride: Any = None, padding: Any = "VALID", count_padding: Any = False, ceil_mode: Any = False
+) -> Any:
+    """`count_padding` is a bool, or says how much of each axis's padding counts."""
+    axes = x.ndim - 2
+    size, stride = per_axis(size, axes), per_axis(stride or size, axes)
+    pads = padded(x.shape[1:-1], size, stride, padding, 1)
+    counted = [(0, 0)] * axes if count_padding is False else pads if count_padding is True else count_padding
+
+    def mean(values: Any, place: Any) -> Any:
+        count = 1
+        for p, k, s, w, (low, _), (more, most) in zip(place, size, stride, x.shape[1:-1], pads, counted, strict=True):
+            count *= sum(-more <= p * s - low + t < w + most for t in range(k))
+        return sum(values) / count
+
+    return _pool(x, mean, size, stride, padding, 1, ceil_mode)
+
+
+def lp_pool(x: Any, *, p: Any, size: Any, stride: Any = None, padding: Any = "VALID") -> Any:
+    size = per_axis(size, x.ndim - 2)
+    return _pool(x, lambda values, _: sum(v**p for v in values) ** (1 / p), size, stride or size, padding, 1)
+
+
+def max_pool_with_indices(x: Any, *, size: Any, **options: Any) -> Any:
+    """y, and where in its image each maximum stands first."""
+    size = per_axis(size, x.ndim - 2)
+    geometry = {"stride": size, "padding": "VALID", "dilation": 1} | options
+    y = max_pool(x, size=size, **options)
+    indices = np.zeros(y.shape, int)
+    for _, place, taps in windows(x.shape[1:-1], size, **geometry):
+        for n, c in product(range(len(x)), range(x.shape[-1])):
+            first = max((at for _, at in taps), key=lambda at: x[(n, *at, c)])  # max keeps the first
+            indices[(n, *place, c)] = np.ravel_multi_index(first, x.shape[1:-1])
+    return y, indices
+
+
+def max_unpool(x: Any, indices: Any, *, sizes: Any) -> Any:
+    sizes = per_axis(sizes, x.ndim - 2)
+    y = np.zeros((len(x), *sizes, x.shape[-1]))
+    for n, *place, c in np.ndindex(x.shape):
+        at = np.unravel_index(indices[(n, *place, c)], sizes)
+        y[(n, *at, c)] = x[(n, *place, c)]
+    return y
 
 
 def global_max_pool(x: Any) -> Any:
@@ -37,4 +80,4 @@ def global_avg_pool(x: Any) -> Any:
     return np.array([[sum(image[..., c].ravel()) / image[..., c].size for c in range(x.shape[-1])] for image in x])
 
 
-LOOPS: list[Callable[..., Any]] = [max_pool, avg_pool, global_max_pool, global_avg_pool]
+LOOPS: list[Callable[..., Any]] = [max_pool, avg_pool, lp_pool, max_unpool, global_max_pool, global_avg_pool]

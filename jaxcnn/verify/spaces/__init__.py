@@ -4,7 +4,7 @@ Every strategy shrinks towards a batch of one, one channel, one spatial axis and
 come from a drawn seed, not from hypothesis entry by entry: shapes and options are what there is to shrink.
 """
 
-from jaxcnn.verify.spaces import layers, loss, norm, pointwise, sliding
+from jaxcnn.verify.spaces import layers, loss, norm, pointwise, resize, sliding
 from jaxcnn.verify.spaces.draw import SPACES, Draw, worked_out
 
-__all__ = ["SPACES", "Draw", "layers", "loss", "norm", "pointwise", "sliding", "worked_out"]
+__all__ = ["SPACES", "Draw", "layers", "loss", "norm", "pointwise", "resize", "sliding", "worked_out"]

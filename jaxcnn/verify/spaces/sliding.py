@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from jaxcnn.verify.spaces.draw import Draw, Drawn, batch_size, generator, set_some, some_layout, space
+from jaxcnn.verify.spaces.draw import Draw, Drawn, batch_size, generator, some_layout, space
 from jaxcnn.verify.spaces.windows import collapsed, windows
 
 # Groups, and the channels in and out of each: equal and unequal, grouped, depthwise with and without a multiplier.
@@ -41,11 +42,26 @@ def _conv(draw: Drawn, name: str) -> Draw:
 @space("max_pool", "avg_pool")
 @st.composite
 def _pool(draw: Drawn, name: str) -> Draw:
-    at = windows(draw, dilated=False, padding_below_window=True)
+    at = windows(draw, dilated=name == "max_pool", padding_below_window=True)
+    assume(at.touching)
     options = {"size": collapsed(at.window), **at.options}
+    if at.left_over and draw(st.booleans()):
+        options["ceil_mode"] = True
     x = generator(draw).standard_normal((batch_size(draw), *at.sizes, draw(st.integers(1, 3))))
-    if name == "avg_pool":
-        set_some(draw, options, count_padding=st.just(True))
+    # Without counted padding what ceil_mode adds is like any other.
+    if name == "avg_pool" and ("ceil_mode" in options or draw(st.booleans())):
+        options["count_padding"] = True
+    return Draw((some_layout(draw, x, options),), options)
+
+
+@space("lp_pool")
+@st.composite
+def _lp_pool(draw: Drawn, name: str) -> Draw:
+    """Entries of both signs where the power is 1 or even, else none below 0."""
+    at = windows(draw, dilated=False, padding_below_window=True)
+    options = {"p": draw(st.sampled_from([2, 1, 3, 2.5, 4])), "size": collapsed(at.window), **at.options}
+    x = generator(draw).standard_normal((batch_size(draw), *at.sizes, draw(st.integers(1, 3))))
+    x = x if options["p"] in (1, 2, 4) else np.abs(x)
     return Draw((some_layout(draw, x, options),), options)
 
 

@@ -39,6 +39,22 @@ class Windows:
         return tuple((w + low + high - (k - 1) * d - 1) % s for w, k, s, (low, high), d in self.axes)
 
     @property
+    def left_over(self) -> bool:
+        """Whether the stride leaves over, along some axis, what another window could start in."""
+        starts = (o * s - low for (_, _, s, (low, _), _), o in zip(self.axes, self.out, strict=True))
+        ends = zip(self.sizes, self.remainders, starts, strict=True)
+        return any(rest > 0 and start < w for w, rest, start in ends)
+
+    @property
+    def touching(self) -> bool:
+        """Whether every window has a tap inside the image: the taps of a dilated one may step over it."""
+        return all(
+            any(0 <= o * s - low + t * d < w for t in range(k))
+            for (w, k, s, (low, _), d), places in zip(self.axes, self.out, strict=True)
+            for o in range(places)
+        )
+
+    @property
     def aborts_xla(self) -> bool:
         """Whether an axis has a window of 2 in steps of 2 after a padding of 1.
 
