@@ -38,9 +38,7 @@ class Field:
         dilations = per_axis("summary", "dilation", dilation, n)
         pads = resolve_padding("summary", padding, sizes, windows, strides, dilations)
         axes = list(zip(sizes, windows, strides, pads, dilations, strict=True))
-        grown = (
-            r + ceil((extent(k, d) - 1) * j) for r, j, (_, k, _, _, d) in zip(self.size, self.jump, axes, strict=True)
-        )
+        grown = (r + (extent(k, d) - 1) * j for r, j, (_, k, _, _, d) in zip(self.size, self.jump, axes, strict=True))
         field = replace(self, size=tuple(grown), jump=tuple(j * s for j, s in zip(self.jump, strides, strict=True)))
         return field, tuple(unseen(w, k, stride=s, padding=(p,), dilation=d) for w, k, s, p, d in axes)
 
@@ -53,7 +51,7 @@ class Field:
         sizes = (per_axis("summary", *given, n) for given in (("size", window), ("dilation", dilation)))
         strides = per_axis("summary", "stride", stride, n)
         reached = ((extent(k, d) - 1) // s for k, d, s in zip(*sizes, strides, strict=True))
-        grown = tuple(r + math.ceil(more * j) for r, j, more in zip(self.size, self.jump, reached, strict=True))
+        grown = tuple(r + more * j for r, j, more in zip(self.size, self.jump, reached, strict=True))
         return replace(self, size=grown, jump=tuple(Fraction(j, s) for j, s in zip(self.jump, strides, strict=True)))
 
     def resized(self, sizes: Sequence[int], new: Sequence[int], reach: Sequence[int]) -> "Field":

@@ -53,7 +53,7 @@ def test_the_field_of_an_enlarged_image_is_counted_in_the_input():
     params, _ = made(net, jnp.zeros((1, 8, 1)))
     x = jnp.ones((1, 8, 1))
     seen = jax.jacobian(lambda x: net.apply(params, {}, x)[0].ravel())(x).reshape(16, 8) != 0
-    assert seen.sum(1).max() == row.field.size[0] == 2
+    assert int(seen.sum(1).max()) == row.field.size[0] == 2
 
 
 def test_depthwise_conv_is_conv_with_a_group_for_each_channel():

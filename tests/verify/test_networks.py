@@ -15,6 +15,8 @@ from tests.models.test_models import SMALL
 
 LAYERS = {
     "Activation": (Activation("gelu"), (3, 4)),
+    "AdaptiveAvgPool": (layers.AdaptiveAvgPool((2, 3)), (5, 4, 2)),
+    "AdaptiveMaxPool": (layers.AdaptiveMaxPool(3), (5, 4, 2)),
     "AvgPool": (layers.AvgPool(2, stride=1), (4, 5, 2)),
     "BatchNorm": (layers.BatchNorm(), (4, 3, 2)),
     "Conv": (Conv(4, (3, 2), stride=2, groups=2), (5, 6, 2)),
@@ -29,9 +31,11 @@ LAYERS = {
     "InstanceNorm": (layers.InstanceNorm(), (3, 2, 3)),
     "LayerNorm": (layers.LayerNorm(), (3, 2, 4)),
     "LocalResponseNorm": (layers.LocalResponseNorm(3, alpha=0.5), (3, 2, 5)),
+    "LpPool": (layers.LpPool(2, p=3), (5, 4, 2)),
     "MaxPool": (layers.MaxPool(3, stride=2, padding="SAME"), (5, 6, 2)),
     "Pad": (layers.Pad(((1, 2), (2, 0)), "reflect"), (4, 3, 2)),
     "RMSNorm": (layers.RMSNorm(), (3, 2, 4)),
+    "Resize": (layers.Resize(2, method="bilinear"), (3, 4, 2)),
     "SpatialDropout": (layers.SpatialDropout(0.4), (3, 2, 5)),
     "StochasticDepth": (layers.StochasticDepth(0.5), (4, 3)),
     "WeightStandardizedConv": (layers.WeightStandardizedConv(4, (3, 2), stride=2), (5, 4, 3)),
