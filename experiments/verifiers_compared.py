@@ -28,9 +28,12 @@ from rich.progress import track
 from rich.table import Table
 
 from jaxcnn.ops.rule import RULES
-from jaxcnn.verify import check_backward
+from jaxcnn.verify.bench import Bench
+from jaxcnn.verify.check import bench_of, finds, pair
+from jaxcnn.verify.checks import FULL
 from jaxcnn.verify.faults import Fault, of_rule
 from jaxcnn.verify.faults.fault import differentiable, right
+from jaxcnn.verify.problem import Problem
 from jaxcnn.verify.spaces import Draw, worked_out
 
 try:
@@ -113,6 +116,16 @@ class Setting:
         self.rule, self.rng = rule, rng
         self.arrays, self.options = worked_out(rule, Draw(args, options))
 
+    @functools.cached_property
+    def bench(self) -> Bench:
+        """What `check_backward` computes of the plain function, once for all faults."""
+        return bench_of(self.problem(nothing(self.rule)), 0)
+
+    def problem(self, fault: Fault) -> Problem:
+        """The plain function and a fault, as `check_backward` sees them."""
+        plain = RULES[self.rule].plain
+        return pair(plain, fault.forward, fault.backward, self.arrays, self.options, name=self.rule)
+
     def plain(self, *arrays: Any) -> Any:
         """The rule's forward with its options."""
         return RULES[self.rule].plain(*arrays, **self.options)
@@ -141,6 +154,11 @@ class Setting:
 
 def _form(array: Any) -> tuple[Any, Any]:
     return array.shape, array.dtype
+
+
+def nothing(rule: str) -> Fault:
+    """The right backward pass, as a fault."""
+    return Fault(rule, "nothing", "", functools.partial(right, rule))
 
 
 def by_check_grads(setting: Setting, fault: Fault, dtype: Any) -> bool:
@@ -202,9 +220,8 @@ def by_gradcheck(setting: Setting, fault: Fault, *, fast: bool) -> bool:
 
 
 def by_check_backward(setting: Setting, fault: Fault) -> bool:
-    """Whether `jaxcnn.verify.check_backward` finds the fault."""
-    options = {"forward": fault.forward, "static": setting.options}
-    return not check_backward(RULES[fault.rule].plain, fault.backward, setting.arrays, **options).ok
+    """Whether `jaxcnn.verify.check_backward` reports a failure: its checks, up to the first that finds something."""
+    return finds(setting.bench.planted(setting.problem(fault)), FULL)
 
 
 def _raises(check: Callable[[], Any]) -> bool:
@@ -234,8 +251,7 @@ def compare(rules: list[str], limit: int | None, seed: int) -> Found:
         for rule in rules:
             setting = Setting(rule, seed)
             planted = [f for f in of_rule(rule) if not f.equivalent and setting.shows(f)][:limit]
-            nothing = Fault(rule, "nothing", "", functools.partial(right, rule))
-            judges = {name: f for name, f in CHECKERS.items() if f is not None and not f(setting, nothing)}
+            judges = {name: f for name, f in CHECKERS.items() if f is not None and not f(setting, nothing(rule))}
             caught: dict[str, list[Fault]] = {name: [] for name in judges}
             for fault in track(planted, rule, transient=True, console=Console(stderr=True)):
                 for name, finds in judges.items():

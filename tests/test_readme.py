@@ -54,3 +54,9 @@ def test_rule_example_is_a_rule(x64):
 @pytest.mark.parametrize("example", [FUNCTIONS, LAYERS], ids=["functions", "layers"])
 def test_examples_are_short(example):
     assert len([line for line in example.splitlines() if line.strip()]) <= 26
+
+
+def test_the_table_of_operations_is_complete():
+    table = README.split("| family | operations |")[1].split("\n\n")[0]
+    named = set(re.findall(r"`([a-z0-9_]+)`", table))
+    assert named - {"max_pool_with_indices"} == set(RULES)  # that one is max_pool and a look at where
