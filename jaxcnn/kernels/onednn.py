@@ -114,7 +114,7 @@ def _batched(call: Call) -> Callable[[Array, Array], Array]:
 
     @custom_vmap
     def compute(a: Array, b: Array) -> Array:
-        return _partitioned(call, call.leads(a), call.leads(b))(a, b)
+        return _varying(_partitioned(call, call.leads(a), call.leads(b))(a, b), a, b)
 
     @compute.def_vmap  # type: ignore[untyped-decorator]
     def _(size: int, batched: Sequence[bool], a: Array, b: Array) -> tuple[Array, bool]:
@@ -128,6 +128,15 @@ def _batched(call: Call) -> Callable[[Array, Array], Array]:
         return (y.reshape(size, count, *y.shape[1:]) if any(many) else y), True
 
     return compute
+
+
+def _varying(y: Array, *operands: Array) -> Array:
+    """y itself, and inside `shard_map` known to differ from device to device where an operand does.
+
+    Padding by nothing, with a number made of the operands, says so through public operations; XLA drops it.
+    """
+    one = sum(lax.squeeze(lax.slice(a, (0,) * a.ndim, (1,) * a.ndim), range(a.ndim)).astype(y.dtype) for a in operands)
+    return lax.pad(y, one, [(0, 0, 0)] * y.ndim)
 
 
 def _for_each(array: Array, mapped: bool, lead: bool, size: int, count: int) -> Array:
