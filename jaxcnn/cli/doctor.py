@@ -20,15 +20,14 @@ class DoctorOptions:
 
 
 def run(options: DoctorOptions) -> int:
-    """Print what there is, a line each; returns 0, or 1 where oneDNN's kernels are there and compute something wrong."""
+    """Print what there is, a line each; returns 0, or 1 where oneDNN's kernels compute something wrong."""
     import jax
-    import jaxlib
 
     counted: dict[str, int] = {}
     for device in jax.devices():
         counted[device.device_kind] = counted.get(device.device_kind, 0) + 1
     _line("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-    _line("jax", f"{jax.__version__}, jaxlib {jaxlib.__version__}")
+    _line("jax", f"{jax.__version__}, jaxlib {metadata.version('jaxlib')}")
     _line("devices", ", ".join(f"{count} × {kind}" for kind, count in counted.items()))
     return _kernels()
 

@@ -58,7 +58,7 @@ def _bilinear(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tu
 
 
 def _cotangents(name: str, sizes: Any, options: Any, operands: tuple[Array, Array], dresult: Array) -> Any:
-    """The coefficients of a and b in ⟨map(a, b), dresult⟩, which is ⟨dy, conv(x, kernel)⟩ with two of the three fixed."""
+    """What multiplies a and b in ⟨map(a, b), dresult⟩: each map is ⟨dy, conv(x, kernel)⟩ with one array taken out."""
     a, b = operands
     keywords = dict(options) | {"preferred_element_type": None}
     given = dresult.astype(a.dtype)
@@ -80,9 +80,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         return lambda a, b: getattr(module, name)(a, b, *sizes, **keywords)
 
     if _choice.value != "xla" and onednn.serves(name, a, b, *sizes, **keywords):
-        cpu = onednn
-    elif keywords["groups"] > 1:
-        cpu = grouped
-    else:
-        return by(xla)(a, b)
-    return lax.platform_dependent(a, b, cpu=by(cpu), default=by(xla))
+        return lax.platform_dependent(a, b, cpu=by(onednn), default=by(xla))
+    if keywords["groups"] > 1:
+        return lax.platform_dependent(a, b, cpu=by(grouped), default=by(xla))
+    return by(xla)(a, b)

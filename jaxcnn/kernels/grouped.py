@@ -87,7 +87,8 @@ def _depthwise_dgrad(
     turned = jnp.flip(kernel, range(n))
     taps = [_shifted(spread, tap, sizes, (1,) * n, dilation) * turned[tap] for tap in np.ndindex(*window)]
     each = sum(taps[1:], taps[0])
-    return each.reshape(*each.shape[:-1], groups, each.shape[-1] // groups).sum(-1).astype(preferred_element_type or dy.dtype)
+    dx = each.reshape(*each.shape[:-1], groups, each.shape[-1] // groups).sum(-1)
+    return dx.astype(preferred_element_type or dy.dtype)
 
 
 def _depthwise_wgrad(

@@ -116,7 +116,7 @@ def _batched(call: Call) -> Callable[[Array, Array], Array]:
     def compute(a: Array, b: Array) -> Array:
         return _varying(_partitioned(call, call.leads(a), call.leads(b))(a, b), a, b)
 
-    @compute.def_vmap  # type: ignore[untyped-decorator]
+    @compute.def_vmap
     def _(size: int, batched: Sequence[bool], a: Array, b: Array) -> tuple[Array, bool]:
         many = [call.leads(one[0] if mapped else one) for one, mapped in zip((a, b), batched, strict=True)]
         if call.map != "wgrad" and not batched[1] and not any(many):
@@ -161,7 +161,8 @@ def _partitioned(call: Call, *leads: bool) -> Callable[[Array, Array], Array]:
     def partition(mesh: Any, operands: Any, result: Any) -> Any:
         along: dict[str, Any] = {}
         for operand, names in zip(operands, axes, strict=False):
-            along |= {n: s for n, s in zip(names, operand.sharding.spec, strict=False) if s and not n.startswith("whole")}
+            cut = zip(names, operand.sharding.spec, strict=False)
+            along |= {name: by for name, by in cut if by and not name.startswith("whole")}
         of_result, *of_operands = (
             NamedSharding(mesh, PartitionSpec(*map(along.get, names))) for names in (axes[2], *axes[:2])
         )

@@ -5,8 +5,8 @@ options with a number (padding: a pair) for each spatial axis. With x padded, al
 
     y[o] = Σ_k x[o s + k d] kernel[k],      s the stride, d the dilation.
 
-`preferred_element_type` is the result's dtype, the operands' own by default: bfloat16 operands can give a float32 result
-that was never rounded to bfloat16.
+`preferred_element_type` is the result's dtype, the operands' own by default: bfloat16 operands can give a float32
+result that was never rounded to bfloat16.
 """
 
 from collections.abc import Sequence
