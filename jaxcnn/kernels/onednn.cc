@@ -168,11 +168,12 @@ Convolution Make(const Problem& p) {
   return made;
 }
 
-// The primitive for a problem, made at its first use.
+// The primitive for a problem, made at its first use. Whoever runs one keeps it alive when the cache is emptied.
 std::shared_ptr<const Convolution> Find(const Problem& p) {
   static auto& lock = *new std::mutex;
   static auto& made = *new std::map<Problem, std::shared_ptr<const Convolution>>;
   std::lock_guard<std::mutex> held(lock);
+  if (made.size() >= 4096) made.clear();
   auto& found = made[p];
   if (!found) found = std::make_shared<const Convolution>(Make(p));
   return found;
