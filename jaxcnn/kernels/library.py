@@ -8,10 +8,12 @@ private, so that another oneDNN in the process, such as PyTorch's, does not meet
 import ctypes
 import functools
 import importlib.util
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -32,8 +34,7 @@ class Library:
 
     def __init__(self, handlers: ctypes.CDLL, path: str) -> None:
         self.path = path
-        major, minor = divmod(handlers.jaxcnn_onednn_version(), 100)
-        self.version = f"{major}.{minor}"
+        self.version = "{}.{}".format(*_version(handlers.jaxcnn_onednn_version))
         self._implementation = handlers.jaxcnn_onednn_implementation
         self._implementation.restype = ctypes.c_char_p
 
@@ -54,11 +55,22 @@ def find() -> Library | Missing:
         path, handlers = _load(spec.origin)
     except OSError as error:
         return Missing(f"oneDNN can't be loaded: {error}", "oneDNN")
-    try:
-        jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(handlers[TARGET]), platform="cpu")
-    except Exception as error:  # whatever type XLA refuses it with
-        return Missing(f"this jaxlib does not take the kernels as they were built: {error}", "jaxlib")
+    built, spoken = _version(handlers.jaxcnn_onednn_ffi_version), _ffi_version()
+    if built > spoken or built[0] != spoken[0]:  # XLA would not start with such a handler
+        return Missing(f"the kernels were built for XLA's FFI {built}, and this jaxlib has {spoken}", "jaxlib")
+    jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(handlers[TARGET]), platform="cpu")
     return Library(handlers, path)
+
+
+def _version(function: Any) -> tuple[int, int]:
+    return divmod(int(function()), 1000)
+
+
+def _ffi_version() -> tuple[int, int]:
+    """The version of XLA's FFI in this jaxlib, as its headers tell."""
+    header = (Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api" / "c_api.h").read_text()
+    major, minor = (int(n) for n in re.findall(r"#define XLA_FFI_API_M(?:AJOR|INOR) (\d+)", header))
+    return major, minor
 
 
 def _load(handlers: str) -> tuple[str, ctypes.CDLL]:

@@ -286,7 +286,10 @@ EXPORT const char* jaxcnn_onednn_implementation(int64_t map, int64_t operand_byt
   return name.c_str();
 }
 
-EXPORT int64_t jaxcnn_onednn_version() { return dnnl_version()->major * 100 + dnnl_version()->minor; }
+EXPORT int64_t jaxcnn_onednn_version() { return dnnl_version()->major * 1000 + dnnl_version()->minor; }
+
+// The version of XLA's FFI that the handler speaks.
+EXPORT int64_t jaxcnn_onednn_ffi_version() { return XLA_FFI_API_MAJOR * 1000 + XLA_FFI_API_MINOR; }
 
 EXPORT XLA_FFI_Error* jaxcnn_onednn_convolve(XLA_FFI_CallFrame* frame) {
   static auto* handler = ffi::Ffi::Bind()
