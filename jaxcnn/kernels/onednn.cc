@@ -234,6 +234,10 @@ Dims Vector(Ints values) { return Dims(values.begin(), values.end()); }
 
 ffi::Error Convolve(ffi::AnyBuffer first, ffi::AnyBuffer second, ffi::Result<ffi::AnyBuffer> result, int64_t map,
                     Ints stride, Ints low, Ints high, Ints dilation, int64_t groups) {
+  if (first.element_count() == 0 || second.element_count() == 0) {  // vmap over no examples, say
+    std::memset(result->untyped_data(), 0, result->size_bytes());
+    return ffi::Error::Success();
+  }
   const ffi::AnyBuffer* buffers[] = {&first, &second, &*result};
   const size_t rank = stride.size() + 2;
   Dims shapes[3];

@@ -50,9 +50,9 @@ class Call:
             return (a[0], *self.sizes, b[-2] * self.groups)
         return (*self.sizes, a[-1] // self.groups, b[-1])
 
-    def leads(self, array: Array) -> bool:
-        """Whether an array has a leading axis: one entry for each of a batch of convolutions."""
-        return array.ndim > len(self.stride) + 2
+    def leads(self, array: Array, mapped: bool = False) -> bool:
+        """Whether an array has a leading axis (beside `vmap`'s): one entry for each of a batch of convolutions."""
+        return array.ndim - mapped > len(self.stride) + 2
 
 
 def fprop(x: Array, kernel: Array, **options: Any) -> Array:
@@ -118,7 +118,12 @@ def _batched(call: Call) -> Callable[[Array, Array], Array]:
 
     @compute.def_vmap
     def _(size: int, batched: Sequence[bool], a: Array, b: Array) -> tuple[Array, bool]:
-        many = [call.leads(one[0] if mapped else one) for one, mapped in zip((a, b), batched, strict=True)]
+        if size == 0:
+            each = (
+                jax.ShapeDtypeStruct(one.shape[mapped:], one.dtype) for one, mapped in zip((a, b), batched, strict=True)
+            )
+            return jnp.zeros((0, *jax.eval_shape(compute, *each).shape), call.dtype), True
+        many = [call.leads(*one) for one in zip((a, b), batched, strict=True)]
         if call.map != "wgrad" and not batched[1] and not any(many):
             y = compute(a.reshape(-1, *a.shape[2:]), b)
             return y.reshape(size, -1, *y.shape[1:]), True

@@ -195,6 +195,18 @@ def test_vmap_with_one_kernel_is_one_larger_batch():
     assert "tensor<10x5x4x3xf32>" in call
 
 
+@pytest.mark.parametrize("axes", [(0, None), (0, 0)], ids=str)
+@pytest.mark.parametrize("name", MAPS)
+def test_vmap_over_nothing(name, axes):
+    a, b, *sizes = problem(2, (5, 4), (3, 2), 3, 4, PLAIN)[name]
+    a, b = (
+        one if axis is None else np.zeros((0, *one.shape), np.float32) for one, axis in zip((a, b), axes, strict=True)
+    )
+    with kernels.use("onednn"):
+        got = jax.vmap(lambda a, b: getattr(kernels, name)(a, b, *sizes, **PLAIN), axes)(a, b)
+    assert got.shape[0] == 0
+
+
 def network(x, kernels_):
     """Two convolutions and a transposed one, so that every map runs in every direction."""
     first, second, back = kernels_
