@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test lint lock asan clean
 
 demo: .venv/installed
 	$(BIN)/jaxcnn train --data digits --model lenet5 --out runs/demo --overwrite
@@ -15,8 +15,15 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The oneDNN handlers' own tests under AddressSanitizer, in a copy of the package. Needs g++ on Linux x86-64.
+asan: .venv/installed
+	$(BIN)/python -m pip install --quiet setuptools onednn-devel-cpu-gomp==2023.2.0
+	CFLAGS=-fsanitize=address CXXFLAGS=-fsanitize=address LDFLAGS=-fsanitize=address $(BIN)/python setup.py --quiet build --build-base build/asan --build-lib build/asan/lib
+	PYTHONPATH=build/asan/lib ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
+		$(BIN)/pytest -n 0 tests/kernels/test_onednn.py
+
 # The environment is made once, and again when what it is made from changes.
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml constraints.txt setup.py jaxcnn/kernels/onednn.cc
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'jaxcnn needs Python 3.11 or newer; try make PYTHON=python3.12')"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
@@ -28,4 +35,4 @@ lock: .venv/installed
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --no-annotate --no-header pyproject.toml -o constraints.txt
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info jaxcnn/kernels/*.so .pytest_cache .mypy_cache .ruff_cache
