@@ -1,0 +1,95 @@
+"""Other frameworks' networks, built from ours: they compute the same, or are refused."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxcnn.bench import peers
+from jaxcnn.bench.networks import Problem, inference, training
+from jaxcnn.layers import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+    chain,
+    concat,
+    residual,
+)
+
+PEERS = {p.name: p for p in peers.PEERS if not p.options and peers.installed(p.package)}  # compiling takes long
+needs_peers = pytest.mark.skipif(not PEERS, reason="no peer is installed")
+RELU = Activation("relu")
+
+NETWORKS = {
+    "strides and paddings": chain(
+        a=Conv(4, 3, stride=2),  # SAME: 0 and 1 on an even image
+        b=BatchNorm(epsilon=1e-3),
+        c=RELU,
+        d=Conv(6, (2, 3), padding=((1, 2), (0, 3))),
+        e=Conv(6, 3, padding=1, stride=2, groups=2),
+        f=Conv(6, 3, dilation=2, use_bias=False),
+        g=Flatten(),
+        h=Dense(5, use_bias=False),
+    ),
+    "pooling": chain(
+        a=Conv(4, 5),
+        b=MaxPool(3, stride=2, padding=1),
+        c=Conv(4, 1),
+        d=MaxPool(2, stride=1, padding=((0, 1), (1, 0))),
+        e=MaxPool(3, stride=2, padding="SAME"),
+        f=AvgPool(2, stride=1),
+        g=Conv(5),
+        h=GlobalMaxPool(),
+    ),
+    "branches and activations": chain(
+        a=concat(left=Conv(3), right=chain(x=Conv(2, 1), y=Activation("gelu"))),
+        b=residual(chain(x=Conv(5), y=Activation("tanh"), z=BatchNorm(momentum=0.7))),
+        c=residual(Conv(4, 1), chain(x=Conv(4, 3), y=Activation("silu"))),
+        d=GlobalAvgPool(),
+        e=Dense(7),
+        f=BatchNorm(),
+        g=Activation("sigmoid"),
+        h=Dense(5),
+    ),
+}
+
+
+def problem(name):
+    return Problem(name, NETWORKS[name], (12, 3), 8)
+
+
+def rows(contest):
+    """Without timing anything to speak of."""
+    return {row.by: row for row in contest.hold(1, {})}
+
+
+def packages():
+    return [p.package for p in PEERS.values()]
+
+
+@needs_peers
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_takes_the_same_losses(name):
+    found = rows(training(problem(name), ["float32"], packages()))
+    for peer in PEERS:
+        assert not found[peer].refused, peer
+        assert found[peer].difference < 1e-4, peer
+        assert found[peer].timings["step"].samples == 1
+
+
+@needs_peers
+@pytest.mark.parametrize("name", NETWORKS)
+def test_answers_are_the_same_with_running_statistics_of_any_kind(name):
+    task = problem(name)
+    rng = np.random.default_rng(0)
+    vars(task)["weights"] = jax.tree.map(lambda a: a + rng.uniform(0.1, 0.5, a.shape), task.weights)
+    found = rows(inference(task, 2, ["float32"], packages()))
+    for peer in PEERS:
+        assert not found[peer].refused, peer
+        assert found[peer].difference < 1e-4, peer
+        assert set(found[peer].timings) == {"answer"}
