@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test lint lock asan clean
 
 demo: .venv/installed
 	$(BIN)/jaxcnn train --data digits --model lenet5 --out runs/demo --overwrite
@@ -14,6 +14,13 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The oneDNN handlers' own tests under AddressSanitizer, in a copy of the package. Needs g++ on Linux x86-64.
+asan: .venv/installed
+	$(BIN)/python -m pip install --quiet setuptools onednn-devel-cpu-gomp==2023.2.0
+	CFLAGS=-fsanitize=address LDFLAGS=-fsanitize=address $(BIN)/python setup.py --quiet build --build-base build/asan --build-lib build/asan/lib
+	PYTHONPATH=build/asan/lib ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$$(g++ -print-file-name=libasan.so) \
+		$(BIN)/pytest -n 0 tests/kernels/test_onednn.py
 
 # The environment is made once, and again when what it is made from changes.
 .venv/installed: pyproject.toml constraints.txt

@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxcnn import layers, models, ops, verify
+    from jaxcnn import kernels, layers, models, ops, verify
 
     backprop, summary = layers.backprop, layers.summary
     RULES, Rule, backward, rule = ops.RULES, ops.Rule, ops.backward, ops.rule
 
-__all__ = ["RULES", "Rule", "backprop", "backward", "layers", "models", "ops", "rule", "summary", "verify"]
+__all__ = ["RULES", "Rule", "backprop", "backward", "kernels", "layers", "models", "ops", "rule", "summary", "verify"]
 
 # Where each name lives. It is imported when first asked for: pytest loads our plugin in every project that has jaxcnn
 # installed, before that project's conftest.py can tell JAX how to start.

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import bench, check, eval, summary, train, verify
+from jaxcnn.cli import bench, check, doctor, eval, summary, train, verify
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
 COMMANDS = (
@@ -19,6 +19,7 @@ COMMANDS = (
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
     | Annotated[verify.VerifyOptions, tyro.conf.subcommand("verify")]
     | Annotated[bench.BenchOptions, tyro.conf.subcommand("bench")]
+    | Annotated[doctor.DoctorOptions, tyro.conf.subcommand("doctor")]
 )
 RUN: dict[type, Callable[[Any], int]] = {
     train.TrainOptions: train.run,
@@ -27,6 +28,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     check.CheckOptions: check.run,
     verify.VerifyOptions: verify.run,
     bench.BenchOptions: bench.run,
+    doctor.DoctorOptions: doctor.run,
 }
 
 

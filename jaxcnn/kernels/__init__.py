@@ -1,37 +1,86 @@
-"""Who computes convolution's three linear maps on this platform.
+"""Who computes convolution's three linear maps: oneDNN on a CPU that has it, XLA anywhere else.
 
-`fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take. XLA's own serve every platform; on a CPU it is an
-order of magnitude slower in groups than it needs to be, so there `kernels.grouped` serves those.
+`fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take. XLA's own serve every platform. On a CPU they are a
+fraction of what the machine can do: there `kernels.onednn` serves what it can, where it was built, and otherwise
+`kernels.grouped` the convolutions in groups, in which XLA is an order of magnitude slower than it needs to be.
+No other file knows which one ran.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
+import jax
 from jax import Array, lax
 
-from jaxcnn.kernels import grouped, xla
+from jaxcnn.kernels import grouped, library, onednn, xla
 
-__all__ = ["dgrad", "fprop", "wgrad"]
+__all__ = ["dgrad", "fprop", "use", "wgrad"]
+
+# jit's caches are keyed by a user context, so a function traced with one choice is never reused with another.
+_choice = jax.make_user_context("auto")
+
+
+def use(kernels: Literal["auto", "onednn", "xla"]) -> AbstractContextManager[None]:
+    """Choose who computes convolutions on a CPU inside the `with` block; other platforms always use XLA's.
+
+    "auto" (the default) is oneDNN where it was built and has a fast implementation, and XLA otherwise. "onednn" is the
+    same, and a ValueError where it was not built or can't be loaded. "xla" never uses it.
+    """
+    if kernels not in ("auto", "onednn", "xla"):
+        raise ValueError(f'kernels.use: kernels is {kernels!r}; expected "auto", "onednn" or "xla".')
+    found = library.find() if kernels == "onednn" else None
+    if isinstance(found, library.Missing):
+        raise ValueError(f'kernels.use: "onednn" can\'t be had: {found.reason}. `jaxcnn doctor` says how to add it.')
+    return _choice(kernels)
 
 
 def fprop(x: Array, kernel: Array, **options: Any) -> Array:
     """y from x and kernel."""
-    return _chosen(xla.fprop, grouped.fprop, options)(x, kernel)
+    return _bilinear("fprop", x, kernel, (), tuple(options.items()))
 
 
-def dgrad(dy: Array, kernel: Array, sizes: Any, **options: Any) -> Array:
+def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], **options: Any) -> Array:
     """dx, of the spatial sizes `sizes`, from dy and kernel."""
-    return _chosen(xla.dgrad, grouped.dgrad, options, sizes=sizes)(dy, kernel)
+    return _bilinear("dgrad", dy, kernel, (tuple(sizes),), tuple(options.items()))
 
 
-def wgrad(x: Array, dy: Array, window: Any, **options: Any) -> Array:
+def wgrad(x: Array, dy: Array, window: Sequence[int], **options: Any) -> Array:
     """dkernel, of the spatial sizes `window`, from x and dy."""
-    return _chosen(xla.wgrad, grouped.wgrad, options, window=window)(x, dy)
+    return _bilinear("wgrad", x, dy, (tuple(window),), tuple(options.items()))
 
 
-def _chosen(any_platform: Any, cpu: Any, options: dict[str, Any], **sizes: Any) -> Callable[[Array, Array], Array]:
-    everywhere = partial(any_platform, **sizes, **options)
-    if options["groups"] == 1:
-        return everywhere
-    return partial(lax.platform_dependent, cpu=partial(cpu, **sizes, **options), default=everywhere)
+@partial(jax.custom_vjp, nondiff_argnums=(0, 3, 4))
+def _bilinear(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tuple[tuple[str, Any], ...]) -> Array:
+    """A map that a second derivative can go through: it meets the maps in the forward of a rule."""
+    return _compute(name, a, b, sizes, options)
+
+
+def _cotangents(name: str, sizes: Any, options: Any, operands: tuple[Array, Array], dresult: Array) -> Any:
+    """What multiplies a and b in ⟨map(a, b), dresult⟩: each map is ⟨dy, conv(x, kernel)⟩ with one array taken out."""
+    a, b = operands
+    keywords = dict(options) | {"preferred_element_type": None}
+    given = dresult.astype(a.dtype)
+    if name == "fprop":
+        return dgrad(given, b, a.shape[1:-1], **keywords), wgrad(a, given, b.shape[:-2], **keywords)
+    if name == "dgrad":
+        return fprop(given, b, **keywords), wgrad(given, a, b.shape[:-2], **keywords)
+    return dgrad(b, given, a.shape[1:-1], **keywords), fprop(a, given, **keywords)
+
+
+_bilinear.defvjp(lambda name, a, b, *static: (_bilinear(name, a, b, *static), (a, b)), _cotangents)
+
+
+@partial(jax.jit, static_argnums=(0, 3, 4), inline=True)  # so that a call outside jit is not traced each time
+def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tuple[tuple[str, Any], ...]) -> Array:
+    keywords = dict(options)
+
+    def by(module: Any) -> Any:
+        return lambda a, b: getattr(module, name)(a, b, *sizes, **keywords)
+
+    if _choice.value != "xla" and onednn.serves(name, a, b, *sizes, **keywords):
+        return lax.platform_dependent(a, b, cpu=by(onednn), default=by(xla))
+    if keywords["groups"] > 1:
+        return lax.platform_dependent(a, b, cpu=by(grouped), default=by(xla))
+    return by(xla)(a, b)

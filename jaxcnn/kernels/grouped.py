@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 from jaxcnn.kernels import xla
 from jaxcnn.kernels.xla import Ints, Pairs, extent
@@ -44,7 +45,15 @@ def _split(a: Array, groups: int) -> list[Array]:
     return jnp.split(a, groups, -1)
 
 
-def _depthwise_fprop(x: Array, kernel: Array, *, stride: Ints, padding: Pairs, dilation: Ints) -> Array:
+def _depthwise_fprop(
+    x: Array,
+    kernel: Array,
+    *,
+    stride: Ints,
+    padding: Pairs,
+    dilation: Ints,
+    preferred_element_type: DTypeLike | None = None,
+) -> Array:
     """y[p] = Σ_k x[p s + k d] kernel[k], each product a whole array."""
     window = kernel.shape[:-2]
     extents = map(extent, window, dilation)
@@ -52,11 +61,19 @@ def _depthwise_fprop(x: Array, kernel: Array, *, stride: Ints, padding: Pairs, d
     out = [(w + low + high - e) // s + 1 for w, e, s, (low, high) in ends]
     padded = _padded(_outputs_of(x, kernel.shape[-1]), padding)
     taps = [_shifted(padded, tap, out, stride, dilation) * kernel[tap] for tap in np.ndindex(*window)]
-    return sum(taps[1:], taps[0]).astype(x.dtype)
+    return sum(taps[1:], taps[0]).astype(preferred_element_type or x.dtype)
 
 
 def _depthwise_dgrad(
-    dy: Array, kernel: Array, sizes: Sequence[int], *, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+    dy: Array,
+    kernel: Array,
+    sizes: Sequence[int],
+    *,
+    stride: Ints,
+    padding: Pairs,
+    dilation: Ints,
+    groups: int,
+    preferred_element_type: DTypeLike | None = None,
 ) -> Array:
     """dx[q] = Σ_k dy[(q - k d) / s] kernel[k]: the same with dy spread out by the stride, from its other end."""
     window, n = kernel.shape[:-2], len(stride)
@@ -70,11 +87,19 @@ def _depthwise_dgrad(
     turned = jnp.flip(kernel, range(n))
     taps = [_shifted(spread, tap, sizes, (1,) * n, dilation) * turned[tap] for tap in np.ndindex(*window)]
     each = sum(taps[1:], taps[0])
-    return each.reshape(*each.shape[:-1], groups, each.shape[-1] // groups).sum(-1).astype(dy.dtype)
+    dx = each.reshape(*each.shape[:-1], groups, each.shape[-1] // groups).sum(-1)
+    return dx.astype(preferred_element_type or dy.dtype)
 
 
 def _depthwise_wgrad(
-    x: Array, dy: Array, window: Sequence[int], *, stride: Ints, padding: Pairs, dilation: Ints
+    x: Array,
+    dy: Array,
+    window: Sequence[int],
+    *,
+    stride: Ints,
+    padding: Pairs,
+    dilation: Ints,
+    preferred_element_type: DTypeLike | None = None,
 ) -> Array:
     """dkernel[k] = Σ_n Σ_p x[n, p s + k d] dy[n, p]: one image after the other is added up for every tap.
 
@@ -91,7 +116,7 @@ def _depthwise_wgrad(
     zeros = (jnp.zeros(dy.shape[1:], images[1].dtype),) * len(taps)
     sums, _ = lax.scan(add, zeros, images)
     totals = [lax.optimization_barrier(total).sum(range(total.ndim - 1)) for total in sums]
-    return jnp.stack(totals).reshape(*window, 1, dy.shape[-1]).astype(x.dtype)
+    return jnp.stack(totals).reshape(*window, 1, dy.shape[-1]).astype(preferred_element_type or x.dtype)
 
 
 def _wide(a: Array) -> Array:

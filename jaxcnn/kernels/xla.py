@@ -4,12 +4,16 @@ All take channels last: x (n, *spatial, cin), kernel (*window, cin / groups, cou
 options with a number (padding: a pair) for each spatial axis. With x padded, along each axis
 
     y[o] = Σ_k x[o s + k d] kernel[k],      s the stride, d the dilation.
+
+`preferred_element_type` is the result's dtype, the operands' own by default: bfloat16 operands can give a float32
+result that was never rounded to bfloat16.
 """
 
 from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
@@ -24,7 +28,16 @@ def _spec(axes: int, first: str, last: str) -> str:
     return first + "DHW"[-axes:] + last
 
 
-def fprop(x: Array, kernel: Array, *, stride: Ints, padding: Pairs, dilation: Ints, groups: int) -> Array:
+def fprop(
+    x: Array,
+    kernel: Array,
+    *,
+    stride: Ints,
+    padding: Pairs,
+    dilation: Ints,
+    groups: int,
+    preferred_element_type: DTypeLike | None = None,
+) -> Array:
     """y from x and kernel."""
     n = len(stride)
     return lax.conv_general_dilated(
@@ -35,6 +48,7 @@ def fprop(x: Array, kernel: Array, *, stride: Ints, padding: Pairs, dilation: In
         rhs_dilation=dilation,
         feature_group_count=groups,
         dimension_numbers=(_spec(n, "N", "C"), "DHW"[-n:] + "IO", _spec(n, "N", "C")),
+        preferred_element_type=preferred_element_type,
     )
 
 
@@ -47,6 +61,7 @@ def dgrad(
     padding: Pairs,
     dilation: Ints,
     groups: int,
+    preferred_element_type: DTypeLike | None = None,
 ) -> Array:
     """dx from dy and kernel: dy, spread apart by the stride, convolved in full with the kernel rotated by 180°.
 
@@ -78,11 +93,20 @@ def dgrad(
         rhs_dilation=dilation,
         feature_group_count=groups,
         dimension_numbers=(_spec(n, "N", "C"), "DHW"[-n:] + "IO", _spec(n, "N", "C")),
+        preferred_element_type=preferred_element_type,
     )
 
 
 def wgrad(
-    x: Array, dy: Array, window: Sequence[int], *, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+    x: Array,
+    dy: Array,
+    window: Sequence[int],
+    *,
+    stride: Ints,
+    padding: Pairs,
+    dilation: Ints,
+    groups: int,
+    preferred_element_type: DTypeLike | None = None,
 ) -> Array:
     """dkernel from x and dy: x correlated with dy as the kernel, channels as the batch, the batch as channels.
 
@@ -104,4 +128,5 @@ def wgrad(
         rhs_dilation=stride,
         batch_group_count=groups,
         dimension_numbers=(_spec(n, "C", "N"), _spec(n, "I", "O"), "DHW"[-n:] + "NC"),
+        preferred_element_type=preferred_element_type,
     )

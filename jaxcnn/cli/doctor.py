@@ -1,0 +1,94 @@
+"""`jaxcnn doctor`: what this machine computes with, what is missing, and the command that adds it."""
+
+import json
+import platform
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jaxcnn.kernels.library import Missing
+
+
+@dataclass(frozen=True)
+class DoctorOptions:
+    """Say what this machine computes with, what is missing for more speed, and the command that adds it."""
+
+
+def run(options: DoctorOptions) -> int:
+    """Print what there is, a line each; returns 0, or 1 where oneDNN's kernels compute something wrong."""
+    import jax
+
+    counted: dict[str, int] = {}
+    for device in jax.devices():
+        counted[device.device_kind] = counted.get(device.device_kind, 0) + 1
+    _line("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    _line("jax", f"{jax.__version__}, jaxlib {metadata.version('jaxlib')}")
+    _line("devices", ", ".join(f"{count} × {kind}" for kind, count in counted.items()))
+    return _kernels()
+
+
+def _kernels() -> int:
+    from jaxcnn.kernels import library
+
+    found = library.find()
+    if isinstance(found, library.Library):
+        error = _error()
+        verdict = "a convolution agrees with XLA's" if error < 1e-5 else f"WRONG: a convolution is off by {error:.1e}"
+        _line("kernels", f"oneDNN {found.version} on the CPU, XLA elsewhere; {verdict}")
+        _line("oneDNN", found.path)
+        return 0 if error < 1e-5 else 1
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        _line("kernels", "XLA; those of oneDNN are for Linux on x86-64")
+        return 0
+    _line("kernels", "XLA; convolutions on a CPU would be faster with oneDNN")
+    _line("missing", found.reason)
+    _line("to add it", _remedy(found))
+    return 0
+
+
+def _error() -> float:
+    """How far a small convolution by oneDNN is from XLA's, against its largest entry."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxcnn import kernels
+
+    x, kernel = (jax.random.normal(jax.random.key(0), shape) for shape in [(2, 8, 8, 16), (3, 3, 16, 16)])
+    results = []
+    for kind in ("onednn", "xla"):
+        with kernels.use(kind), jax.default_device(jax.devices("cpu")[0]):
+            y = kernels.fprop(x, kernel, stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1)
+            results.append(jax.device_get(y))
+    return float(jnp.abs(results[0] - results[1]).max() / jnp.abs(results[1]).max())
+
+
+def _remedy(missing: "Missing") -> str:
+    pip = f"{shlex.quote(sys.executable)} -m pip install"
+    again = f"{pip} --force-reinstall --no-deps"
+    if missing.part == "oneDNN":
+        return "sudo apt-get install libgomp1" if "libgomp" in missing.reason else f"{pip} onednn-cpu-gomp"
+    if missing.part == "jaxlib":  # build with this jaxlib's headers
+        return f"{pip} setuptools onednn-devel-cpu-gomp && {again} --no-build-isolation {_source()}"
+    compiler = any(map(shutil.which, ("c++", "g++")))
+    return f"{again} {_source()}" if compiler else f"sudo apt-get install g++ && {again} {_source()}"
+
+
+def _source() -> str:
+    """What to tell pip to install jaxcnn from, the way it was installed."""
+    folder = Path(__file__).parents[2]
+    try:
+        record = json.loads(metadata.distribution("jaxcnn").read_text("direct_url.json") or "{}")
+    except metadata.PackageNotFoundError:  # run from a source tree
+        record = {"url": folder.as_uri(), "dir_info": {"editable": True}}
+    if record.get("dir_info", {}).get("editable"):
+        return f"-e {shlex.quote(str(folder))}"
+    return shlex.quote(record.get("url", "jaxcnn"))
+
+
+def _line(what: str, text: str) -> None:
+    print(f"{what:<10} {text}")

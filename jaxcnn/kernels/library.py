@@ -1,0 +1,81 @@
+"""Where oneDNN is on this machine, and what it can do: the handlers of `onednn.cc`, loaded when first asked for.
+
+The handlers are compiled when jaxcnn is installed; oneDNN itself, any `libdnnl.so.3`, is looked for when they are
+loaded: the one that pip installed (`onednn-cpu-gomp`) first, then wherever the system's loader looks. Its symbols stay
+private, so that another oneDNN in the process, such as PyTorch's, does not meet them.
+"""
+
+import ctypes
+import functools
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import jax
+
+TARGET = "jaxcnn_onednn_convolve"  # what XLA calls the handler
+RUNTIME = "onednn-cpu-gomp"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why there are no oneDNN kernels."""
+
+    reason: str
+    part: str  # "handlers", "oneDNN" or "jaxlib"
+
+
+class Library:
+    """The loaded handlers, and the oneDNN under them."""
+
+    def __init__(self, handlers: ctypes.CDLL, path: str) -> None:
+        self.path = path
+        major, minor = divmod(handlers.jaxcnn_onednn_version(), 100)
+        self.version = f"{major}.{minor}"
+        self._implementation = handlers.jaxcnn_onednn_implementation
+        self._implementation.restype = ctypes.c_char_p
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 -- there is one library, and it is never freed
+    def implementation(self, numbers: tuple[int, ...], vectors: tuple[tuple[int, ...], ...]) -> str:
+        """What oneDNN would run for a problem, in the order that onednn.cc takes it; empty where it can't."""
+        arrays = [(ctypes.c_int64 * len(vector))(*vector) for vector in vectors]
+        return str(self._implementation(*map(ctypes.c_int64, numbers), *arrays).decode())
+
+
+@functools.cache
+def find() -> Library | Missing:
+    """The library, with its handlers registered; or why there is none."""
+    spec = importlib.util.find_spec("jaxcnn.kernels._onednn")
+    if spec is None or spec.origin is None:
+        return Missing("the oneDNN kernels were not built when jaxcnn was installed", "handlers")
+    try:
+        path, handlers = _load(spec.origin)
+    except OSError as error:
+        return Missing(f"oneDNN can't be loaded: {error}", "oneDNN")
+    try:
+        jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(handlers[TARGET]), platform="cpu")
+    except Exception as error:  # whatever type XLA refuses it with
+        return Missing(f"this jaxlib does not take the kernels as they were built: {error}", "jaxlib")
+    return Library(handlers, path)
+
+
+def _load(handlers: str) -> tuple[str, ctypes.CDLL]:
+    errors = []
+    for path in [*_installed(), "libdnnl.so.3"]:
+        try:
+            ctypes.CDLL(path)  # the handlers then find it by its name
+            return path, ctypes.CDLL(handlers)
+        except OSError as error:
+            errors.append(str(error))
+    raise OSError("; ".join(errors))
+
+
+def _installed() -> Sequence[str]:
+    """The path of the library that pip installed."""
+    try:
+        files = metadata.files(RUNTIME) or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [str(Path(str(file.locate())).resolve()) for file in files if file.name == "libdnnl.so.3"]

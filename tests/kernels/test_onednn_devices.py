@@ -1,0 +1,105 @@
+"""The oneDNN kernels on eight host devices: every device computes its part of the batch, and none sees all of it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from jaxcnn.kernels import library
+
+MISSING = library.find()
+pytestmark = pytest.mark.skipif(isinstance(MISSING, library.Missing), reason=f"no oneDNN here: {MISSING}")
+
+# JAX is told the number of its devices before it starts, so this is a process of its own.
+PROGRAM = """
+import json
+import jax, jax.numpy as jnp, numpy as np
+from jax import shard_map
+from jax.sharding import NamedSharding, PartitionSpec as P
+from jaxcnn import kernels, ops
+
+mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+rng = np.random.default_rng(0)
+x, kernel, dy = (jnp.asarray(rng.standard_normal(s), jnp.float32) for s in [(16, 6, 5, 4), (3, 3, 4, 8), (16, 6, 5, 8)])
+options = dict(stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1)
+
+
+def loss(kernel, x):
+    x = ops.relu(ops.conv(x, kernel))
+    return jnp.sin(ops.conv(x, kernel.repeat(2, 2), stride=2)).sum()
+
+
+maps = {
+    "fprop": (lambda a, b: kernels.fprop(a, b, **options), x, kernel, P()),
+    "dgrad": (lambda a, b: kernels.dgrad(a, b, (6, 5), **options), dy, kernel, P()),
+    "wgrad": (lambda a, b: kernels.wgrad(a, b, (3, 3), **options), x, dy, P("data")),
+    "training": (lambda a, b: jax.grad(loss)(b, a), x, kernel, P()),
+    "vmap": (jax.vmap(lambda a, b: kernels.wgrad(a[None], b[None], (3, 3), **options)), x, dy, P("data")),
+}
+found = {}
+for name, (f, a, b, of_b) in maps.items():
+    with kernels.use("xla"):
+        expected = f(a, b)
+    with kernels.use("onednn"):
+        sharded = [jax.device_put(v, NamedSharding(mesh, s)) for v, s in [(a, P("data")), (b, of_b)]]
+        compiled = jax.jit(f).lower(*sharded).compile()
+        got = compiled(*sharded)
+        text = compiled.as_text()
+    found[name] = {
+        "error": float(abs(got - expected).max() / abs(expected).max()),
+        "calls": [line.split(" = ")[1].split("{")[0] for line in text.splitlines() if "jaxcnn_onednn" in line],
+        "gathers": text.count("all-gather"),
+        "sums": text.count(" all-reduce("),
+        "sharded": not got.sharding.is_fully_replicated,
+    }
+
+
+def by_hand(x, kernel, dy):
+    y = jnp.sin(kernels.fprop(x, kernel, **options)) + dy
+    return y, jax.lax.psum(kernels.wgrad(x, y, (3, 3), **options), "data")
+
+
+with kernels.use("onednn"):
+    specs = P("data"), P(), P("data")
+    got = jax.jit(shard_map(by_hand, mesh=mesh, in_specs=specs, out_specs=(P("data"), P())))(x, kernel, dy)
+with kernels.use("xla"):
+    y = jnp.sin(kernels.fprop(x, kernel, **options)) + dy
+    expected = y, kernels.wgrad(x, y, (3, 3), **options)
+found["shard_map"] = max(float(abs(g - e).max() / abs(e).max()) for g, e in zip(got, expected))
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def found():
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("name", ["fprop", "dgrad", "wgrad", "training", "vmap"])
+def test_a_sharded_batch_is_right_and_never_gathered(found, name):
+    assert found[name]["error"] < 1e-5
+    assert found[name]["gathers"] == 0
+    assert found[name]["calls"]
+
+
+@pytest.mark.parametrize(
+    "name, shape", [("fprop", "f32[2,6,5,8]"), ("dgrad", "f32[2,6,5,4]"), ("vmap", "f32[2,3,3,4,8]")]
+)
+def test_each_device_computes_its_part_of_the_batch(found, name, shape):
+    assert found[name]["calls"] == [shape]
+    assert found[name]["sharded"] and not found[name]["sums"]
+
+
+def test_kernel_gradients_are_summed_over_the_devices(found):
+    assert found["wgrad"]["calls"] == ["f32[3,3,4,8]"]
+    assert found["wgrad"]["sums"] == 1 and not found["wgrad"]["sharded"]
+
+
+def test_shard_map(found):
+    assert found["shard_map"] < 1e-5
