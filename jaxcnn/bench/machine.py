@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from jaxcnn.kernels import library
+
 PACKAGES = ("jaxcnn", "jax", "jaxlib", "flax", "equinox", "keras", "torch")
 
 
@@ -47,7 +49,7 @@ def machine() -> Machine:
         processor=processor,
         cores=cores,
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        versions={"Python": platform.python_version()} | _versions(),
+        versions=_versions(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         command=shlex.join([_program(), *sys.argv[1:]]),
     )
@@ -70,10 +72,11 @@ def _processor() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    found = {"Python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    onednn = library.find()
+    return found | ({"oneDNN": onednn.version} if isinstance(onednn, library.Library) else {})

@@ -17,7 +17,10 @@ def op_contest(case: Case, precisions: Sequence[Precision], peers: Sequence[str]
     """Who computes this operation's passes how fast; of `peers`, PyTorch has operations of its own."""
     entrants = []
     for precision in precisions:
-        entrants += [Entrant(by, precision, partial(_ours, case, precision, context)) for by, context in ways().items()]
+        entrants += [
+            Entrant(by, precision, partial(_ours, case, precision, context))
+            for by, context in ways(convolves=case.op == "conv").items()
+        ]
         if "torch" in peers:
             entrants.append(Entrant("PyTorch", precision, partial(_torch, case, precision)))
     return Contest(
@@ -32,7 +35,8 @@ def op_contest(case: Case, precisions: Sequence[Precision], peers: Sequence[str]
 def _ours(case: Case, precision: Precision, context: Context) -> Prepared:
     calls = passes(case, *case.arrays(dtype(precision)))
     entered = together(context, within(precision))
-    return Prepared({part: Run(partial(_waited, call), id, entered) for part, call in calls.items()})
+    runs = {part: Run(partial(_waited, call), id, entered) for part, call in calls.items()}
+    return Prepared(runs, lambda results: [results["forward"][0], *(results[part] for part in case.parts)])
 
 
 def _waited(call: Callable[[], Any]) -> Any:

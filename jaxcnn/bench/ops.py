@@ -26,7 +26,7 @@ class Case:
     op: str
     shapes: tuple[Shape, ...]
     options: dict[str, Any] = field(default_factory=dict)
-    parts: dict[str, tuple[int, ...]] = field(default_factory=lambda: {"backward": (0,)})
+    parts: dict[str, tuple[int, ...]] = field(default_factory=lambda: {"dx": (0,)})
 
     def function(self, *arrays: Array) -> Array:
         """The operation, its options filled in."""
@@ -34,10 +34,10 @@ class Case:
         return cast(Array, y[0]) if self.op == "batch_norm" else cast(Array, y)  # not the batch's mean and variance
 
     def arrays(self, dtype: Any) -> tuple[list[Array], Array]:
-        """(standard normal arguments, a standard normal dy)."""
+        """Standard normal (arguments, dy), rounded to what bfloat16 holds, so that every dtype gets the same values."""
         rng = np.random.default_rng(0)
-        shapes = [*self.shapes, self.output]
-        *arrays, dy = (jnp.asarray(rng.standard_normal(shape, np.float32), dtype) for shape in shapes)
+        drawn = [rng.standard_normal(shape, np.float32) for shape in (*self.shapes, self.output)]
+        *arrays, dy = (jnp.asarray(values, jnp.bfloat16).astype(dtype) for values in drawn)
         return arrays, dy
 
     @property
@@ -103,7 +103,12 @@ CASES: tuple[Case, ...] = (
     _pool("max_pool", _PIXELS, 2, "2×2"),
     _pool("max_pool", (8, 112, 112, 64), 3, "3×3 stride 2", stride=2, padding=1),
     _pool("avg_pool", _PIXELS, 2, "2×2"),
-    Case(f"batch_norm, {_times(_PIXELS)}", "batch_norm", (_PIXELS, (64,), (64,)), parts={"backward": (0, 1, 2)}),
+    Case(
+        f"batch_norm, {_times(_PIXELS)}, dx with dscale and dbias",
+        "batch_norm",
+        (_PIXELS, (64,), (64,)),
+        parts={"dx": (0, 1, 2)},
+    ),
     Case(f"relu, {_times(_PIXELS)}", "relu", (_PIXELS,)),
     Case(f"gelu, {_times(_PIXELS)}", "gelu", (_PIXELS,)),
 )
@@ -112,19 +117,19 @@ CASES: tuple[Case, ...] = (
 def passes(case: Case, arrays: list[Array], dy: Array) -> dict[str, Callable[[], Any]]:
     """What computes each pass of the operation, jitted, to be called in the context that says who does.
 
-    A backward pass gets what the forward kept for it, and computes nothing else than the cotangents that its part
-    names.
+    The forward is that of training: it returns y and the pullback, with what it keeps for the backward. A backward
+    pass gets that, and computes the cotangents that its part names and nothing else.
     """
-    forward = jax.jit(case.function)
-    kept: list[Any] = []
+    forward = jax.jit(lambda *arrays: jax.vjp(case.function, *arrays))
+    pullbacks: list[Any] = []
 
     def backward(wanted: tuple[int, ...]) -> Callable[[], Any]:
         compiled = jax.jit(lambda pull, dy: [pull(dy)[i] for i in wanted])
 
         def call() -> Any:
-            if not kept:
-                kept.append(jax.jit(lambda *arrays: jax.vjp(case.function, *arrays)[1])(*arrays))
-            return compiled(kept[0], dy)
+            if not pullbacks:
+                pullbacks.append(forward(*arrays)[1])
+            return compiled(pullbacks[0], dy)
 
         return call
 

@@ -95,7 +95,7 @@ def _cells(report: Report, row: Row, parts: list[str]) -> list[str]:
         "" if row.share is None else f"{row.share:.0%}",
         f"{sum(t.cores * t.median for t in timings) / seconds:.1f}",
         f"{sum(t.compile for t in timings):.1f}",
-        "" if row.difference is None else f"{row.difference:.0e}",
+        "" if row.difference is None else f"{row.difference:.0e}" if row.difference else "0",
     ]
 
 

@@ -4,17 +4,22 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
+import jax
+
+from jaxcnn import kernels
 from jaxcnn.bench.result import OURS
+from jaxcnn.kernels import library
 from jaxcnn.ops import backward
 
 Context = Callable[[], AbstractContextManager[Any]]
 
-AUTODIFF = "jax.grad of the same"
 
-
-def ways() -> dict[str, Context]:
-    """The context of each: as users get it, and with the backward passes that JAX derives."""
-    return {OURS: nullcontext, AUTODIFF: lambda: backward("autodiff")}
+def ways(*, convolves: bool = True) -> dict[str, Context]:
+    """The context of each: as users get it; without oneDNN, where it is there; and as JAX differentiates it."""
+    made: dict[str, Context] = {OURS: nullcontext}
+    if convolves and jax.default_backend() == "cpu" and isinstance(library.find(), library.Library):
+        made["jaxcnn on XLA's kernels"] = lambda: kernels.use("xla")
+    return made | {"jax.grad of the same": lambda: backward("autodiff")}
 
 
 def together(*contexts: Context) -> Context:
