@@ -93,19 +93,22 @@ def plan(options: BenchOptions) -> "Plan":
     every = options.ops is options.steps is options.inference is None
     operations = _chosen("ops", options.ops or ("all" if every else "none"), [case.op for case in CASES])
 
-    def problems(names: str | None) -> "list[Problem]":
-        text = names or (NETWORKS if every else "none")
-        chosen = _chosen("steps or --inference", text, MODELS)
+    def problems(option: str) -> "list[Problem]":
+        text = getattr(options, option) or (NETWORKS if every else "none")
+        chosen = _chosen(option, text, MODELS)
         return [problem(name, batch_size=options.batch_size, image_size=options.image_size) for name in chosen]
 
-    return Plan(
+    made = Plan(
         cases=[case for case in CASES if case.op in operations],
-        training=problems(options.steps),
-        inference=problems(options.inference),
+        training=problems("steps"),
+        inference=problems("inference"),
         precisions=tuple(_chosen("precision", options.precision, available())),
         peers=tuple(_chosen("peers", options.peers, PACKAGES)),
         repeats=options.repeats,
     )
+    if not made.contests():
+        raise ValueError("nothing to measure; name some --ops, --steps or --inference, or leave all three out.")
+    return made
 
 
 def _chosen(option: str, text: str, known: Iterable[T]) -> list[T]:
