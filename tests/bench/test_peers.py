@@ -1,5 +1,7 @@
 """Other frameworks' networks, built from ours: they compute the same, or are refused."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -63,9 +65,10 @@ def problem(name):
     return Problem(name, NETWORKS[name], (12, 3), 8)
 
 
-def rows(contest):
-    """Without timing anything to speak of."""
-    return {row.by: row for row in contest.hold(1, {})}
+def rows(contest, names):
+    """Of these peers and ours, without timing anything to speak of."""
+    entrants = tuple(e for e in contest.entrants if e.by in ("jaxcnn", *names))
+    return {row.by: row for row in dataclasses.replace(contest, entrants=entrants).hold(1, {})}
 
 
 def packages():
@@ -75,7 +78,7 @@ def packages():
 @needs_peers
 @pytest.mark.parametrize("name", NETWORKS)
 def test_training_takes_the_same_losses(name):
-    found = rows(training(problem(name), ["float32"], packages()))
+    found = rows(training(problem(name), ["float32"], packages()), PEERS)
     for peer in PEERS:
         assert not found[peer].refused, peer
         assert found[peer].difference < 1e-4, peer
@@ -88,8 +91,20 @@ def test_answers_are_the_same_with_running_statistics_of_any_kind(name):
     task = problem(name)
     rng = np.random.default_rng(0)
     vars(task)["weights"] = jax.tree.map(lambda a: a + rng.uniform(0.1, 0.5, a.shape), task.weights)
-    found = rows(inference(task, 2, ["float32"], packages()))
+    found = rows(inference(task, 2, ["float32"], packages()), PEERS)
     for peer in PEERS:
         assert not found[peer].refused, peer
         assert found[peer].difference < 1e-4, peer
         assert set(found[peer].timings) == {"answer"}
+
+
+@pytest.mark.skipif("PyTorch" not in PEERS, reason="PyTorch is not installed")
+def test_compiled_pytorch_computes_the_same_and_is_compiled_however_many_came_before():
+    import torch
+
+    graphs, before = torch._dynamo.utils.counters["stats"], torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    for width in range(10):  # PyTorch's own limit is 8
+        layer = chain(conv=Conv(1 + width, 1), pool=GlobalMaxPool(), head=Dense(2))
+        contest = inference(Problem("net", layer, (4, 1), 1), 1 + width % 2, ["float32"], ["torch"])
+        assert not rows(contest, ["PyTorch compiled"])["PyTorch compiled"].refused
+    assert graphs["unique_graphs"] - before == 10

@@ -69,7 +69,7 @@ class Network:
         """Each call makes one step on this batch and returns the loss before it."""
         model = self._module().train()
         optimizer = torch.optim.SGD(model.parameters(), sgd.learning_rate, sgd.momentum)
-        forward = torch.compile(model) if self.compiled else model
+        forward = self._ready(model)
         x, labels = channels_last(images), torch.from_numpy(np.array(labels, np.int64)).to(device())
 
         def call() -> Any:
@@ -85,7 +85,7 @@ class Network:
     def answering(self, images: Any) -> Run:
         """Each call returns the logits of this batch, when they are there."""
         model = self._module().eval()
-        forward = torch.compile(model) if self.compiled else model
+        forward = self._ready(model)
         x = channels_last(images)
 
         def call() -> Any:
@@ -98,6 +98,18 @@ class Network:
 
     def _module(self) -> Any:
         return module(self.tree).to(device(), memory_format=torch.channels_last)
+
+    def _ready(self, model: Any) -> Any:
+        """The model itself, or compiled.
+
+        PyTorch takes what it compiles after the eighth network of a process for a mistake and runs it eagerly, and
+        after the second compiles for sizes that may change, which is slower: neither is meant here.
+        """
+        if not self.compiled:
+            return model
+        torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1000
+        torch._dynamo.config.fail_on_recompile_limit_hit = True
+        return torch.compile(model, dynamic=False)
 
     def _autocast(self) -> Any:
         return torch.autocast(device(), torch.bfloat16, enabled=self.precision == "bfloat16")
