@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import check, doctor, eval, summary, train, verify
+from jaxcnn.cli import bench, check, doctor, eval, summary, train, verify
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
 COMMANDS = (
@@ -18,6 +18,7 @@ COMMANDS = (
     | Annotated[summary.SummaryOptions, tyro.conf.subcommand("summary")]
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
     | Annotated[verify.VerifyOptions, tyro.conf.subcommand("verify")]
+    | Annotated[bench.BenchOptions, tyro.conf.subcommand("bench")]
     | Annotated[doctor.DoctorOptions, tyro.conf.subcommand("doctor")]
 )
 RUN: dict[type, Callable[[Any], int]] = {
@@ -26,6 +27,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     summary.SummaryOptions: summary.run,
     check.CheckOptions: check.run,
     verify.VerifyOptions: verify.run,
+    bench.BenchOptions: bench.run,
     doctor.DoctorOptions: doctor.run,
 }
 

@@ -1,0 +1,82 @@
+"""On what, with what, when and how a benchmark ran: what its numbers mean nothing without."""
+
+import os
+import platform
+import shlex
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from jaxcnn.kernels import library
+
+PACKAGES = ("jaxcnn", "jax", "jaxlib", "flax", "equinox", "keras", "torch")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Attributes:
+    device: the processor's or the GPU's own name for itself.
+    cores: how many of the processor's cores this process may use.
+    load: other processes that wanted a core, on average over the minute before the run; None where unknown.
+    versions: of Python and the packages that took part.
+    """
+
+    device: str
+    processor: str
+    cores: int
+    load: float | None
+    versions: dict[str, str]
+    date: str
+    command: str
+
+    @property
+    def busy(self) -> bool:
+        """Whether other processes took part of the machine, so that the times say little."""
+        return self.load is not None and self.load > 0.2 * self.cores
+
+
+def machine() -> Machine:
+    """This machine, now."""
+    import jax
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processor = _processor()
+    on_cpu = jax.default_backend() == "cpu"
+    return Machine(
+        device=processor if on_cpu else jax.devices()[0].device_kind,
+        processor=processor,
+        cores=cores,
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        versions=_versions(),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=shlex.join([_program(), *sys.argv[1:]]),
+    )
+
+
+def _program() -> str:
+    """`jaxcnn`, whether it was run by that name or by `python -m jaxcnn`."""
+    path = Path(sys.argv[0])
+    return path.parent.name if path.name == "__main__.py" else path.name
+
+
+def _processor() -> str:
+    """The model's name, which only Linux's /proc tells in full."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    found = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    onednn = library.find()
+    return found | ({"oneDNN": onednn.version} if isinstance(onednn, library.Library) else {})

@@ -1,0 +1,112 @@
+"""How long programs take: run in turn, in one process, so that a busy moment of the machine hits all of them alike."""
+
+import gc
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SAMPLE = 0.02  # seconds that a sample lasts at least: shorter programs are called several times in one
+COOL = 0.1  # seconds from which a program needs no lead-in: caches fill and others' threads stop spinning in less
+PATIENCE = 10.0  # seconds of samples after which `FEWEST` of them will do
+FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Run:
+    """A program to time: `call` starts it, `wait` returns when what it returned is there, all `within` a context.
+
+    Calls of one sample follow each other without waiting, as the steps of a training loop do. Where each result is
+    to be waited for, `call` waits.
+    """
+
+    call: Callable[[], Any]
+    wait: Callable[[Any], object]
+    within: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds that a call took: the median and the quartiles of the samples.
+
+    Attributes:
+      compile: seconds of the first call, less the median.
+      cores: processor time over wall time in the samples; how many cores were busy.
+    """
+
+    median: float
+    low: float
+    high: float
+    samples: int
+    compile: float
+    cores: float
+
+
+def first(run: Run) -> tuple[float, Any]:
+    """Call for the first time, which compiles: (seconds, the result)."""
+    with run.within():
+        started = time.perf_counter()
+        result = run.call()
+        run.wait(result)
+        return time.perf_counter() - started, result
+
+
+def interleaved(
+    runs: Sequence[Run], firsts: Sequence[float], repeats: int, tick: Callable[[], object] = lambda: None
+) -> list[Timing]:
+    """Take `repeats` samples of each run, one of each in turn; `firsts` are the seconds that their first calls took.
+
+    A sample is as many calls as last `SAMPLE` seconds. Before it comes a call that is not counted, unless the program
+    is a long one: it brings the program's data back into the caches, and gives other libraries' threads, which spin
+    for a while after their work, time to sleep. A program that has taken `PATIENCE` seconds gets `FEWEST` samples.
+    `tick` is called after each sample, taken or left out.
+    """
+    calls = [max(1, math.ceil(SAMPLE / first(run)[0])) for run in runs]
+    samples: list[list[tuple[float, float]]] = [[] for _ in runs]
+    for _ in range(repeats):
+        for run, n, taken in zip(runs, calls, samples, strict=True):
+            if len(taken) < FEWEST or n * sum(wall for wall, _ in taken) < PATIENCE:
+                taken.append(_sample(run, n, lead_in=not taken or n * taken[-1][0] < COOL))
+            tick()
+    return [_timing(np.array(taken), seconds) for taken, seconds in zip(samples, firsts, strict=True)]
+
+
+def _sample(run: Run, calls: int, *, lead_in: bool) -> tuple[float, float]:
+    """(wall seconds, processor seconds) of a call, averaged over `calls` of them."""
+    with run.within(), _no_collection():
+        if lead_in:
+            run.wait(run.call())
+        wall, processor = time.perf_counter(), time.process_time()
+        for _ in range(calls):
+            result = run.call()
+        run.wait(result)
+        return (time.perf_counter() - wall) / calls, (time.process_time() - processor) / calls
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's garbage collector, whose pauses belong to no program in particular."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _timing(samples: "np.ndarray[Any, Any]", first: float) -> Timing:
+    wall, processor = samples.T
+    low, median, high = (float(q) for q in np.quantile(wall, [0.25, 0.5, 0.75]))
+    return Timing(
+        median=median,
+        low=low,
+        high=high,
+        samples=len(wall),
+        compile=max(first - median, 0.0),
+        cores=float(processor.sum() / wall.sum()),
+    )

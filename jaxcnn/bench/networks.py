@@ -1,0 +1,171 @@
+"""Contests of whole networks: a training step, and inference on one image or many."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn import models, ops
+from jaxcnn.bench.contest import Contest, Entrant, Prepared, Results
+from jaxcnn.bench.measure import Run
+from jaxcnn.bench.peers import PEERS, Peer
+from jaxcnn.bench.peers.network import Node, Sgd, node
+from jaxcnn.bench.precision import Precision, in_precision, within
+from jaxcnn.bench.ways import Context, together, ways
+from jaxcnn.layers import Layer, summary
+from jaxcnn.train.state import TrainState
+from jaxcnn.train.step import make_train_step
+
+LENET_SIZE, IMAGENET_SIZE, CIFAR_SIZE = (28, 1), (224, 3), (32, 3)
+COMPARED_STEPS = 3
+INFERENCE = (1, 64)  # images: for latency, for throughput
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A network, its weights, and a batch for it: normal pixels, labels at random.
+
+    `image` is (pixels a side, channels).
+    """
+
+    name: str
+    network: Layer
+    image: tuple[int, int]
+    batch_size: int
+
+    @cached_property
+    def weights(self) -> tuple[Any, Any]:
+        """(params, state), the same for everybody."""
+        return self.network.init(jax.random.key(0), self._described(1))
+
+    def images(self, n: int) -> "np.ndarray[Any, Any]":
+        """A batch of n."""
+        size, channels = self.image
+        return np.random.default_rng(0).standard_normal((n, size, size, channels), np.float32)
+
+    @property
+    def labels(self) -> "np.ndarray[Any, Any]":
+        """For a batch of `batch_size`."""
+        classes = jax.eval_shape(partial(self.network.apply, *self.weights), self._described(1))[0].shape[-1]
+        return np.random.default_rng(1).integers(0, classes, self.batch_size, dtype=np.int32)
+
+    def tree(self, n: int) -> Node:
+        """The network as other frameworks' are built from, for batches of n."""
+        return node(self.network, *self.weights, self._described(n))
+
+    def work(self, n: int, *, train: bool) -> float:
+        """Floating-point operations on n images, a multiply-add being two, of convolutions and dense layers.
+
+        Training does each layer's work three times, forward, for dx and for dkernel; nobody needs the images' dx.
+        """
+        size, channels = self.image
+        layers = [row.multiply_adds for row in summary(self.network, (size, size, channels)).rows]
+        first = next((m for m in layers if m), 0)
+        return 2.0 * n * (3 * sum(layers) - first if train else sum(layers))
+
+    def _described(self, n: int) -> jax.ShapeDtypeStruct:
+        size, channels = self.image
+        return jax.ShapeDtypeStruct((n, size, size, channels), jnp.float32)
+
+
+def problem(name: str, *, batch_size: int | None = None, image_size: int | None = None) -> Problem:
+    """The network of this name in `jaxcnn.models`, by default on images of the size that it was made for."""
+    network = models.create(name)
+    imagenet = name.startswith(("vgg", "resnet")) and name not in ("resnet20", "resnet32", "resnet44", "resnet56")
+    size, channels = LENET_SIZE if name == "lenet5" else IMAGENET_SIZE if imagenet else CIFAR_SIZE
+    return Problem(name, network, (image_size or size, channels), batch_size or (16 if imagenet else 128))
+
+
+def training(task: Problem, precisions: Sequence[Precision], peers: Sequence[str]) -> Contest:
+    """One training step: forward, backward, and SGD with momentum."""
+    size, channels = task.image
+    return Contest(
+        "training step",
+        f"{task.name}, {task.batch_size}×{size}×{size}×{channels}",
+        _entrants(precisions, peers, partial(_our_training, task), partial(_peers_training, task)),
+        lambda precision: {"step": task.work(task.batch_size, train=True)},
+    )
+
+
+def inference(task: Problem, n: int, precisions: Sequence[Precision], peers: Sequence[str]) -> Contest:
+    """The logits of n images, from the images to when they are there."""
+    size, channels = task.image
+    return Contest(
+        "inference",
+        f"{task.name}, {n}×{size}×{size}×{channels}",
+        _entrants(precisions, peers, partial(_our_inference, task, n), partial(_peers_inference, task, n)),
+        lambda precision: {"answer": task.work(n, train=False)},
+    )
+
+
+def _entrants(
+    precisions: Sequence[Precision],
+    peers: Sequence[str],
+    ours: Callable[[Precision, Context], Prepared],
+    theirs: Callable[[Peer, Precision], Prepared],
+) -> tuple[Entrant, ...]:
+    """We, in each of our ways, then the others; float32 is first, and the measure of the rest."""
+    made = []
+    for precision in precisions:
+        made += [Entrant(by, precision, partial(ours, precision, context)) for by, context in ways().items()]
+        made += [Entrant(p.name, precision, partial(theirs, p, precision)) for p in PEERS if p.package in peers]
+    return tuple(made)
+
+
+def _our_training(task: Problem, precision: Precision, context: Context) -> Prepared:
+    """`jaxcnn.train`'s own step, which others' frameworks have no equal of, on images that need no preparation."""
+    optimizer = Sgd().by_optax()
+    step = make_train_step(
+        in_precision(task.network, precision),
+        optimizer,
+        ops.softmax_cross_entropy,
+        normalise=lambda images: images,
+        augment=lambda key, images: images,
+    )
+    params, state = jax.tree.map(jnp.copy, task.weights)
+    train_state = TrainState(params, state, optimizer.init(params), jnp.int32(0), jax.random.key(0))
+    images, labels = jnp.asarray(task.images(task.batch_size)), jnp.asarray(task.labels)
+
+    def call() -> Any:
+        nonlocal train_state
+        train_state, metrics = step(train_state, images, labels)
+        return metrics.loss
+
+    run = Run(call, jax.block_until_ready, together(context, within(precision)))
+    return _with_losses(run, lambda loss: loss / task.batch_size)
+
+
+def _peers_training(task: Problem, peer: Peer, precision: Precision) -> Prepared:
+    network = peer.network(task.tree(task.batch_size), precision)
+    return _with_losses(network.training(task.images(task.batch_size), task.labels, Sgd()), lambda loss: loss)
+
+
+def _with_losses(run: Run, mean: Callable[[Any], Any]) -> Prepared:
+    """Compared are the losses of the first steps: they agree only if weights, gradients and updates do."""
+
+    def evidence(results: Results) -> list[float]:
+        with run.within():
+            return [float(mean(loss)) for loss in [results["step"], *(run.call() for _ in range(COMPARED_STEPS - 1))]]
+
+    return Prepared({"step": run}, evidence)
+
+
+def _our_inference(task: Problem, n: int, precision: Precision, context: Context) -> Prepared:
+    network, x = in_precision(task.network, precision), jnp.asarray(task.images(n))
+    answer = jax.jit(lambda params, state, x: network.apply(params, state, x)[0])
+    entered = together(context, within(precision))
+    return Prepared({"answer": Run(lambda: jax.block_until_ready(answer(*task.weights, x)), id, entered)})
+
+
+def _peers_inference(task: Problem, n: int, peer: Peer, precision: Precision) -> Prepared:
+    run = peer.network(task.tree(n), precision).answering(task.images(n))
+    return Prepared({"answer": run}, lambda results: _numbers(results["answer"]))
+
+
+def _numbers(y: Any) -> Any:
+    """PyTorch's tensors, too, as an array that NumPy takes."""
+    return y.float().cpu().numpy() if hasattr(y, "cpu") else y

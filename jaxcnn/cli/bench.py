@@ -1,0 +1,121 @@
+"""`jaxcnn bench`: how fast, against autodiff and other frameworks doing the same work."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import tyro
+
+if TYPE_CHECKING:
+    from jaxcnn.bench.networks import Problem
+    from jaxcnn.bench.plan import Plan
+
+NETWORKS = "lenet5,cifar_small,resnet20,resnet18"
+T = TypeVar("T", bound=str)
+
+
+def _names(metavar: str = "NAME,...", default: str = "all, where none of the three is given") -> Any:
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """Time operations, training steps and inference, jaxcnn's and those of other frameworks that are installed.
+
+    All run in one process in turn. Others get the same weights, batch and optimizer, and no time where their results
+    differ.
+    """
+
+    ops: Annotated[str | None, _names()] = None
+    """Operations to time, by name, such as conv,max_pool; or all, or none."""
+    steps: Annotated[str | None, _names(default=f"{NETWORKS}, where none of the three is given")] = None
+    """Networks whose training step to time, by their names in jaxcnn.models."""
+    inference: Annotated[str | None, _names(default=f"{NETWORKS}, where none of the three is given")] = None
+    """Networks to time at answering one image, and 64."""
+    precision: Annotated[str, _names(default="all: float32,bfloat16, and on a GPU tensorfloat32")] = "all"
+    """What numbers are multiplied in."""
+    peers: Annotated[str, _names(default="all")] = "all"
+    """Whom to compare with, of flax,equinox,keras,torch; or all, or none."""
+    batch_size: Annotated[int | None, _names("INT", "128; 16 for networks made for 224×224")] = None
+    """Images per training step."""
+    image_size: Annotated[int | None, _names("PIXELS", "what each network was made for")] = None
+    """Pixels a side of the networks' images."""
+    repeats: int = 7
+    """Samples of each program; long programs get fewer, but 3."""
+    json: Annotated[Path | None, _names("PATH", "none")] = None
+    """Write everything that was found to this file."""
+    picture: Annotated[Path | None, _names("PATH", "none")] = None
+    """Draw the bars into this PNG."""
+
+
+def run(options: BenchOptions) -> int:
+    """Measure, print the tables, write what was asked for; returns 0."""
+    for name, minimum in (("repeats", 1), ("batch_size", 1), ("image_size", 1)):
+        value = getattr(options, name)
+        if value is not None and value < minimum:
+            raise ValueError(f"--{name.replace('_', '-')} is {value}; expected {minimum} or more.")
+    for name, path in (("json", options.json), ("picture", options.picture)):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise ValueError(f"--{name} is {path}, but the folder {path.resolve().parent} does not exist.")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others need some of a GPU's memory, too
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    from jaxcnn.bench import show
+
+    console = Console(highlight=False)
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        going = bar.add_task("compiling", total=1.0)
+        report = plan(options).measure(lambda task, done: bar.update(going, description=task, completed=done))
+    show.show(report)
+    if options.json is not None:
+        options.json.write_text(report.to_json())
+        print(f"report {options.json}")
+    if options.picture is not None:
+        show.picture(report, options.picture)
+        print(f"picture {options.picture}")
+    return 0
+
+
+def plan(options: BenchOptions) -> "Plan":
+    """What to measure; raises ValueError for a name that is not known."""
+    from jaxcnn.bench.networks import problem
+    from jaxcnn.bench.ops import CASES
+    from jaxcnn.bench.peers import PACKAGES
+    from jaxcnn.bench.plan import Plan
+    from jaxcnn.bench.precision import available
+    from jaxcnn.models import MODELS
+
+    every = options.ops is options.steps is options.inference is None
+    operations = _chosen("ops", options.ops or ("all" if every else "none"), [case.op for case in CASES])
+
+    def problems(option: str) -> "list[Problem]":
+        text = getattr(options, option) or (NETWORKS if every else "none")
+        chosen = _chosen(option, text, MODELS)
+        return [problem(name, batch_size=options.batch_size, image_size=options.image_size) for name in chosen]
+
+    made = Plan(
+        cases=[case for case in CASES if case.op in operations],
+        training=problems("steps"),
+        inference=problems("inference"),
+        precisions=tuple(_chosen("precision", options.precision, available())),
+        peers=tuple(_chosen("peers", options.peers, PACKAGES)),
+        repeats=options.repeats,
+    )
+    if not made.contests():
+        raise ValueError("nothing to measure; name some --ops, --steps or --inference, or leave all three out.")
+    return made
+
+
+def _chosen(option: str, text: str, known: Iterable[T]) -> list[T]:
+    """Those that are named, in the order in which they are known; ValueError for a name that is not."""
+    known = list(dict.fromkeys(known))
+    named = {"all": known, "none": []}.get(text, text.split(","))
+    unknown = [name for name in named if name not in known]
+    if unknown:
+        raise ValueError(f"--{option} has {', '.join(unknown)}; expected some of {','.join(known)}, or all, or none.")
+    return [name for name in known if name in named]

@@ -1,0 +1,93 @@
+"""How runs are timed: in turn, the first call apart, all in their contexts."""
+
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from jaxcnn.bench import measure
+from jaxcnn.bench.measure import Run, first, interleaved
+
+
+class Program:
+    """A program that notes its calls, and lasts as long as it is told."""
+
+    def __init__(self, log, name, seconds=0.0, slow_start=0.0):
+        self.log, self.name, self.seconds, self.slow_start = log, name, seconds, slow_start
+
+    def __call__(self):
+        self.log.append(self.name)
+        time.sleep(self.seconds + self.slow_start)
+        self.slow_start = 0.0
+        return self.name
+
+    def run(self, **options):
+        return Run(self, lambda result: self.log.append(f"waited for {result}"), **options)
+
+
+@pytest.fixture
+def single(monkeypatch):
+    """A sample is one call, with no lead-in."""
+    monkeypatch.setattr(measure, "SAMPLE", 1e-9)
+    monkeypatch.setattr(measure, "COOL", 0.0)
+
+
+def test_samples_are_taken_in_turn_and_each_is_waited_for(single):
+    log = []
+    runs = [Program(log, name).run() for name in "ab"]
+    timings = interleaved(runs, [0.0, 0.0], 3)
+    calls = [entry for entry in log if not entry.startswith("waited")]
+    assert calls == ["a", "b", *("a", "a", "b", "b"), *("a", "b") * 2], "once to see how long; the first is led in"
+    assert log.count("waited for a") == log.count("a")
+    assert [t.samples for t in timings] == [3, 3]
+
+
+def test_a_short_program_is_called_many_times_in_a_sample_and_waited_for_once():
+    log = []
+    (timing,) = interleaved([Program(log, "a", 0.002).run()], [0.0], 1)
+    assert 5 <= log.count("a") - 2 <= 10
+    assert log.count("waited for a") == 3
+    assert 0.002 <= timing.median < 0.01
+
+
+def test_compiling_is_not_part_of_the_time():
+    run = Program([], "a", 0.001, slow_start=0.2).run()
+    seconds, result = first(run)
+    (timing,) = interleaved([run], [seconds], 3)
+    assert result == "a"
+    assert seconds > 0.2 > timing.high
+    assert timing.compile == pytest.approx(seconds - timing.median)
+    assert timing.low <= timing.median <= timing.high
+
+
+def test_a_sleeping_program_keeps_no_core_busy():
+    (timing,) = interleaved([Program([], "a", 0.03).run()], [0.0], 2)
+    assert timing.cores < 0.5
+
+
+def test_a_long_program_gets_fewer_samples_but_the_others_all(single, monkeypatch):
+    monkeypatch.setattr(measure, "PATIENCE", 0.02)
+    ticks = []
+    runs = [Program([], "a", 0.03).run(), Program([], "b").run()]
+    timings = interleaved(runs, [0.0, 0.0], 5, lambda: ticks.append(1))
+    assert [t.samples for t in timings] == [measure.FEWEST, 5]
+    assert len(ticks) == 10
+
+
+def test_every_call_is_within_its_context():
+    log, inside = [], []
+
+    @contextmanager
+    def within():
+        inside.append(True)
+        yield
+        inside.pop()
+
+    def call():
+        log.append(bool(inside))
+
+    run = Run(call, lambda _: None, within)
+    first(run)
+    interleaved([run], [0.0], 2)
+    assert all(log) and len(log) > 4
+    assert not inside

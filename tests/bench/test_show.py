@@ -1,0 +1,133 @@
+"""What a report says: header, tables, JSON and picture."""
+
+import json
+
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from jaxcnn.bench import show
+from jaxcnn.bench.machine import Machine, machine
+from jaxcnn.bench.measure import Timing
+from jaxcnn.bench.ops import Case
+from jaxcnn.bench.plan import Plan
+from jaxcnn.bench.result import Report, Row
+
+HERE = Machine("A CPU", "A CPU", 2, 0.1, {"Python": "3.11", "jax": "0.10"}, "2026-01-01", "jaxcnn bench --ops all")
+
+
+def timing(ms):
+    return Timing(1e-3 * ms, 0.9e-3 * ms, 1.1e-3 * ms, 7, 1.5, 1.9)
+
+
+def row(by, *ms, precision="float32", section="operation", task="a task", **more):
+    parts = dict(zip(("forward", "dx", "dkernel"), map(timing, ms), strict=False))
+    return Row(section, task, by, precision, parts, dict.fromkeys(parts, 1e9), **more)
+
+
+@pytest.fixture
+def report():
+    rows = (
+        row("jaxcnn", 10, 20, 30, difference=0.0, share=0.5),
+        row("other", 20, 40, 60, difference=1e-6),
+        row("jaxcnn", 5, 5, 5, precision="bfloat16", difference=2e-3),
+        row("Equinox", refused="Untranslatable: [a] layer"),
+        row("jaxcnn", 1234.5, section="training step", task="net"),
+        row("alone", 0.0123, section="training step", task="other net"),
+    )
+    return Report(HERE, {"float32": 3e11, "memory": 2e10}, rows, {"torch": "pip install torch"})
+
+
+def printed(report):
+    console = Console(width=200)
+    with console.capture() as captured:
+        for section, rows in show.sections(report):
+            console.print(show.table(report, section, rows))
+    return captured.get()
+
+
+def test_the_header_says_where_when_and_how(report):
+    assert show.header(report).splitlines() == [
+        "A CPU, 2 cores",
+        "Python 3.11, jax 0.10",
+        "2026-01-01  jaxcnn bench --ops all",
+        "peaks measured here: float32 300 GFLOP/s, memory 20 GB/s",
+        "not compared with torch; to have it: pip install torch",
+    ]
+
+
+def test_a_gpu_and_a_busy_machine_are_named(report):
+    busy = Machine("A GPU", "A CPU", 2, 3.0, {}, "", "")
+    text = show.header(Report(busy, {}, (), {}))
+    assert "A GPU, 2 cores of A CPU" in text
+    assert "OTHER PROGRAMS RAN: 3.0" in text
+    assert "OTHER" not in show.header(report)
+
+
+def test_a_line_of_the_table(report):
+    lines = {
+        line.split(",")[0].strip(): " ".join(line.split()) for line in printed(report).splitlines() if "other," in line
+    }
+    assert lines["other"] == "other, float32 20 ± 10% 40 ± 10% 60 ± 10% 2.00 25 GFLOP/s 1.9 4.5 1e-06"
+    text = printed(report)
+    assert "1,234 ± 10%" in text and "0.0123 ± 10%" in text
+    assert "Equinox" not in text, "it has no times"
+
+
+def test_ratios_are_to_ours_of_the_same_task_and_precision(report):
+    assert [report.ratio(r) for r in report.rows] == [1.0, pytest.approx(2.0), 1.0, None, 1.0, None]
+
+
+def test_why_someone_has_no_time_is_said_even_with_markup_in_it(report, capsys):
+    show.show(report)
+    assert "no time for Equinox, float32 in a task: Untranslatable: [a] layer" in capsys.readouterr().out
+
+
+def test_json_holds_everything(report):
+    found = json.loads(report.to_json())
+    assert found["machine"]["command"] == "jaxcnn bench --ops all"
+    assert found["peaks"] == {"float32": 3e11, "memory": 2e10}
+    assert found["missing"] == {"torch": "pip install torch"}
+    first, *_ = found["rows"]
+    assert (first["by"], first["ratio"], first["share"]) == ("jaxcnn", 1.0, 0.5)
+    assert first["seconds"] == pytest.approx(0.06)
+    assert first["rate"] == pytest.approx(3e9 / 0.06)
+    assert first["timings"]["dx"]["median"] == pytest.approx(0.02)
+    assert found["rows"][3]["refused"] == "Untranslatable: [a] layer"
+
+
+def test_the_picture_has_a_panel_for_each_task(report, tmp_path):
+    show.picture(report, tmp_path / "one.png")
+    many = Report(HERE, {}, tuple(row(by, 1, task=f"task {i}") for i in range(30) for by in "abcde"), {})
+    show.picture(many, tmp_path / "many.png")
+    one, more = (Image.open(tmp_path / name).size for name in ("one.png", "many.png"))
+    assert more[0] > one[0] and more[1] > one[1], "more panels, in more columns"
+
+
+def test_a_picture_of_nothing_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="nothing can be drawn"):
+        show.picture(Report(HERE, {}, (row("a", refused="why"),), {}), tmp_path / "p.png")
+
+
+def test_this_machine():
+    here = machine()
+    assert here.cores >= 1 and here.processor
+    assert {"Python", "jax"} <= set(here.versions)
+
+
+def test_a_plan_is_measured_and_its_progress_told():
+    told = []
+    case = Case("relu", "relu", ((4, 4),))
+    report = Plan(cases=[case], peers=(), repeats=1, peak_size=32).measure(lambda task, done: told.append((task, done)))
+    assert [r.by for r in report.rows] == ["jaxcnn", "jax.grad of the same"]
+    assert set(report.peaks) == {"float32", "memory"}
+    assert report.rows[0].share == pytest.approx(report.rows[0].rate / report.peaks["memory"])
+    assert told[0] == ("this machine's peak", 0.0)
+    assert told[-1] == ("relu", pytest.approx(1.0))
+
+
+def test_a_peer_that_is_not_installed_is_named_with_its_command(monkeypatch):
+    monkeypatch.setattr("jaxcnn.bench.plan.installed", lambda package: False)
+    report = Plan(repeats=1, peak_size=8).measure()
+    assert report.missing["flax"] == 'pip install "jaxcnn[peers]"'
+    assert report.missing["torch"].startswith("pip install torch")
