@@ -16,7 +16,10 @@ TYPICAL = {
         [(2, 7, 6, 4), (3, 2, 2, 4), (4,)],
         {"stride": (2, 1), "padding": ((1, 2), (1, 0)), "dilation": (1, 2), "groups": 2},
     ),
-    "max_pool": ([(2, 6, 5, 3)], {"size": (3, 2), "stride": (2, 1), "padding": ((1, 0), (0, 0))}),
+    "max_pool": (
+        [(2, 6, 5, 3)],
+        {"size": (3, 2), "stride": (2, 1), "padding": ((1, 0), (0, 0)), "dilation": (1, 1)},
+    ),
     "batch_norm": ([(3, 4, 2), (2,), (2,)], {"epsilon": 0.1}),
     "softmax_cross_entropy": (
         [(4, 3), np.array([[0.5, 0.2, 0.1]] * 4), (3,)],

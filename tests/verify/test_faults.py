@@ -1,4 +1,4 @@
-"""Every planted fault is a fault: on some input of its rule's space it gives another gradient than the right one."""
+"""The catalogue of planted faults. That each is found, and so is a fault, is what test_kill.py shows."""
 
 import jax
 import jax.numpy as jnp
@@ -6,58 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.ops.rule import RULES
-from jaxcnn.verify.cover import cover
 from jaxcnn.verify.faults import FAULTS, of_rule
-from jaxcnn.verify.faults.fault import differentiable, right
-from jaxcnn.verify.spaces import SPACES, worked_out
-from tests.verify.test_spaces import draws
-
-
-def on_a_lattice(array, rng):
-    """Values from a few, so that ties and zeros abound; positive where the array was."""
-    if not differentiable(array):
-        return array
-    values = rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0], array.shape)
-    return jnp.asarray(np.abs(values) + 0.25 if (np.asarray(array) >= 0).all() else values)
-
-
-def inputs(rule, count=16):
-    """(arrays, dy, options) for draws that cover much of the rule's space, and with ties and zeros in their shapes."""
-    for seed, draw in enumerate(cover(draws(rule, 200), count)):
-        arrays, options = worked_out(rule, draw)
-        rng = np.random.default_rng(seed)
-        for given in (arrays, tuple(on_a_lattice(a, rng) for a in arrays)):
-            y = RULES[rule].plain(*given, **options)
-            yield given, jax.tree.map(lambda y, rng=rng: jnp.asarray(rng.standard_normal(y.shape)), y), options
-
-
-def differ(got, expected):
-    """Whether two tuples of cotangents differ: in number, None, shape, dtype, or by more than 1e-7 of the largest."""
-    if len(got) != len(expected):
-        return True
-    for g, e in zip(got, expected, strict=True):
-        if (g is None) != (e is None):
-            return True
-        if g is None:
-            continue
-        if (g.shape, g.dtype) != (e.shape, e.dtype):
-            return True
-        if not np.max(np.abs(g - e), initial=0) <= 1e-7 * np.max(np.abs(e), initial=0):
-            return True
-    return False
-
-
-@pytest.mark.parametrize("rule", sorted(SPACES))
-def test_every_fault_differs_from_the_right_backward(rule, x64):
-    """The others, which are listed as equivalent, don't on any of them."""
-    undiscovered = of_rule(rule)
-    assert undiscovered
-    for arrays, dy, options in inputs(rule):
-        expected = right(rule, arrays, dy, **options)
-        undiscovered = [f for f in undiscovered if not differ(f.backward(arrays, dy, **options), expected)]
-        if not undiscovered:
-            break
-    assert {f.name for f in undiscovered} == {f.name for f in of_rule(rule) if f.equivalent}
 
 
 def test_there_are_80_faults_or_more_and_each_has_a_name_of_its_own():
@@ -112,7 +61,7 @@ def test_faults_of_max_pooling_by_hand(name, x, expected, x64):
     """Windows of 2 in steps of 1, dy = 1 3 2."""
     (fault,) = (f for f in of_rule("max_pool") if f.name == name)
     x, dy = jnp.array(x).reshape(1, 4, 1), jnp.array([1.0, 3, 2]).reshape(1, 3, 1)
-    options = {"size": (2,), "stride": (1,), "padding": ((0, 0),)}
+    options = {"size": (2,), "stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
     y, kept = fault.forward(x, **options)
     assert y.shape == dy.shape
     (dx,) = fault.backward(kept, dy, **options)
