@@ -28,10 +28,9 @@ Panel = tuple[str, list[Row]]  # a title, and the rows that become bars
 def header(report: Report) -> str:
     """Where and when: without it the numbers mean nothing."""
     machine = report.machine
+    gpu = "" if machine.device == machine.processor else f"{machine.device}, beside "
     lines = [
-        f"{machine.device}, {machine.cores} cores of {machine.processor}"
-        if machine.device != machine.processor
-        else f"{machine.processor}, {machine.cores} cores",
+        f"{gpu}{machine.processor}, {machine.cores} cores {' '.join(machine.instructions)}".rstrip(),
         ", ".join(f"{name} {version}" for name, version in machine.versions.items()),
         f"{machine.date}  {machine.command}",
         "peaks measured here: " + ", ".join(_peak(name, value) for name, value in report.peaks.items()),
@@ -141,7 +140,7 @@ def _columns(panels: list[Panel]) -> list[list[Panel]]:
 
 
 def _bars(axes: "Axes", title: str, rows: list[Row]) -> None:
-    longest = max(row.seconds or 0.0 for row in rows)
+    longest = max(1e3 * (row.seconds or 0.0) + _spread(row)[1][0] for row in rows)
     for place, row in enumerate(rows):
         milliseconds, error = 1e3 * (row.seconds or 0.0), _spread(row)
         color = style.FIRST if row.by == OURS else style.SECOND if row.by.startswith("PyTorch") else OTHERS
@@ -152,7 +151,7 @@ def _bars(axes: "Axes", title: str, rows: list[Row]) -> None:
     axes.set_title(title, loc="left", fontsize=9, color=style.INK)
     axes.set_yticks(range(len(rows)), [_name(row) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)  # the first row on top
-    axes.set_xlim(0, 1.15e3 * longest)
+    axes.set_xlim(0, 1.12 * longest)
     axes.tick_params(axis="y", labelcolor=style.INK, length=0)
 
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from jaxcnn.bench.networks import Problem
     from jaxcnn.bench.plan import Plan
 
-NETWORKS = "lenet5,cifar_small,resnet20,resnet18"
+NETWORKS = ("lenet5", "cifar_small", "resnet20", "resnet18")  # what all means
+QUICK = "lenet5,cifar_small"  # what a run of a few minutes can do
 T = TypeVar("T", bound=str)
 
 
@@ -30,9 +31,10 @@ class BenchOptions:
 
     ops: Annotated[str | None, _names()] = None
     """Operations to time, by name, such as conv,max_pool; or all, or none."""
-    steps: Annotated[str | None, _names(default=f"{NETWORKS}, where none of the three is given")] = None
-    """Networks whose training step to time, by their names in jaxcnn.models."""
-    inference: Annotated[str | None, _names(default=f"{NETWORKS}, where none of the three is given")] = None
+    steps: Annotated[str | None, _names(default=f"{QUICK}, where none of the three is given")] = None
+    """Networks whose training step to time, by their names in jaxcnn.models; all is lenet5,cifar_small,resnet20,
+    resnet18."""
+    inference: Annotated[str | None, _names(default=f"{QUICK}, where none of the three is given")] = None
     """Networks to time at answering one image, and 64."""
     precision: Annotated[str, _names(default="all: float32,bfloat16, and on a GPU tensorfloat32")] = "all"
     """What numbers are multiplied in."""
@@ -94,8 +96,8 @@ def plan(options: BenchOptions) -> "Plan":
     operations = _chosen("ops", options.ops or ("all" if every else "none"), [case.op for case in CASES])
 
     def problems(option: str) -> "list[Problem]":
-        text = getattr(options, option) or (NETWORKS if every else "none")
-        chosen = _chosen(option, text, MODELS)
+        text = getattr(options, option) or (QUICK if every else "none")
+        chosen = _chosen(option, ",".join(NETWORKS) if text == "all" else text, MODELS)
         return [problem(name, batch_size=options.batch_size, image_size=options.image_size) for name in chosen]
 
     made = Plan(

@@ -13,7 +13,16 @@ from jaxcnn.bench.ops import Case
 from jaxcnn.bench.plan import Plan
 from jaxcnn.bench.result import Report, Row
 
-HERE = Machine("A CPU", "A CPU", 2, 0.1, {"Python": "3.11", "jax": "0.10"}, "2026-01-01", "jaxcnn bench --ops all")
+HERE = Machine(
+    "A CPU",
+    "A CPU",
+    ("avx2", "amx_bf16"),
+    2,
+    0.1,
+    {"Python": "3.11", "jax": "0.10"},
+    "2026-01-01",
+    "jaxcnn bench --ops all",
+)
 
 
 def timing(ms):
@@ -48,7 +57,7 @@ def printed(report):
 
 def test_the_header_says_where_when_and_how(report):
     assert show.header(report).splitlines() == [
-        "A CPU, 2 cores",
+        "A CPU, 2 cores avx2 amx_bf16",
         "Python 3.11, jax 0.10",
         "2026-01-01  jaxcnn bench --ops all",
         "peaks measured here: float32 300 GFLOP/s, memory 20 GB/s",
@@ -57,9 +66,9 @@ def test_the_header_says_where_when_and_how(report):
 
 
 def test_a_gpu_and_a_busy_machine_are_named(report):
-    busy = Machine("A GPU", "A CPU", 2, 3.0, {}, "", "")
+    busy = Machine("A GPU", "A CPU", (), 2, 3.0, {}, "", "")
     text = show.header(Report(busy, {}, (), {}))
-    assert "A GPU, 2 cores of A CPU" in text
+    assert "A GPU, beside A CPU, 2 cores\n" in text
     assert "OTHER PROGRAMS RAN: 3.0" in text
     assert "OTHER" not in show.header(report)
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from jaxcnn.cli.bench import BenchOptions, plan
+
 
 @pytest.fixture(autouse=True)
 def small_peaks(monkeypatch):
@@ -44,3 +46,19 @@ def test_what_makes_no_sense_is_an_error(jaxcnn, arguments, message):
     code, out, err = jaxcnn("bench", *arguments)
     assert (code, out) == (2, "")
     assert err.startswith(message), err
+
+
+@pytest.mark.parametrize(
+    ("options", "operations", "training", "inference"),
+    [
+        ({}, 16, ["lenet5", "cifar_small"], ["lenet5", "cifar_small"]),
+        ({"ops": "max_pool,relu"}, 3, [], []),
+        ({"steps": "all"}, 0, ["lenet5", "cifar_small", "resnet20", "resnet18"], []),
+        ({"steps": "lenet5", "inference": "vgg11"}, 0, ["lenet5"], ["vgg11"]),
+    ],
+)
+def test_what_is_measured(options, operations, training, inference):
+    made = plan(BenchOptions(**options))
+    assert len(made.cases) == operations
+    assert [p.name for p in made.training] == training
+    assert [p.name for p in made.inference] == inference
