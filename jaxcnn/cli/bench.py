@@ -68,14 +68,21 @@ def run(options: BenchOptions) -> int:
 
     from jaxcnn.bench import show
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.width = max(console.width, show.WIDTH)  # tables in full, also on a narrow terminal
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         going = bar.add_task("compiling", total=1.0)
-        report = plan(options).measure(lambda task, done: bar.update(going, description=task, completed=done))
-    show.show(report)
+        for report in plan(options).measure(lambda task, done: bar.update(going, description=task, completed=done)):
+            if not report.rows:
+                console.print(show.header(report))
+                continue
+            title, rows = report.contests()[-1]
+            console.print(show.table(report, title, rows))
+            console.print(show.refusals(rows), end="")
+            if options.json is not None:
+                options.json.write_text(report.to_json())  # again after each, since the next may take long
     if options.json is not None:
-        options.json.write_text(report.to_json())
         print(f"report {options.json}")
     if options.picture is not None:
         show.picture(report, options.picture)
