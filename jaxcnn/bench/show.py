@@ -50,9 +50,9 @@ def table(report: Report, title: str, rows: list[Row]) -> "Table":
     return made
 
 
-def refusals(rows: list[Row]) -> str:
+def refusals(rows: list[Row]) -> list[str]:
     """A line for each row that has no time, with the reason."""
-    return "\n".join(f"no time for {_name(row)}: {row.refused}" for row in rows if row.refused)
+    return [f"no time for {_name(row)}: {row.refused}" for row in rows if row.refused]
 
 
 def _cells(report: Report, row: Row, parts: list[str]) -> list[str]:

@@ -79,7 +79,8 @@ def run(options: BenchOptions) -> int:
                 continue
             title, rows = report.contests()[-1]
             console.print(show.table(report, title, rows))
-            console.print(show.refusals(rows), end="")
+            for line in show.refusals(rows):
+                console.print(line)
             if options.json is not None:
                 options.json.write_text(report.to_json())  # again after each, since the next may take long
     if options.json is not None:

@@ -90,7 +90,7 @@ def test_ratios_are_to_ours_of_the_same_task_and_precision(report):
 def test_why_someone_has_no_time_is_said(report):
     (title, rows), *_ = report.contests()
     assert title == "operation: a task"
-    assert show.refusals(rows) == "no time for Equinox, float32: Untranslatable: [a] layer"
+    assert show.refusals(rows) == ["no time for Equinox, float32: Untranslatable: [a] layer"]
 
 
 def test_json_holds_everything(report):
