@@ -11,6 +11,8 @@ from jaxcnn.bench.measure import Run, first, interleaved
 from jaxcnn.bench.precision import AGREEMENT, Precision
 from jaxcnn.bench.result import Row, Section
 
+FEW = 5  # values that a message may quote
+
 Results = dict[str, Any]
 Tick = Callable[[float], object]
 
@@ -113,7 +115,7 @@ def _difference(arrays: "list[np.ndarray[Any, Any]]", right: "list[np.ndarray[An
 
 def _said(arrays: "list[np.ndarray[Any, Any]]", right: "list[np.ndarray[Any, Any]]") -> str:
     """The values themselves, where they are few: a training run's losses."""
-    if any(a.ndim for a in arrays):
+    if sum(a.size for a in arrays) > FEW:
         return ""
-    here, there = (" ".join(f"{float(a):.4f}" for a in side) for side in (arrays, right))
+    here, there = (" ".join(f"{v:.4f}" for a in side for v in a.ravel()) for side in (arrays, right))
     return f" ({here} where jaxcnn has {there})"

@@ -12,12 +12,14 @@ from pathlib import Path
 from jaxcnn.kernels import library
 
 PACKAGES = ("jaxcnn", "jax", "jaxlib", "flax", "equinox", "keras", "torch")
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16")
 
 
 @dataclass(frozen=True)
 class Machine:
     """Attributes:
     device: the processor's or the GPU's own name for itself.
+    instructions: of those that decide how fast a CPU multiplies, the ones that it has; empty where unknown.
     cores: how many of the processor's cores this process may use.
     load: other processes that wanted a core, on average over the minute before the run; None where unknown.
     versions: of Python and the packages that took part.
@@ -25,6 +27,7 @@ class Machine:
 
     device: str
     processor: str
+    instructions: tuple[str, ...]
     cores: int
     load: float | None
     versions: dict[str, str]
@@ -42,11 +45,13 @@ def machine() -> Machine:
     import jax
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    processor = _processor()
+    processor = _told("model name") or platform.processor() or platform.machine()
+    flags = _told("flags").split()
     on_cpu = jax.default_backend() == "cpu"
     return Machine(
         device=processor if on_cpu else jax.devices()[0].device_kind,
         processor=processor,
+        instructions=tuple(name for name in INSTRUCTIONS if name in flags),
         cores=cores,
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         versions=_versions(),
@@ -61,14 +66,13 @@ def _program() -> str:
     return path.parent.name if path.name == "__main__.py" else path.name
 
 
-def _processor() -> str:
-    """The model's name, which only Linux's /proc tells in full."""
+def _told(what: str) -> str:
+    """What Linux says of the first processor; empty elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(what)), "")
 
 
 def _versions() -> dict[str, str]:

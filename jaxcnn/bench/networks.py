@@ -147,9 +147,10 @@ def _peers_training(task: Problem, peer: Peer, precision: Precision) -> Prepared
 def _with_losses(run: Run, mean: Callable[[Any], Any]) -> Prepared:
     """Compared are the losses of the first steps: they agree only if weights, gradients and updates do."""
 
-    def evidence(results: Results) -> list[float]:
+    def evidence(results: Results) -> "np.ndarray[Any, Any]":
         with run.within():
-            return [float(mean(loss)) for loss in [results["step"], *(run.call() for _ in range(COMPARED_STEPS - 1))]]
+            losses = [results["step"], *(run.call() for _ in range(COMPARED_STEPS - 1))]
+            return np.array([float(mean(loss)) for loss in losses])
 
     return Prepared({"step": run}, evidence)
 

@@ -14,7 +14,7 @@ REPEATS = 7
 
 
 def peaks(precisions: tuple[Precision, ...], size: int | None = None) -> dict[str, float]:
-    """FLOP/s of a large matrix product by precision, and bytes per second of a large copy ("memory").
+    """FLOP/s of a large matrix product by precision, and bytes per second of a copy of such a matrix ("memory").
 
     The product is made by XLA, as a 1×1 convolution by jaxcnn and, where it is installed, by PyTorch; the fastest
     counts. `size` is the matrices' side.
@@ -25,7 +25,7 @@ def peaks(precisions: tuple[Precision, ...], size: int | None = None) -> dict[st
         runs = _products(size, precision)
         timings = interleaved(runs, [first(run)[0] for run in runs], REPEATS)
         found[precision] = 2 * size**3 / min(t.median for t in timings)
-    return found | {"memory": _copy(16 * size**2)}
+    return found | {"memory": _copy(size**2)}
 
 
 def _products(size: int, precision: Precision) -> list[Run]:

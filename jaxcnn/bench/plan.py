@@ -1,7 +1,7 @@
 """What is to be measured, and measuring it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from jaxcnn.bench.contest import Contest
 from jaxcnn.bench.machine import machine
@@ -11,7 +11,7 @@ from jaxcnn.bench.ops import Case
 from jaxcnn.bench.peak import peaks
 from jaxcnn.bench.peers import PACKAGES, installed
 from jaxcnn.bench.precision import Precision
-from jaxcnn.bench.result import Report, Row
+from jaxcnn.bench.result import Report
 
 Watch = Callable[[str, float], object]  # the task that is being done, and the share of all that is done
 
@@ -45,12 +45,16 @@ class Plan:
             *(inference(problem, n, self.precisions, present) for problem in self.inference for n in INFERENCE),
         ]
 
-    def measure(self, watch: Watch = lambda task, done: None) -> Report:
-        """Hold all contests. The machine's load is that before the first."""
+    def measure(self, watch: Watch = lambda task, done: None) -> Iterator[Report]:
+        """What is found, as it is found: a report without rows, then one after each contest.
+
+        The machine's load is that before the first.
+        """
         here, contests = machine(), self.contests()
         watch("this machine's peak", 0.0)
-        best = peaks(self.precisions, self.peak_size)
-        rows: list[Row] = []
+        missing = {package: PACKAGES[package] for package in self.peers if not installed(package)}
+        report = Report(here, peaks(self.precisions, self.peak_size), (), missing)
+        yield report
         done = 0.0
         for contest in contests:
 
@@ -60,6 +64,5 @@ class Plan:
                 watch(task, done)
 
             tick(0.0)
-            rows += contest.hold(self.repeats, best, tick)
-        missing = {package: PACKAGES[package] for package in self.peers if not installed(package)}
-        return Report(here, best, tuple(rows), missing)
+            report = replace(report, rows=(*report.rows, *contest.hold(self.repeats, report.peaks, tick)))
+            yield report

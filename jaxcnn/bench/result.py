@@ -65,6 +65,13 @@ class Report:
         ours = [r.seconds for r in self.rows if (r.section, r.task, r.precision) == same and r.by == OURS]
         return row.seconds / ours[0] if row.seconds and ours and ours[0] else None
 
+    def contests(self) -> list[tuple[str, list[Row]]]:
+        """The rows of each contest, with its name."""
+        named: dict[str, list[Row]] = {}
+        for row in self.rows:
+            named.setdefault(f"{row.section}: {row.task}", []).append(row)
+        return list(named.items())
+
     def to_json(self) -> str:
         """Everything that was found; times in seconds."""
         content: dict[str, Any] = dataclasses.asdict(self)

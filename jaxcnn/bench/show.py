@@ -1,25 +1,19 @@
 """What a benchmark found, to look at: tables, and a picture."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxcnn.bench.measure import Timing
-from jaxcnn.bench.result import OURS, Report, Row, Section
+from jaxcnn.bench.result import OURS, Report, Row
 from jaxcnn.report import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.table import Table
 
-TITLES: dict[Section, str] = {
-    "operation": "operations: each pass alone, a backward pass with what its forward kept",
-    "training step": "training steps: forward, backward and the update",
-    "inference": "inference: until the logits are there",
-}
 OTHERS = "#9AA5B1"  # bars of those that are neither ours nor PyTorch's
-WIDTH = 150  # of the tables
+WIDTH = 120  # of the tables
 PAGE, TITLE = 110, 3.0  # height of a picture's column, and of a panel's title and axis, in bars
 
 Panel = tuple[str, list[Row]]  # a title, and the rows that become bars
@@ -28,10 +22,9 @@ Panel = tuple[str, list[Row]]  # a title, and the rows that become bars
 def header(report: Report) -> str:
     """Where and when: without it the numbers mean nothing."""
     machine = report.machine
+    gpu = "" if machine.device == machine.processor else f"{machine.device}, beside "
     lines = [
-        f"{machine.device}, {machine.cores} cores of {machine.processor}"
-        if machine.device != machine.processor
-        else f"{machine.processor}, {machine.cores} cores",
+        f"{gpu}{machine.processor}, {machine.cores} cores {' '.join(machine.instructions)}".rstrip(),
         ", ".join(f"{name} {version}" for name, version in machine.versions.items()),
         f"{machine.date}  {machine.command}",
         "peaks measured here: " + ", ".join(_peak(name, value) for name, value in report.peaks.items()),
@@ -42,45 +35,24 @@ def header(report: Report) -> str:
     return "\n".join(lines)
 
 
-def show(report: Report) -> None:
-    """Print the header, a table for each section, and why who has no time."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.width = max(console.width, WIDTH)  # in full, also on a narrow terminal
-    console.print(header(report), markup=False, soft_wrap=True)
-    for section, rows in sections(report):
-        console.print()
-        console.print(table(report, section, rows))
-        for row in rows:
-            if row.refused:
-                console.print(f"no time for {_name(row)} in {row.task}: {row.refused}", markup=False, soft_wrap=True)
-
-
-def sections(report: Report) -> Iterator[tuple[Section, list[Row]]]:
-    """The rows of each section that has any."""
-    for section in TITLES:
-        rows = [row for row in report.rows if row.section == section]
-        if rows:
-            yield section, rows
-
-
-def table(report: Report, section: Section, rows: list[Row]) -> "Table":
+def table(report: Report, title: str, rows: list[Row]) -> "Table":
     """A line for each row that has times; ms are medians, ± half the distance between the quartiles."""
     from rich import box
     from rich.table import Column, Table
 
     parts = list(dict.fromkeys(part for row in rows for part in row.timings))
-    made = Table(Column("", no_wrap=True), title=TITLES[section], title_justify="left", box=box.SIMPLE_HEAD)
+    made = Table(Column("", no_wrap=True), title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for heading in (*(f"{part} ms" for part in parts), "× jaxcnn", "rate", "of peak", "cores", "compile s", "off by"):
         made.add_column(heading, justify="right", no_wrap=True)
-    for task in dict.fromkeys(row.task for row in rows):
-        made.add_section()
-        made.add_row(f"[bold]{task}")
-        for row in rows:
-            if row.task == task and row.timings:
-                made.add_row(*_cells(report, row, parts), style="bold" if row.by == OURS else None)
+    for row in rows:
+        if row.timings:
+            made.add_row(*_cells(report, row, parts), style="bold" if row.by == OURS else None)
     return made
+
+
+def refusals(rows: list[Row]) -> list[str]:
+    """A line for each row that has no time, with the reason."""
+    return [f"no time for {_name(row)}: {row.refused}" for row in rows if row.refused]
 
 
 def _cells(report: Report, row: Row, parts: list[str]) -> list[str]:
@@ -88,10 +60,10 @@ def _cells(report: Report, row: Row, parts: list[str]) -> list[str]:
     seconds = sum(t.median for t in timings)
     ratio = report.ratio(row)
     return [
-        f"  {_name(row)}",
+        _name(row),
         *(_milliseconds(row.timings.get(part)) for part in parts),
         "" if ratio is None else f"{ratio:.2f}",
-        "" if row.rate is None else f"{row.rate / 1e9:,.0f} G{'FLOP' if row.unit == 'FLOP' else 'B'}/s",
+        "" if row.rate is None else f"{_figures(row.rate / 1e9)} G{'FLOP' if row.unit == 'FLOP' else 'B'}/s",
         "" if row.share is None else f"{row.share:.0%}",
         f"{sum(t.cores * t.median for t in timings) / seconds:.1f}",
         f"{sum(t.compile for t in timings):.1f}",
@@ -101,11 +73,7 @@ def _cells(report: Report, row: Row, parts: list[str]) -> list[str]:
 
 def picture(report: Report, path: Path) -> None:
     """Draw a panel for each task into the PNG `path`, a bar for each row: its time, with the quartiles."""
-    panels = [
-        (f"{section}: {task}", [row for row in rows if row.task == task and row.timings])
-        for section, rows in sections(report)
-        for task in dict.fromkeys(row.task for row in rows)
-    ]
+    panels = [(title, [row for row in rows if row.timings]) for title, rows in report.contests()]
     panels = [(title, rows) for title, rows in panels if rows]
     if not panels:
         raise ValueError("picture: no row has a time; nothing can be drawn.")
@@ -141,7 +109,7 @@ def _columns(panels: list[Panel]) -> list[list[Panel]]:
 
 
 def _bars(axes: "Axes", title: str, rows: list[Row]) -> None:
-    longest = max(row.seconds or 0.0 for row in rows)
+    longest = max(1e3 * (row.seconds or 0.0) + _spread(row)[1][0] for row in rows)
     for place, row in enumerate(rows):
         milliseconds, error = 1e3 * (row.seconds or 0.0), _spread(row)
         color = style.FIRST if row.by == OURS else style.SECOND if row.by.startswith("PyTorch") else OTHERS
@@ -152,7 +120,7 @@ def _bars(axes: "Axes", title: str, rows: list[Row]) -> None:
     axes.set_title(title, loc="left", fontsize=9, color=style.INK)
     axes.set_yticks(range(len(rows)), [_name(row) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)  # the first row on top
-    axes.set_xlim(0, 1.15e3 * longest)
+    axes.set_xlim(0, 1.12 * longest)
     axes.tick_params(axis="y", labelcolor=style.INK, length=0)
 
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from jaxcnn.bench.networks import Problem
     from jaxcnn.bench.plan import Plan
 
-NETWORKS = "lenet5,cifar_small,resnet20,resnet18"
+NETWORKS = ("lenet5", "cifar_small", "resnet20", "resnet18")  # what all means
+QUICK = "lenet5,cifar_small"  # what a run of a few minutes can do
 T = TypeVar("T", bound=str)
 
 
@@ -30,9 +31,10 @@ class BenchOptions:
 
     ops: Annotated[str | None, _names()] = None
     """Operations to time, by name, such as conv,max_pool; or all, or none."""
-    steps: Annotated[str | None, _names(default=f"{NETWORKS}, where none of the three is given")] = None
-    """Networks whose training step to time, by their names in jaxcnn.models."""
-    inference: Annotated[str | None, _names(default=f"{NETWORKS}, where none of the three is given")] = None
+    steps: Annotated[str | None, _names(default=f"{QUICK}, where none of the three is given")] = None
+    """Networks whose training step to time, by their names in jaxcnn.models; all is lenet5,cifar_small,resnet20,
+    resnet18."""
+    inference: Annotated[str | None, _names(default=f"{QUICK}, where none of the three is given")] = None
     """Networks to time at answering one image, and 64."""
     precision: Annotated[str, _names(default="all: float32,bfloat16, and on a GPU tensorfloat32")] = "all"
     """What numbers are multiplied in."""
@@ -66,14 +68,22 @@ def run(options: BenchOptions) -> int:
 
     from jaxcnn.bench import show
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.width = max(console.width, show.WIDTH)  # tables in full, also on a narrow terminal
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         going = bar.add_task("compiling", total=1.0)
-        report = plan(options).measure(lambda task, done: bar.update(going, description=task, completed=done))
-    show.show(report)
+        for report in plan(options).measure(lambda task, done: bar.update(going, description=task, completed=done)):
+            if not report.rows:
+                console.print(show.header(report))
+                continue
+            title, rows = report.contests()[-1]
+            console.print(show.table(report, title, rows))
+            for line in show.refusals(rows):
+                console.print(line)
+            if options.json is not None:
+                options.json.write_text(report.to_json())  # again after each, since the next may take long
     if options.json is not None:
-        options.json.write_text(report.to_json())
         print(f"report {options.json}")
     if options.picture is not None:
         show.picture(report, options.picture)
@@ -94,8 +104,8 @@ def plan(options: BenchOptions) -> "Plan":
     operations = _chosen("ops", options.ops or ("all" if every else "none"), [case.op for case in CASES])
 
     def problems(option: str) -> "list[Problem]":
-        text = getattr(options, option) or (NETWORKS if every else "none")
-        chosen = _chosen(option, text, MODELS)
+        text = getattr(options, option) or (QUICK if every else "none")
+        chosen = _chosen(option, ",".join(NETWORKS) if text == "all" else text, MODELS)
         return [problem(name, batch_size=options.batch_size, image_size=options.image_size) for name in chosen]
 
     made = Plan(

@@ -39,7 +39,7 @@ def test_a_row_has_times_work_and_its_share_of_the_peak_of_its_precision():
         (2.302, ""),
         (2.31, "not the same work: off by 4.3e-03, more than 1e-03 (2.3100 where jaxcnn has 2.3000)"),
         (np.nan, "not the same work: off by inf, more than 1e-03 (nan where jaxcnn has 2.3000)"),
-        (np.full(3, 2.3), "not the same work: off by inf, more than 1e-03"),
+        (np.full(6, 2.3), "not the same work: off by inf, more than 1e-03"),
         (ValueError("no such layer\nand more"), "ValueError: no such layer"),
     ],
 )

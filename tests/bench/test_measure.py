@@ -1,23 +1,33 @@
 """How runs are timed: in turn, the first call apart, all in their contexts."""
 
-import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from jaxcnn.bench import measure
 from jaxcnn.bench.measure import Run, first, interleaved
 
+NOW = 0.0
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """Time that only programs make pass, a quarter of it with a processor at work."""
+    fake = SimpleNamespace(perf_counter=lambda: NOW, process_time=lambda: NOW / 4)
+    monkeypatch.setattr(measure, "time", fake)
+
 
 class Program:
     """A program that notes its calls, and lasts as long as it is told."""
 
-    def __init__(self, log, name, seconds=0.0, slow_start=0.0):
+    def __init__(self, log, name, seconds=0.001, slow_start=0.0):
         self.log, self.name, self.seconds, self.slow_start = log, name, seconds, slow_start
 
     def __call__(self):
+        global NOW
         self.log.append(self.name)
-        time.sleep(self.seconds + self.slow_start)
+        NOW += self.seconds + self.slow_start
         self.slow_start = 0.0
         return self.name
 
@@ -45,9 +55,9 @@ def test_samples_are_taken_in_turn_and_each_is_waited_for(single):
 def test_a_short_program_is_called_many_times_in_a_sample_and_waited_for_once():
     log = []
     (timing,) = interleaved([Program(log, "a", 0.002).run()], [0.0], 1)
-    assert 5 <= log.count("a") - 2 <= 10
+    assert log.count("a") == 1 + 1 + 10, "to see how long, the lead-in, and 20 ms of calls"
     assert log.count("waited for a") == 3
-    assert 0.002 <= timing.median < 0.01
+    assert timing.median == pytest.approx(0.002)
 
 
 def test_compiling_is_not_part_of_the_time():
@@ -55,14 +65,14 @@ def test_compiling_is_not_part_of_the_time():
     seconds, result = first(run)
     (timing,) = interleaved([run], [seconds], 3)
     assert result == "a"
-    assert seconds > 0.2 > timing.high
-    assert timing.compile == pytest.approx(seconds - timing.median)
-    assert timing.low <= timing.median <= timing.high
+    assert seconds == pytest.approx(0.201)
+    assert timing.compile == pytest.approx(0.2)
+    assert [timing.low, timing.median, timing.high] == pytest.approx([0.001] * 3)
 
 
-def test_a_sleeping_program_keeps_no_core_busy():
-    (timing,) = interleaved([Program([], "a", 0.03).run()], [0.0], 2)
-    assert timing.cores < 0.5
+def test_cores_are_processor_time_over_wall_time():
+    (timing,) = interleaved([Program([], "a").run()], [0.0], 2)
+    assert timing.cores == pytest.approx(0.25)
 
 
 def test_a_long_program_gets_fewer_samples_but_the_others_all(single, monkeypatch):
@@ -83,8 +93,11 @@ def test_every_call_is_within_its_context():
         yield
         inside.pop()
 
+    program = Program([], "a")
+
     def call():
         log.append(bool(inside))
+        program()
 
     run = Run(call, lambda _: None, within)
     first(run)

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from jaxcnn.cli.bench import BenchOptions, plan
+
 
 @pytest.fixture(autouse=True)
 def small_peaks(monkeypatch):
@@ -16,9 +18,8 @@ def test_tables_json_and_picture(jaxcnn, tmp_path):
     tiny = ["--batch-size", 2, "--image-size", 8, "--repeats", 1, "--precision", "float32", "--peers", "none"]
     code, out, _ = jaxcnn("bench", "--steps", "lenet5", "--inference", "lenet5", *tiny, *files)
     assert code == 0
-    assert "training steps" in out and "inference" in out and "operations" not in out
-    for task in ("lenet5, 2×8×8×1", "lenet5, 1×8×8×1", "lenet5, 64×8×8×1"):
-        assert task in out
+    titles = ["training step: lenet5, 2×8×8×1", "inference: lenet5, 1×8×8×1", "inference: lenet5, 64×8×8×1"]
+    assert [line.strip() for line in out.splitlines() if ": lenet5" in line] == titles
     assert out.splitlines()[-2:] == [f"report {tmp_path / 'out.json'}", f"picture {tmp_path / 'out.png'}"]
     rows = json.loads((tmp_path / "out.json").read_text())["rows"]
     assert {row["section"] for row in rows} == {"training step", "inference"}
@@ -44,3 +45,19 @@ def test_what_makes_no_sense_is_an_error(jaxcnn, arguments, message):
     code, out, err = jaxcnn("bench", *arguments)
     assert (code, out) == (2, "")
     assert err.startswith(message), err
+
+
+@pytest.mark.parametrize(
+    ("options", "operations", "training", "inference"),
+    [
+        ({}, 16, ["lenet5", "cifar_small"], ["lenet5", "cifar_small"]),
+        ({"ops": "max_pool,relu"}, 3, [], []),
+        ({"steps": "all"}, 0, ["lenet5", "cifar_small", "resnet20", "resnet18"], []),
+        ({"steps": "lenet5", "inference": "vgg11"}, 0, ["lenet5"], ["vgg11"]),
+    ],
+)
+def test_what_is_measured(options, operations, training, inference):
+    made = plan(BenchOptions(**options))
+    assert len(made.cases) == operations
+    assert [p.name for p in made.training] == training
+    assert [p.name for p in made.inference] == inference

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxcnn import layers
 from jaxcnn.bench.peers.functional import Functional
-from jaxcnn.bench.peers.network import Node
+from jaxcnn.bench.peers.network import Node, Untranslatable
 from jaxcnn.bench.precision import Precision
 from jaxcnn.layers.combine import Branches, Chain
 
@@ -26,7 +26,7 @@ KEY = jax.random.key(0)  # every weight is replaced
 def network(tree: Node, precision: Precision) -> Functional:
     """An Equinox network with the weights of `tree`, as a pure function."""
     if precision == "bfloat16":
-        raise tree.refused("Equinox leaves mixed precision to its user")
+        raise Untranslatable("Equinox leaves mixed precision to its user")
     model = eqx.nn.Sequential([module(tree)])
     state = _with_statistics(eqx.nn.State(model), model, tree)
     params, rest = eqx.partition(model, eqx.is_inexact_array)

@@ -10,7 +10,7 @@ import keras
 
 from jaxcnn import layers
 from jaxcnn.bench.peers.functional import Functional
-from jaxcnn.bench.peers.network import Node
+from jaxcnn.bench.peers.network import Node, Untranslatable
 from jaxcnn.bench.precision import Precision
 from jaxcnn.layers.combine import Branches, Chain
 
@@ -20,7 +20,7 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid", "silu", "gelu")
 def network(tree: Node, precision: Precision) -> Functional:
     """A Keras network with the weights of `tree`, as a pure function; in bfloat16 by Keras's mixed precision."""
     if keras.backend.backend() != "jax":
-        raise tree.refused(f"Keras runs on {keras.backend.backend()} here; set KERAS_BACKEND=jax")
+        raise Untranslatable(f"Keras runs on {keras.backend.backend()} here; set KERAS_BACKEND=jax")
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     weights: list[tuple[Any, Node]] = []
     inputs = keras.Input(tree.x.shape[1:])
