@@ -25,8 +25,8 @@ _choice = jax.make_user_context("auto")
 def use(kernels: Literal["auto", "onednn", "xla"]) -> AbstractContextManager[None]:
     """Choose who computes convolutions on a CPU inside the `with` block; other platforms always use XLA's.
 
-    "auto" (the default) is oneDNN where it was built and has a fast implementation, and XLA otherwise. "onednn" is the
-    same, and a ValueError where it was not built or can't be loaded. "xla" never uses it.
+    "auto" (the default) is oneDNN where it was built and has a fast implementation, and XLA otherwise. "onednn" is
+    whatever implementation it has, and a ValueError where it was not built or can't be loaded. "xla" never uses it.
     """
     if kernels not in ("auto", "onednn", "xla"):
         raise ValueError(f'kernels.use: kernels is {kernels!r}; expected "auto", "onednn" or "xla".')
@@ -79,7 +79,8 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
     def by(module: Any) -> Any:
         return lambda a, b: getattr(module, name)(a, b, *sizes, **keywords)
 
-    if _choice.value != "xla" and onednn.serves(name, a, b, *sizes, **keywords):
+    always = _choice.value == "onednn"
+    if _choice.value != "xla" and onednn.serves(name, a, b, *sizes, always=always, **keywords):
         return lax.platform_dependent(a, b, cpu=by(onednn), default=by(xla))
     if keywords["groups"] > 1:
         return lax.platform_dependent(a, b, cpu=by(grouped), default=by(xla))

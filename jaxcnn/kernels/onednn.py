@@ -70,8 +70,11 @@ def wgrad(x: Array, dy: Array, window: Shape, **options: Any) -> Array:
     return _batched(_call("wgrad", x, dy, window, **options))(x, dy)
 
 
-def serves(name: str, a: Array, b: Array, *sizes: Shape, **options: Any) -> bool:
-    """Whether oneDNN is here and has a fast implementation of the map `name` for these operands."""
+def serves(name: str, a: Array, b: Array, *sizes: Shape, always: bool = False, **options: Any) -> bool:
+    """Whether oneDNN is here and has a fast implementation of the map `name` for these operands.
+
+    In bfloat16 that is one for AMX: with AVX-512 alone oneDNN is slower than XLA, and is taken only where `always`.
+    """
     found = library.find()
     call = _call(name, a, b, *sizes, **options)
     dtypes = {a.dtype, b.dtype}, {a.dtype, np.dtype(np.float32)}
@@ -86,7 +89,8 @@ def serves(name: str, a: Array, b: Array, *sizes: Shape, **options: Any) -> bool
         (MAPS.index(name), a.dtype.itemsize, call.dtype.itemsize, call.groups, len(call.stride)),
         (*(shapes[one] for one in order), call.stride, lows, highs, call.dilation),
     )
-    return bool(implementation) and not implementation.startswith("ref")
+    fast = always or a.dtype == np.float32 or "amx" in implementation
+    return bool(implementation) and not implementation.startswith("ref") and fast
 
 
 def _call(
