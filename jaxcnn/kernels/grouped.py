@@ -1,8 +1,9 @@
 """Convolution's three linear maps in groups, as a CPU computes them fast. Arguments as in `kernels.xla`.
 
 With one input channel in a group (depthwise) there is nothing to sum over but the taps, and a convolution is a handful
-of multiplications of shifted arrays. Otherwise each group is a convolution of its own. XLA's grouped kernel gradient on
-a CPU is worse by orders of magnitude, its others by a factor: `experiments/grouped_convolution.py` measures both.
+of multiplications of shifted arrays. Otherwise each group is a convolution of its own. On 2 cores of an Intel Xeon
+XLA's own took 2 to 20 times as long forward, 2 to 26 times for dx and 7 to 1,277 times for dkernel, over six shapes in
+float32: `python experiments/grouped_convolution.py`. Transposed convolution runs the same maps in other roles.
 """
 
 from collections.abc import Sequence

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxcnn.verify.problem import Arrays
 
+WHOLE = np.array([-6.0, -3, -2, -1, -1, -1, 0, 1, 1, 1, 2, 3, 6])  # margins and deltas are 1 more often than not
 ONE_HOTS = 8  # for each output: some corners, borders, and entries inside
 
 
@@ -40,7 +41,7 @@ def points(given: Sequence[Any], seed: int) -> list[Point]:
         "tiny": lambda rng, shape: 1e-6 * rng.standard_normal(shape),
     }
     made = [Point(kind, [_like(a, make(rng, a.shape)) for a in arrays]) for kind, make in makers.items()]
-    whole = [rng.integers(-6 if _signed(a) else 0, 7, a.shape).astype(np.float64) for a in arrays]
+    whole = [rng.choice(WHOLE if _signed(a) else np.abs(WHOLE), a.shape) for a in arrays]
     return [Point("given", arrays), *made, Point("whole", whole)]
 
 
