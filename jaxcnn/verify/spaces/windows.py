@@ -46,15 +46,6 @@ class Windows:
         return any(rest > 0 and start < w for w, rest, start in ends)
 
     @property
-    def touching(self) -> bool:
-        """Whether every window has a tap inside the image: the taps of a dilated one may step over it."""
-        return all(
-            any(0 <= o * s - low + t * d < w for t in range(k))
-            for (w, k, s, (low, _), d), places in zip(self.axes, self.out, strict=True)
-            for o in range(places)
-        )
-
-    @property
     def aborts_xla(self) -> bool:
         """Whether an axis has a window of 2 in steps of 2 after a padding of 1.
 
