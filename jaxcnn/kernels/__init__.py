@@ -4,14 +4,19 @@
 fraction of what the machine can do: there `kernels.onednn` serves what it can, where it was built, and otherwise
 `kernels.grouped` the convolutions in groups, in which XLA is an order of magnitude slower than it needs to be.
 No other file knows which one ran.
+
+They also take `precision`, which says how float32 operands are multiplied. "bfloat16" rounds each to bfloat16 and sums
+the products in float32: the same numbers on every machine, and fast where one multiplies bfloat16 faster. "float32" is
+all of float32 on every platform, and None leaves it to XLA, that is to `jax.default_matmul_precision`.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxcnn.kernels import grouped, library, onednn, xla
@@ -75,13 +80,38 @@ _bilinear.defvjp(lambda name, a, b, *static: (_bilinear(name, a, b, *static), (a
 @partial(jax.jit, static_argnums=(0, 3, 4), inline=True)  # so that a call outside jit is not traced each time
 def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tuple[tuple[str, Any], ...]) -> Array:
     keywords = dict(options)
+    precision = keywords.pop("precision", None)
+    bfloat16 = precision == "bfloat16" and a.dtype == jnp.float32
+    if bfloat16 and keywords.get("preferred_element_type") is None:
+        keywords["preferred_element_type"] = a.dtype
 
-    def by(module: Any) -> Any:
-        return lambda a, b: getattr(module, name)(a, b, *sizes, **keywords)
+    def by(module: Any, cast: Any = lambda operand: operand) -> Any:
+        def compute(a: Array, b: Array) -> Array:
+            with jax.default_matmul_precision("float32") if precision == "float32" else nullcontext():
+                return getattr(module, name)(cast(a), cast(b), *sizes, **keywords)
 
-    always = _choice.value == "onednn"
-    if _choice.value != "xla" and onednn.serves(name, a, b, *sizes, always=always, **keywords):
-        return lax.platform_dependent(a, b, cpu=by(onednn), default=by(xla))
-    if keywords["groups"] > 1:
-        return lax.platform_dependent(a, b, cpu=by(grouped), default=by(xla))
-    return by(xla)(a, b)
+        return compute
+
+    def on_cpu(dtype: Any) -> Any:
+        """Who computes operands of this dtype there."""
+        operands: Any = (jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b))
+        always = _choice.value == "onednn"
+        if _choice.value != "xla" and onednn.serves(name, *operands, *sizes, always=always, **keywords):
+            return onednn
+        return grouped if keywords["groups"] > 1 else xla
+
+    if bfloat16:
+        narrow = on_cpu(jnp.bfloat16) is onednn
+        cpu = by(onednn, _narrow) if narrow else by(on_cpu(a.dtype), _rounded)
+        return lax.platform_dependent(a, b, cpu=cpu, default=by(xla, _narrow))
+    module = on_cpu(a.dtype)
+    return by(xla)(a, b) if module is xla else lax.platform_dependent(a, b, cpu=by(module), default=by(xla))
+
+
+def _narrow(operand: Array) -> Array:
+    return operand.astype(jnp.bfloat16)
+
+
+def _rounded(operand: Array) -> Array:
+    """Its values in bfloat16, still float32: for a CPU that multiplies float32 faster."""
+    return lax.reduce_precision(operand, exponent_bits=8, mantissa_bits=7)

@@ -13,6 +13,7 @@ from jaxcnn.layers.base import Layer, Params, State, described, fold, one_of
 from jaxcnn.layers.describe import Field
 from jaxcnn.ops.check import group_count
 from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
+from jaxcnn.ops.precision import Precision, multiplied_in
 
 INITIALIZERS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "zeros")
 
@@ -54,10 +55,12 @@ class Conv(Layer):
     groups: int = 1
     use_bias: bool = True
     initializer: str = "he_normal"
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of(type(self).__name__, "initializer", self.initializer, INITIALIZERS)
+        multiplied_in(type(self).__name__, self.precision)
         per_axis(type(self).__name__, "features", self.features, 1)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
@@ -79,6 +82,7 @@ class Conv(Layer):
             padding=self.padding,
             dilation=self.dilation,
             groups=self.groups,
+            precision=self.precision,
         )
         return y, {}
 
@@ -117,10 +121,12 @@ class DepthwiseConv(Layer):
     multiplier: int = 1
     use_bias: bool = True
     initializer: str = "he_normal"
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("DepthwiseConv", "initializer", self.initializer, INITIALIZERS)
+        multiplied_in("DepthwiseConv", self.precision)
         per_axis("DepthwiseConv", "multiplier", self.multiplier, 1)
 
     def conv(self, x: Array | ShapeDtypeStruct) -> Conv:
@@ -135,6 +141,7 @@ class DepthwiseConv(Layer):
             channels,
             self.use_bias,
             self.initializer,
+            self.precision,
         )
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
@@ -185,6 +192,7 @@ class ConvTranspose(Conv):
             output_padding=self.output_padding,
             dilation=self.dilation,
             groups=self.groups,
+            precision=self.precision,
         )
         return y, {}
 

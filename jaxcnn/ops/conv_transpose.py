@@ -10,6 +10,7 @@ from jaxtyping import Float
 from jaxcnn.ops.check import Layout, channels_back, floating, group_count, same_dtype, spatial
 from jaxcnn.ops.conv import conv, conv_dgrad, conv_wgrad
 from jaxcnn.ops.geometry import Padding, PerAxis, extent, per_axis, resolve_padding
+from jaxcnn.ops.precision import Precision, multiplied_in
 from jaxcnn.ops.rule import rule
 
 Image = Float[Array, "n *spatial c"]
@@ -57,6 +58,7 @@ def conv_transpose(
     output_padding: int | Sequence[int] = 0,
     dilation: PerAxis = 1,
     groups: int = 1,
+    precision: Precision | None = None,
     layout: Layout = "NHWC",
 ) -> Array:
     """Put a copy of `kernel`, times x, at every `stride`-th place of a larger image, and add them up.
@@ -76,7 +78,7 @@ def conv_transpose(
         output is (W - 1) stride + E - low - high + output_padding long; with "SAME" it is W stride.
       output_padding: added at the high end, for the sizes that a stride cannot tell apart; less than the stride, and
         0 with "SAME".
-      dilation, groups, layout: as `conv`.
+      dilation, groups, precision, layout: as `conv`.
 
     Raises: ValueError for a wrong rank, channels that do not match, integer data, options out of their range, and
       padding that leaves no output.
@@ -109,6 +111,7 @@ def conv_transpose(
         padding=pads,
         dilation=dilation,
         groups=groups,
+        precision=multiplied_in(op, precision),
     )
     return channels_back(y, layout)
 
