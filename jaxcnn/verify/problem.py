@@ -51,6 +51,7 @@ class Problem:
     naive: Callable[..., Any] | None = None
     rule: str | None = None
     static: dict[str, Any] = field(default_factory=dict)
+    _traced: dict[Any, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         # Floats in NumPy stay: outside of x64 JAX would round float64 to float32. Integers come as JAX has them.
@@ -107,18 +108,23 @@ class Problem:
 
     def outputs(self, leaves: Sequence[Any]) -> list[jax.ShapeDtypeStruct]:
         """The float arrays of y, as shapes and dtypes."""
-        y = jax.eval_shape(lambda leaves: self.reference(*self.put(leaves)), list(leaves))
-        return [a for a in jax.tree.leaves(y) if is_float(a)]
+        return floats(self._described(leaves))
+
+    def _described(self, leaves: Sequence[Any]) -> Any:
+        """y as shapes and dtypes; a network takes seconds to trace, so it is traced once for each dtype and mode."""
+        key = jax.dtypes.canonicalize_dtype(float), *((a.shape, a.dtype) for a in leaves)
+        if key not in self._traced:
+            self._traced[key] = jax.eval_shape(lambda leaves: self.reference(*self.put(leaves)), list(leaves))
+        return self._traced[key]
 
     def cotangent(self, leaves: Sequence[Any], dys: Sequence[Any]) -> Any:
         """dy in y's tree from its float arrays, each in its output's dtype; an integer output's has dtype float0."""
-        y = jax.eval_shape(lambda leaves: self.reference(*self.put(leaves)), list(leaves))
         new = iter(dys)
 
         def of(a: Any) -> Any:
             return jnp.asarray(next(new), a.dtype) if is_float(a) else np.zeros(a.shape, jax.dtypes.float0)
 
-        return jax.tree.map(of, y)
+        return jax.tree.map(of, self._described(leaves))
 
     def raw(self, leaves: Sequence[Any], dys: Sequence[Any]) -> tuple[Any, Any]:
         """y, and the cotangents as the backward under test returns them."""

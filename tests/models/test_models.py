@@ -128,9 +128,9 @@ def test_backprop_equals_jax_grad_under_autodiff(name, x64):
         y, new = net.apply(params, state, x, train=True, key=key)
         return loss(y, labels).mean(), new
 
-    got = jaxcnn.backprop(net, params, state, (x, labels), loss, key=key)
+    got = jax.jit(lambda params: jaxcnn.backprop(net, params, state, (x, labels), loss, key=key))(params)
     with jaxcnn.backward("autodiff"):
-        (expected, new), gradients = jax.value_and_grad(mean_loss, has_aux=True)(params)
+        (expected, new), gradients = jax.jit(jax.value_and_grad(mean_loss, has_aux=True))(params)
     assert [(path, d.shape[1:]) for path, d in got.deltas.items()] == [
         (row.path, row.shape) for row in summary(net, shape).rows
     ]
