@@ -4,8 +4,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxcnn.verify.faults.conv import bias_faults, dkernel_faults, first_example, kernel_faults
-from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if
+from jaxcnn.verify.faults.conv import bias_faults, dkernel_faults, kernel_faults
+from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, first_example
 from jaxcnn.verify.faults.windows import remainders, swapped_padding
 
 RULE = "conv_transpose"
