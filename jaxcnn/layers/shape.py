@@ -12,7 +12,7 @@ from jaxcnn import ops
 from jaxcnn.layers.base import Layer, Params, State, one_of
 from jaxcnn.layers.describe import Field
 from jaxcnn.ops.check import positive
-from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
+from jaxcnn.ops.geometry import PerAxis, PoolPadding, per_axis
 from jaxcnn.ops.pad import Mode
 from jaxcnn.ops.pool_shapes import pool_options
 from jaxcnn.ops.resize import nearest, neighbours
@@ -25,7 +25,7 @@ class Pool(Layer):
 
     size: PerAxis = 2
     stride: PerAxis | None = None
-    padding: Padding = "VALID"
+    padding: PoolPadding = "VALID"
 
     @property
     def options(self) -> dict[str, Any]:
