@@ -24,6 +24,10 @@ BAD = {
     "max_pool-large": (max_pool(size=7), ["spans 7 along spatial axis 1", "size 6 + padding 0 + 0"]),
     "max_pool-layout": (max_pool(layout="CHWN"), ["layout is 'CHWN'"]),
     "max_pool-padding": (max_pool(padding="valid"), ["padding is 'valid'", '"VALID"']),
+    "max_pool-causal": (
+        max_pool(padding="CAUSAL"),
+        ["padding is 'CAUSAL'", 'expected "VALID", "SAME", "FULL", an int'],
+    ),
     "max_pool-first-in-padding": (
         max_pool(size=(2, 3), padding=((0, 0), (3, 0))),
         ["along spatial axis 1 the first window", "padding (3, 0)", "size 6 there, the window 3", "at most 2 at each"],
@@ -46,6 +50,7 @@ BAD = {
     "avg_pool-rank": (avg_pool(jnp.zeros((2, 3))), ["avg_pool: x has shape (2, 3)"]),
     "lp_pool-p": (lambda: ops.lp_pool(X, 0.5, 2), ["p is 0.5", "1 or more"]),
     "lp_pool-infinity": (lambda: ops.lp_pool(X, float("inf"), 2), ["p is inf", "use max_pool"]),
+    "lp_pool-causal": (lambda: ops.lp_pool(X, 2, 2, padding="CAUSAL"), ["padding is 'CAUSAL'"]),
     "lp_pool-size": (lambda: ops.lp_pool(X, 2, 7), ["spans 7 along spatial axis 1"]),
     "adaptive_avg_pool-sizes": (lambda: ops.adaptive_avg_pool(X, 0), ["sizes is 0", "positive ints"]),
     "adaptive_avg_pool-axes": (lambda: ops.adaptive_avg_pool(X, (1, 2, 3)), ["sizes is (1, 2, 3)", "2 spatial axes"]),
