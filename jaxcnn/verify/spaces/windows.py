@@ -58,7 +58,7 @@ class Windows:
 def windows(draw: Drawn, *, dilated: bool, padding_below_window: bool) -> Windows:
     """Windows over 1 to 3 axes: even and odd, stride beyond the window, remainders, all kinds of padding.
 
-    With `padding_below_window` no window lies wholly in the padding, as pooling demands, which takes no "CAUSAL" either.
+    With `padding_below_window` no window lies wholly in the padding, as pooling demands; nor does it take "CAUSAL".
     """
     axes = draw(st.sampled_from([1, 2, 2, 2, 3]))
     longest = 7 if axes < 3 else 4
