@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from jaxcnn.verify.faults.conv import bias_faults, dkernel_faults, kernel_faults
-from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, first_example
+from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, first_example, mean_example
 from jaxcnn.verify.faults.windows import remainders, swapped_padding
 
 RULE = "conv_transpose"
@@ -21,11 +19,6 @@ def _output_padding_low(arrays: Arrays, dy: Any, options: Options) -> tuple[Arra
 def _output_padding_zeroed(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
     """dy without its last place along the last spatial axis, as if that had been padded and not computed."""
     return arrays, dy.at[..., -1, :].set(0), options
-
-
-def _x_mean(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    x, *rest = arrays
-    return (jnp.broadcast_to(x.mean(0), x.shape), *rest), dy, options
 
 
 FAULTS: list[Fault] = [
@@ -46,5 +39,7 @@ FAULTS: list[Fault] = [
         ]
     ),
     as_if(RULE, 1, "kernel-one-sample", "is the gradient of the batch's first example only", first_example),
-    as_if(RULE, 1, "kernel-mean-input", "comes from the batch's mean input instead of each example's own", _x_mean),
+    as_if(
+        RULE, 1, "kernel-mean-input", "comes from the batch's mean input instead of each example's own", mean_example
+    ),
 ]
