@@ -97,7 +97,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         """Who computes operands of this dtype there."""
         operands: Any = (jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b))
         always = _choice.value == "onednn"
-        if _choice.value != "xla" and onednn.serves(name, *operands, given, *sizes, always=always):
+        if _choice.value != "xla" and onednn.serves(name, given, *operands, *sizes, always=always):
             return onednn
         return grouped if given.groups > 1 else xla
 

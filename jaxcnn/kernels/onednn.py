@@ -56,26 +56,26 @@ class Call:
 
 def fprop(x: Array, kernel: Array, options: Options) -> Array:
     """y from x and kernel."""
-    return _batched(_call("fprop", x, kernel, options))(x, kernel)
+    return _batched(_call("fprop", options, x, kernel))(x, kernel)
 
 
 def dgrad(dy: Array, kernel: Array, sizes: Shape, options: Options) -> Array:
     """dx from dy and kernel."""
-    return _batched(_call("dgrad", dy, kernel, options, sizes))(dy, kernel)
+    return _batched(_call("dgrad", options, dy, kernel, sizes))(dy, kernel)
 
 
 def wgrad(x: Array, dy: Array, window: Shape, options: Options) -> Array:
     """dkernel from x and dy."""
-    return _batched(_call("wgrad", x, dy, options, window))(x, dy)
+    return _batched(_call("wgrad", options, x, dy, window))(x, dy)
 
 
-def serves(name: str, a: Array, b: Array, options: Options, *sizes: Shape, always: bool = False) -> bool:
+def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape, always: bool = False) -> bool:
     """Whether oneDNN is here and has a fast implementation of the map `name` for these operands.
 
     In bfloat16 that is one for AMX: with AVX-512 alone oneDNN is slower than XLA, and is taken only where `always`.
     """
     found = library.find()
-    call = _call(name, a, b, options, *sizes)
+    call = _call(name, options, a, b, *sizes)
     dtypes = {a.dtype, b.dtype}, {a.dtype, np.dtype(np.float32)}
     if isinstance(found, library.Missing) or len(dtypes[0]) > 1 or call.dtype not in dtypes[1]:
         return False
@@ -92,7 +92,7 @@ def serves(name: str, a: Array, b: Array, options: Options, *sizes: Shape, alway
     return bool(implementation) and not implementation.startswith("ref") and fast
 
 
-def _call(name: str, a: Array, b: Array, options: Options, sizes: Shape | None = None) -> Call:
+def _call(name: str, options: Options, a: Array, b: Array, sizes: Shape | None = None) -> Call:
     stride, padding, dilation, groups, dtype = options
     if sizes is None:
         sizes = options.out(a.shape[1:-1], b.shape[:-2])
