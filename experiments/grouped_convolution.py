@@ -34,20 +34,15 @@ def maps(shape: tuple[int, ...]) -> dict[str, tuple[Callable[[Any], Any], list[A
     """For each linear map: what computes it, given a module of kernels, and its arguments."""
     n, h, w, cin, cout, window, stride, groups = shape
     half = (window - 1) // 2
-    options: dict[str, Any] = {
-        "stride": (stride, stride),
-        "padding": ((half, half), (half, half)),
-        "dilation": (1, 1),
-        "groups": groups,
-    }
+    options = xla.Options((stride, stride), ((half, half), (half, half)), dilation=(1, 1), groups=groups)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, h, w, cin), np.float32)
     kernel = rng.standard_normal((window, window, cin // groups, cout), np.float32)
-    dy = rng.standard_normal(xla.fprop(x, kernel, **options).shape, np.float32)
+    dy = rng.standard_normal(xla.fprop(x, kernel, options).shape, np.float32)
     return {
-        "forward": (lambda module: lambda x, kernel: module.fprop(x, kernel, **options), [x, kernel]),
-        "dx": (lambda module: lambda dy, kernel: module.dgrad(dy, kernel, (h, w), **options), [dy, kernel]),
-        "dkernel": (lambda module: lambda x, dy: module.wgrad(x, dy, (window, window), **options), [x, dy]),
+        "forward": (lambda module: lambda x, kernel: module.fprop(x, kernel, options), [x, kernel]),
+        "dx": (lambda module: lambda dy, kernel: module.dgrad(dy, kernel, (h, w), options), [dy, kernel]),
+        "dkernel": (lambda module: lambda x, dy: module.wgrad(x, dy, (window, window), options), [x, dy]),
     }
 
 

@@ -1,9 +1,9 @@
 """Who computes convolution's three linear maps: oneDNN on a CPU that has it, XLA anywhere else.
 
-`fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take. XLA's own serve every platform. On a CPU they are a
-fraction of what the machine can do: there `kernels.onednn` serves what it can, where it was built, and otherwise
-`kernels.grouped` the convolutions in groups, in which XLA is an order of magnitude slower than it needs to be.
-No other file knows which one ran.
+`fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take, and its `Options` as keywords. XLA's own serve every
+platform. On a CPU they are a fraction of what the machine can do: there `kernels.onednn` serves what it can, where it
+was built, and otherwise `kernels.grouped` the convolutions in groups, in which XLA is an order of magnitude slower than
+it needs to be. No other file knows which one ran.
 
 They also take `precision`, which says how float32 operands are multiplied. "bfloat16" rounds each to bfloat16 and sums
 the products in float32: the same numbers on every machine, and fast where one multiplies bfloat16 faster. "float32" is
@@ -84,11 +84,12 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
     bfloat16 = precision == "bfloat16" and a.dtype == jnp.float32
     if bfloat16 and keywords.get("preferred_element_type") is None:
         keywords["preferred_element_type"] = a.dtype
+    given = xla.Options(**keywords)
 
     def by(module: Any, cast: Any = lambda operand: operand) -> Any:
         def compute(a: Array, b: Array) -> Array:
             with jax.default_matmul_precision("float32") if precision == "float32" else nullcontext():
-                return getattr(module, name)(cast(a), cast(b), *sizes, **keywords)
+                return getattr(module, name)(cast(a), cast(b), *sizes, given)
 
         return compute
 
@@ -96,9 +97,9 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         """Who computes operands of this dtype there."""
         operands: Any = (jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b))
         always = _choice.value == "onednn"
-        if _choice.value != "xla" and onednn.serves(name, *operands, *sizes, always=always, **keywords):
+        if _choice.value != "xla" and onednn.serves(name, given, *operands, *sizes, always=always):
             return onednn
-        return grouped if keywords["groups"] > 1 else xla
+        return grouped if given.groups > 1 else xla
 
     if bfloat16:
         narrow = on_cpu(jnp.bfloat16) is onednn

@@ -7,105 +7,73 @@ float32: `python experiments/grouped_convolution.py`. Transposed convolution run
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.typing import DTypeLike
 
 from jaxcnn.kernels import xla
-from jaxcnn.kernels.xla import Ints, Pairs, extent
+from jaxcnn.kernels.xla import Ints, Options, Pairs, extent
 
 
-def fprop(x: Array, kernel: Array, *, groups: int, **options: Any) -> Array:
+def fprop(x: Array, kernel: Array, options: Options) -> Array:
     """y from x and kernel."""
     if kernel.shape[-2] == 1:
-        return _depthwise_fprop(x, kernel, **options)
-    parts = zip(_split(x, groups), _split(kernel, groups), strict=True)
-    return jnp.concatenate([xla.fprop(*part, groups=1, **options) for part in parts], -1)
+        return _depthwise_fprop(x, kernel, options)
+    parts = zip(_split(x, options.groups), _split(kernel, options.groups), strict=True)
+    return jnp.concatenate([xla.fprop(*part, options._replace(groups=1)) for part in parts], -1)
 
 
-def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], *, groups: int, **options: Any) -> Array:
+def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], options: Options) -> Array:
     """dx from dy and kernel."""
     if kernel.shape[-2] == 1:
-        return _depthwise_dgrad(dy, kernel, sizes, groups=groups, **options)
-    parts = zip(_split(dy, groups), _split(kernel, groups), strict=True)
-    return jnp.concatenate([xla.dgrad(*part, sizes, groups=1, **options) for part in parts], -1)
+        return _depthwise_dgrad(dy, kernel, sizes, options)
+    parts = zip(_split(dy, options.groups), _split(kernel, options.groups), strict=True)
+    return jnp.concatenate([xla.dgrad(*part, sizes, options._replace(groups=1)) for part in parts], -1)
 
 
-def wgrad(x: Array, dy: Array, window: Sequence[int], *, groups: int, **options: Any) -> Array:
+def wgrad(x: Array, dy: Array, window: Sequence[int], options: Options) -> Array:
     """dkernel from x and dy."""
-    if x.shape[-1] == groups:
-        return _depthwise_wgrad(x, dy, window, **options)
-    parts = zip(_split(x, groups), _split(dy, groups), strict=True)
-    return jnp.concatenate([xla.wgrad(*part, window, groups=1, **options) for part in parts], -1)
+    if x.shape[-1] == options.groups:
+        return _depthwise_wgrad(x, dy, window, options)
+    parts = zip(_split(x, options.groups), _split(dy, options.groups), strict=True)
+    return jnp.concatenate([xla.wgrad(*part, window, options._replace(groups=1)) for part in parts], -1)
 
 
 def _split(a: Array, groups: int) -> list[Array]:
     return jnp.split(a, groups, -1)
 
 
-def _depthwise_fprop(
-    x: Array,
-    kernel: Array,
-    *,
-    stride: Ints,
-    padding: Pairs,
-    dilation: Ints,
-    preferred_element_type: DTypeLike | None = None,
-) -> Array:
+def _depthwise_fprop(x: Array, kernel: Array, options: Options) -> Array:
     """y[p] = Σ_k x[p s + k d] kernel[k], each product a whole array."""
+    stride, padding, dilation, _, dtype = options
     window = kernel.shape[:-2]
-    extents = map(extent, window, dilation)
-    ends = zip(x.shape[1:-1], extents, stride, padding, strict=True)
-    out = [(w + low + high - e) // s + 1 for w, e, s, (low, high) in ends]
+    out = options.out(x.shape[1:-1], window)
     padded = _padded(_outputs_of(x, kernel.shape[-1]), padding)
     taps = [_shifted(padded, tap, out, stride, dilation) * kernel[tap] for tap in np.ndindex(*window)]
-    return sum(taps[1:], taps[0]).astype(preferred_element_type or x.dtype)
+    return sum(taps[1:], taps[0]).astype(dtype or x.dtype)
 
 
-def _depthwise_dgrad(
-    dy: Array,
-    kernel: Array,
-    sizes: Sequence[int],
-    *,
-    stride: Ints,
-    padding: Pairs,
-    dilation: Ints,
-    groups: int,
-    preferred_element_type: DTypeLike | None = None,
-) -> Array:
+def _depthwise_dgrad(dy: Array, kernel: Array, sizes: Sequence[int], options: Options) -> Array:
     """dx[q] = Σ_k dy[(q - k d) / s] kernel[k]: the same with dy spread out by the stride, from its other end."""
+    stride, _, dilation, groups, dtype = options
     window, n = kernel.shape[:-2], len(stride)
-    ends = [
-        (e - 1 - low, w + low - extent(o, s), s - 1)
-        for w, o, s, (low, _), e in zip(
-            sizes, dy.shape[1:-1], stride, padding, map(extent, window, dilation), strict=True
-        )
-    ]
+    full = options.full(sizes, window, dy.shape[1:-1])
+    ends = [(low, high, s - 1) for (low, high), s in zip(full, stride, strict=True)]
     spread = lax.pad(_wide(dy), jnp.zeros((), _wide(dy).dtype), [(0, 0, 0), *ends, (0, 0, 0)])
     turned = jnp.flip(kernel, range(n))
     taps = [_shifted(spread, tap, sizes, (1,) * n, dilation) * turned[tap] for tap in np.ndindex(*window)]
     each = sum(taps[1:], taps[0])
     dx = each.reshape(*each.shape[:-1], groups, each.shape[-1] // groups).sum(-1)
-    return dx.astype(preferred_element_type or dy.dtype)
+    return dx.astype(dtype or dy.dtype)
 
 
-def _depthwise_wgrad(
-    x: Array,
-    dy: Array,
-    window: Sequence[int],
-    *,
-    stride: Ints,
-    padding: Pairs,
-    dilation: Ints,
-    preferred_element_type: DTypeLike | None = None,
-) -> Array:
+def _depthwise_wgrad(x: Array, dy: Array, window: Sequence[int], options: Options) -> Array:
     """dkernel[k] = Σ_n Σ_p x[n, p s + k d] dy[n, p]: one image after the other is added up for every tap.
 
     The sums over the places come last: XLA's own sum of the whole product over all but its last axis is far slower.
     """
+    stride, padding, dilation, _, dtype = options
     taps = list(np.ndindex(*window))
 
     def add(sums: tuple[Array, ...], image: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
@@ -117,7 +85,7 @@ def _depthwise_wgrad(
     zeros = (jnp.zeros(dy.shape[1:], images[1].dtype),) * len(taps)
     sums, _ = lax.scan(add, zeros, images)
     totals = [lax.optimization_barrier(total).sum(range(total.ndim - 1)) for total in sums]
-    return jnp.stack(totals).reshape(*window, 1, dy.shape[-1]).astype(preferred_element_type or x.dtype)
+    return jnp.stack(totals).reshape(*window, 1, dy.shape[-1]).astype(dtype or x.dtype)
 
 
 def _wide(a: Array) -> Array:

@@ -21,10 +21,9 @@ from jax import Array, lax
 from jax.custom_batching import custom_vmap
 from jax.experimental.custom_partitioning import custom_partitioning
 from jax.sharding import NamedSharding, PartitionSpec
-from jax.typing import DTypeLike
 
 from jaxcnn.kernels import library
-from jaxcnn.kernels.xla import Ints, Pairs, extent
+from jaxcnn.kernels.xla import Ints, Options, Pairs
 
 Shape = Sequence[int]
 MAPS = ("fprop", "dgrad", "wgrad")  # numbered as in onednn.cc
@@ -55,28 +54,28 @@ class Call:
         return array.ndim - mapped > len(self.stride) + 2
 
 
-def fprop(x: Array, kernel: Array, **options: Any) -> Array:
+def fprop(x: Array, kernel: Array, options: Options) -> Array:
     """y from x and kernel."""
-    return _batched(_call("fprop", x, kernel, **options))(x, kernel)
+    return _batched(_call("fprop", options, x, kernel))(x, kernel)
 
 
-def dgrad(dy: Array, kernel: Array, sizes: Shape, **options: Any) -> Array:
+def dgrad(dy: Array, kernel: Array, sizes: Shape, options: Options) -> Array:
     """dx from dy and kernel."""
-    return _batched(_call("dgrad", dy, kernel, sizes, **options))(dy, kernel)
+    return _batched(_call("dgrad", options, dy, kernel, sizes))(dy, kernel)
 
 
-def wgrad(x: Array, dy: Array, window: Shape, **options: Any) -> Array:
+def wgrad(x: Array, dy: Array, window: Shape, options: Options) -> Array:
     """dkernel from x and dy."""
-    return _batched(_call("wgrad", x, dy, window, **options))(x, dy)
+    return _batched(_call("wgrad", options, x, dy, window))(x, dy)
 
 
-def serves(name: str, a: Array, b: Array, *sizes: Shape, always: bool = False, **options: Any) -> bool:
+def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape, always: bool = False) -> bool:
     """Whether oneDNN is here and has a fast implementation of the map `name` for these operands.
 
     In bfloat16 that is one for AMX: with AVX-512 alone oneDNN is slower than XLA, and is taken only where `always`.
     """
     found = library.find()
-    call = _call(name, a, b, *sizes, **options)
+    call = _call(name, options, a, b, *sizes)
     dtypes = {a.dtype, b.dtype}, {a.dtype, np.dtype(np.float32)}
     if isinstance(found, library.Missing) or len(dtypes[0]) > 1 or call.dtype not in dtypes[1]:
         return False
@@ -93,23 +92,11 @@ def serves(name: str, a: Array, b: Array, *sizes: Shape, always: bool = False, *
     return bool(implementation) and not implementation.startswith("ref") and fast
 
 
-def _call(
-    name: str,
-    a: Array,
-    b: Array,
-    sizes: Shape | None = None,
-    *,
-    stride: Ints,
-    padding: Pairs,
-    dilation: Ints,
-    groups: int,
-    preferred_element_type: DTypeLike | None = None,
-) -> Call:
+def _call(name: str, options: Options, a: Array, b: Array, sizes: Shape | None = None) -> Call:
+    stride, padding, dilation, groups, dtype = options
     if sizes is None:
-        places = zip(a.shape[1:-1], b.shape[:-2], stride, padding, dilation, strict=True)
-        sizes = [(w + low + high - extent(k, d)) // s + 1 for w, k, s, (low, high), d in places]
-    dtype = np.dtype(a.dtype if preferred_element_type is None else preferred_element_type)
-    return Call(name, stride, padding, dilation, groups, tuple(sizes), dtype)
+        sizes = options.out(a.shape[1:-1], b.shape[:-2])
+    return Call(name, stride, padding, dilation, groups, tuple(sizes), np.dtype(dtype or a.dtype))
 
 
 @functools.cache

@@ -1,15 +1,13 @@
 """Convolution's three linear maps by `lax.conv_general_dilated`, on any platform that XLA serves.
 
-All take channels last: x (n, *spatial, cin), kernel (*window, cin / groups, cout), y (n, *out, cout), and
-options with a number (padding: a pair) for each spatial axis. With x padded, along each axis
+All take channels last: x (n, *spatial, cin), kernel (*window, cin / groups, cout), y (n, *out, cout). With x padded,
+along each axis
 
     y[o] = Σ_k x[o s + k d] kernel[k],      s the stride, d the dilation.
-
-`preferred_element_type` is the result's dtype, the operands' own by default: bfloat16 operands can give a float32
-result that was never rounded to bfloat16.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -17,6 +15,34 @@ from jax.typing import DTypeLike
 
 Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
+
+
+class Options(NamedTuple):
+    """The options of all three maps: a number (padding: a pair) for each spatial axis, and the result's dtype.
+
+    `preferred_element_type` is the operands' own where it is None. bfloat16 operands can give a float32 result that was
+    never rounded to bfloat16.
+    """
+
+    stride: Ints
+    padding: Pairs
+    dilation: Ints
+    groups: int
+    preferred_element_type: DTypeLike | None = None
+
+    def out(self, sizes: Sequence[int], window: Sequence[int]) -> tuple[int, ...]:
+        """y's spatial sizes."""
+        axes = zip(sizes, window, self.stride, self.padding, self.dilation, strict=True)
+        return tuple((w + low + high - extent(k, d)) // s + 1 for w, k, s, (low, high), d in axes)
+
+    def full(self, sizes: Sequence[int], window: Sequence[int], out: Sequence[int]) -> Pairs:
+        """The padding of dy, spread apart by the stride, from which each x[q] gets all that reached it.
+
+        "Full" means e - 1 on each side, less what the forward had padded; the high side also gets back the positions
+        that the stride left over. Both may be negative, which crops.
+        """
+        axes = zip(sizes, map(extent, window, self.dilation), out, self.stride, self.padding, strict=True)
+        return tuple((e - 1 - low, w + low - extent(o, s)) for w, e, o, s, (low, _) in axes)
 
 
 def extent(taps: int, step: int) -> int:
@@ -28,45 +54,27 @@ def _spec(axes: int, first: str, last: str) -> str:
     return first + "DHW"[-axes:] + last
 
 
-def fprop(
-    x: Array,
-    kernel: Array,
-    *,
-    stride: Ints,
-    padding: Pairs,
-    dilation: Ints,
-    groups: int,
-    preferred_element_type: DTypeLike | None = None,
-) -> Array:
+def fprop(x: Array, kernel: Array, options: Options) -> Array:
     """y from x and kernel."""
-    n = len(stride)
+    n = len(options.stride)
     return lax.conv_general_dilated(
         x,
         kernel,
-        window_strides=stride,
-        padding=padding,
-        rhs_dilation=dilation,
-        feature_group_count=groups,
+        window_strides=options.stride,
+        padding=options.padding,
+        rhs_dilation=options.dilation,
+        feature_group_count=options.groups,
         dimension_numbers=(_spec(n, "N", "C"), "DHW"[-n:] + "IO", _spec(n, "N", "C")),
-        preferred_element_type=preferred_element_type,
+        preferred_element_type=options.preferred_element_type,
     )
 
 
-def dgrad(
-    dy: Array,
-    kernel: Array,
-    sizes: Sequence[int],
-    *,
-    stride: Ints,
-    padding: Pairs,
-    dilation: Ints,
-    groups: int,
-    preferred_element_type: DTypeLike | None = None,
-) -> Array:
+def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], options: Options) -> Array:
     """dx from dy and kernel: dy, spread apart by the stride, convolved in full with the kernel rotated by 180°.
 
     `sizes` are x's spatial sizes, which dy does not determine when the stride leaves a remainder.
     """
+    stride, groups = options.stride, options.groups
     n = len(stride)
     *window, cin, cout = kernel.shape
     if max(stride) > 1:
@@ -76,43 +84,26 @@ def dgrad(
         dy = jnp.pad(dy, ((0, 0), *short, (0, 0)))
     turned = jnp.flip(kernel, range(n)).reshape(*window, cin, groups, cout // groups)
     turned = jnp.swapaxes(turned, -3, -1).reshape(*window, cout // groups, groups * cin)
-    # "Full" means e - 1 on each side, less what the forward had padded; the high side also gets back the
-    # positions that the stride left over. Both may be negative, which crops.
-    full = [
-        (e - 1 - low, w + low - extent(o, s))
-        for w, o, s, (low, _), e in zip(
-            sizes, dy.shape[1:-1], stride, padding, map(extent, window, dilation), strict=True
-        )
-    ]
     return lax.conv_general_dilated(
         dy,
         turned,
         window_strides=(1,) * n,
-        padding=full,
+        padding=options.full(sizes, window, dy.shape[1:-1]),
         lhs_dilation=stride,
-        rhs_dilation=dilation,
+        rhs_dilation=options.dilation,
         feature_group_count=groups,
         dimension_numbers=(_spec(n, "N", "C"), "DHW"[-n:] + "IO", _spec(n, "N", "C")),
-        preferred_element_type=preferred_element_type,
+        preferred_element_type=options.preferred_element_type,
     )
 
 
-def wgrad(
-    x: Array,
-    dy: Array,
-    window: Sequence[int],
-    *,
-    stride: Ints,
-    padding: Pairs,
-    dilation: Ints,
-    groups: int,
-    preferred_element_type: DTypeLike | None = None,
-) -> Array:
+def wgrad(x: Array, dy: Array, window: Sequence[int], options: Options) -> Array:
     """dkernel from x and dy: x correlated with dy as the kernel, channels as the batch, the batch as channels.
 
     `window` are the kernel's spatial sizes. Stride and dilation change places: y[o] read x[o s + k d], so
     dkernel[k] = Σ_o x[o s + k d] dy[o] reads x in steps of d under a "kernel" dy dilated by s.
     """
+    stride, padding, dilation, groups, dtype = options
     n = len(stride)
     pads = [
         (low, extent(k, d) + extent(o, s) - 1 - w - low)
@@ -128,5 +119,5 @@ def wgrad(
         rhs_dilation=stride,
         batch_group_count=groups,
         dimension_numbers=(_spec(n, "C", "N"), _spec(n, "I", "O"), "DHW"[-n:] + "NC"),
-        preferred_element_type=preferred_element_type,
+        preferred_element_type=dtype,
     )

@@ -27,8 +27,9 @@ class Layer(ABC):
     `params` is what training changes, `state` is batch norm's running statistics and nothing else. Both are
     nested dicts keyed by the names that `chain` gives, and `{}` for a layer that has none.
 
-    A new layer implements `apply`, and `init` if it has parameters; the rest follows. A combinator, a layer made
-    of layers, also says how backpropagation (`backprop`) and the summary (`rows`) pass through its parts.
+    A new layer implements `apply` (most are a `Function`, with less to say), and `init` if it has parameters; the rest
+    follows. A combinator, a layer made of layers, also says how backpropagation (`backprop`) and the summary (`rows`)
+    pass through its parts.
     """
 
     def __post_init__(self) -> None:
@@ -88,6 +89,22 @@ class Layer(ABC):
         """The options that differ from their defaults."""
         shown = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+
+class Function(Layer):
+    """A layer whose y depends on params and x alone: no state, no randomness, and training as evaluation.
+
+    A new one implements `forward` in place of `apply`.
+    """
+
+    @abstractmethod
+    def forward(self, params: Params, x: Array) -> Array:
+        """y."""
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        return self.forward(params, x), {}
 
 
 def described(x: Any) -> ShapeDtypeStruct:

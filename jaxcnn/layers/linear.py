@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Layer, Params, State, described, fold, one_of
+from jaxcnn.layers.base import Function, Params, State, described, fold, one_of
 from jaxcnn.layers.describe import Field
 from jaxcnn.ops.check import group_count
 from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
@@ -41,7 +41,7 @@ def _window(owner: str, size: PerAxis, x: ShapeDtypeStruct) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, repr=False)
-class Conv(Layer):
+class Conv(Function):
     """Cross-correlation with learned kernels (*window, cin / groups, features); see `ops.conv` for the options.
 
     `size` is the window, one int for every axis or one for each; the number of spatial axes is the input's.
@@ -71,10 +71,8 @@ class Conv(Layer):
         params = {"kernel": weights(self.initializer, fold(key, "kernel"), shape, x.dtype)}
         return params | ({"bias": jnp.zeros(self.features, x.dtype)} if self.use_bias else {}), {}
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        y = ops.conv(
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.conv(
             x,
             self.kernel(params),
             params.get("bias"),
@@ -84,7 +82,6 @@ class Conv(Layer):
             groups=self.groups,
             precision=self.precision,
         )
-        return y, {}
 
     def kernel(self, params: Params) -> Array:
         """What is convolved with: the learned kernel."""
@@ -111,7 +108,7 @@ class WeightStandardizedConv(Conv):
 
 
 @dataclass(frozen=True, repr=False)
-class DepthwiseConv(Layer):
+class DepthwiseConv(Function):
     """`Conv` of each input channel by itself, into `multiplier` output channels: as many groups as channels come in."""
 
     size: PerAxis = 3
@@ -147,10 +144,8 @@ class DepthwiseConv(Layer):
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         return self.conv(described(x)).init(key, x)
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return self.conv(x).apply(params, state, x)
+    def forward(self, params: Params, x: Array) -> Array:
+        return self.conv(x).forward(params, x)
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         return self.conv(x).look(x, field)
@@ -180,10 +175,8 @@ class ConvTranspose(Conv):
         kernel = jnp.swapaxes(kernel, -1, -3).reshape(*window, features // self.groups, share * self.groups)
         return params | {"kernel": kernel}, state
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        y = ops.conv_transpose(
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.conv_transpose(
             x,
             self.kernel(params),
             params.get("bias"),
@@ -194,7 +187,6 @@ class ConvTranspose(Conv):
             groups=self.groups,
             precision=self.precision,
         )
-        return y, {}
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         return field.upsampled(self.size, self.stride, self.dilation), ()
@@ -204,7 +196,7 @@ class ConvTranspose(Conv):
 
 
 @dataclass(frozen=True, repr=False)
-class Dense(Layer):
+class Dense(Function):
     """Fully connected: y = x kernel + bias over the last axis; put `Flatten()` before it for images."""
 
     features: int
@@ -222,10 +214,8 @@ class Dense(Layer):
         params = {"kernel": weights(self.initializer, fold(key, "kernel"), shape, x.dtype)}
         return params | ({"bias": jnp.zeros(self.features, x.dtype)} if self.use_bias else {}), {}
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.dense(x, params["kernel"], params.get("bias")), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.dense(x, params["kernel"], params.get("bias"))
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         return (field.everything() if len(x.shape) == 2 else field), ()

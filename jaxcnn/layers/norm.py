@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Layer, Params, State, described
+from jaxcnn.layers.base import Function, Layer, Params, State, described
 from jaxcnn.ops.check import accumulator, is_number
 
 
@@ -55,8 +55,8 @@ class BatchNorm(Layer):
         }
 
 
-class ExampleNorm(Layer):
-    """What the norms of each example by itself share: γ and β, and the same in training as in evaluation."""
+class ExampleNorm(Function):
+    """What the norms of each example by itself share: γ and β."""
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         return scale_and_bias(described(x)), {}
@@ -71,10 +71,8 @@ class LayerNorm(ExampleNorm):
 
     epsilon: float = 1e-5
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.layer_norm(x, params["scale"], params["bias"], epsilon=self.epsilon), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.layer_norm(x, params["scale"], params["bias"], epsilon=self.epsilon)
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,10 +82,8 @@ class GroupNorm(ExampleNorm):
     groups: int = 32
     epsilon: float = 1e-5
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.group_norm(x, params["scale"], params["bias"], groups=self.groups, epsilon=self.epsilon), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.group_norm(x, params["scale"], params["bias"], groups=self.groups, epsilon=self.epsilon)
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,14 +92,12 @@ class InstanceNorm(ExampleNorm):
 
     epsilon: float = 1e-5
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.instance_norm(x, params["scale"], params["bias"], epsilon=self.epsilon), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.instance_norm(x, params["scale"], params["bias"], epsilon=self.epsilon)
 
 
 @dataclass(frozen=True, repr=False)
-class RMSNorm(Layer):
+class RMSNorm(Function):
     """Divide by the root mean square over the channels, each place by itself; see `ops.rms_norm`. γ, and no β."""
 
     epsilon: float = 1e-6
@@ -111,14 +105,12 @@ class RMSNorm(Layer):
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         return {"scale": scale_and_bias(described(x))["scale"]}, {}
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.rms_norm(x, params["scale"], epsilon=self.epsilon), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.rms_norm(x, params["scale"], epsilon=self.epsilon)
 
 
 @dataclass(frozen=True, repr=False)
-class LocalResponseNorm(Layer):
+class LocalResponseNorm(Function):
     """Divide by a power of the neighbouring channels' squares; see `ops.local_response_norm`. Nothing is learned."""
 
     size: int = 5
@@ -126,7 +118,5 @@ class LocalResponseNorm(Layer):
     beta: float = 0.75
     k: float = 1.0
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.local_response_norm(x, self.size, alpha=self.alpha, beta=self.beta, k=self.k), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.local_response_norm(x, self.size, alpha=self.alpha, beta=self.beta, k=self.k)

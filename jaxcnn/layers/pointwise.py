@@ -6,7 +6,7 @@ from typing import ClassVar
 from jax import Array
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Layer, Params, State, one_of
+from jaxcnn.layers.base import Function, Layer, Params, State, one_of
 from jaxcnn.ops.check import is_number
 from jaxcnn.ops.rule import Rule
 
@@ -26,7 +26,7 @@ ACTIVATIONS = {
 
 
 @dataclass(frozen=True, repr=False)
-class Activation(Layer):
+class Activation(Function):
     """An activation by its name in `ops`, with that operation's defaults: `Activation("relu")`."""
 
     name: str
@@ -35,10 +35,8 @@ class Activation(Layer):
         super().__post_init__()
         one_of("Activation", "name", self.name, ACTIVATIONS)
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ACTIVATIONS[self.name](x), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ACTIVATIONS[self.name](x)
 
 
 @dataclass(frozen=True, repr=False)

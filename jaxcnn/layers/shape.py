@@ -9,10 +9,10 @@ import numpy as np
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Layer, Params, State, one_of
+from jaxcnn.layers.base import Function, Params, one_of
 from jaxcnn.layers.describe import Field
 from jaxcnn.ops.check import positive
-from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
+from jaxcnn.ops.geometry import PerAxis, PoolPadding, per_axis
 from jaxcnn.ops.pad import Mode
 from jaxcnn.ops.pool_shapes import pool_options
 from jaxcnn.ops.resize import nearest, neighbours
@@ -20,12 +20,12 @@ from jaxcnn.ops.runs import bins
 
 
 @dataclass(frozen=True, repr=False)
-class Pool(Layer):
+class Pool(Function):
     """What max, average and Lp pooling share: where their windows lie. The stride is the size unless given."""
 
     size: PerAxis = 2
     stride: PerAxis | None = None
-    padding: Padding = "VALID"
+    padding: PoolPadding = "VALID"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -46,10 +46,8 @@ class MaxPool(Pool):
     dilation: PerAxis = 1
     ceil_mode: bool = False
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.max_pool(x, **self.options), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.max_pool(x, **self.options)
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,10 +57,8 @@ class AvgPool(Pool):
     count_padding: bool = False
     ceil_mode: bool = False
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.avg_pool(x, **self.options), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.avg_pool(x, **self.options)
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,14 +67,12 @@ class LpPool(Pool):
 
     p: float = 2
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.lp_pool(x, **self.options), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.lp_pool(x, **self.options)
 
 
 @dataclass(frozen=True, repr=False)
-class AdaptivePool(Layer):
+class AdaptivePool(Function):
     """What adaptive average and max pooling share: `sizes`, the spatial sizes of the output."""
 
     sizes: PerAxis
@@ -95,24 +89,20 @@ class AdaptivePool(Layer):
 class AdaptiveAvgPool(AdaptivePool):
     """The mean of each of `sizes` bins along each axis; see `ops.adaptive_avg_pool`."""
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.adaptive_avg_pool(x, self.sizes), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.adaptive_avg_pool(x, self.sizes)
 
 
 @dataclass(frozen=True, repr=False)
 class AdaptiveMaxPool(AdaptivePool):
     """The largest value of each of `sizes` bins along each axis; see `ops.adaptive_max_pool`."""
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.adaptive_max_pool(x, self.sizes), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.adaptive_max_pool(x, self.sizes)
 
 
 @dataclass(frozen=True, repr=False)
-class Resize(Layer):
+class Resize(Function):
     """Other spatial sizes, by a factor or as given; see `ops.resize_nearest` and `ops.resize_bilinear`.
 
     The new size along an axis is floor(`scale` W), or what `sizes` says; one of the two must be given. Values lie where
@@ -136,13 +126,11 @@ class Resize(Layer):
         if self.align_corners and self.method == "nearest":
             raise ValueError('Resize: align_corners is True; that is for method="bilinear" only.')
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
+    def forward(self, params: Params, x: Array) -> Array:
         sizes = self._sizes(x.shape[1:-1])
         if self.method == "nearest":
-            return ops.resize_nearest(x, sizes), {}
-        return ops.resize_bilinear(x, sizes, align_corners=self.align_corners), {}
+            return ops.resize_nearest(x, sizes)
+        return ops.resize_bilinear(x, sizes, align_corners=self.align_corners)
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         """A copy reads one position, a line two along each axis that changes; smaller images may skip some."""
@@ -170,50 +158,43 @@ class Resize(Layer):
         return low, low + (part > 0)
 
 
+class GlobalPool(Function):
+    """What global average and max pooling share: every value depends on the whole image."""
+
+    def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
+        return field.everything(), ()
+
+
 @dataclass(frozen=True, repr=False)
-class GlobalAvgPool(Layer):
+class GlobalAvgPool(GlobalPool):
     """(n, *spatial, c) to (n, c) by the mean over space."""
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.global_avg_pool(x), {}
-
-    def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
-        return field.everything(), ()
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.global_avg_pool(x)
 
 
 @dataclass(frozen=True, repr=False)
-class GlobalMaxPool(Layer):
+class GlobalMaxPool(GlobalPool):
     """(n, *spatial, c) to (n, c) by the maximum over space."""
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.global_max_pool(x), {}
-
-    def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
-        return field.everything(), ()
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.global_max_pool(x)
 
 
 @dataclass(frozen=True, repr=False)
-class Pad(Layer):
+class Pad(Function):
     """Enlarge the image by zeros, or by what a mode shows beyond the border; see `ops.pad`."""
 
     padding: int | Sequence[Sequence[int]]
     mode: Mode = "zeros"
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.pad(x, self.padding, mode=self.mode), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.pad(x, self.padding, mode=self.mode)
 
 
 @dataclass(frozen=True, repr=False)
-class Flatten(Layer):
+class Flatten(Function):
     """(n, ...) to (n, features), row-major."""
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        return ops.flatten(x), {}
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.flatten(x)

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 Pair = tuple[int, int]
 PerAxis = int | Sequence[int]
-Padding = Literal["VALID", "SAME", "FULL", "CAUSAL"] | int | Sequence[Sequence[int]]
+PoolPadding = Literal["VALID", "SAME", "FULL"] | int | Sequence[Sequence[int]]
+Padding = PoolPadding | Literal["CAUSAL"]
 
 
 def extent(window: int, dilation: int = 1) -> int:
@@ -73,8 +74,8 @@ def resolve_padding(
     dilations: Sequence[int],
 ) -> tuple[Pair, ...]:
     """`padding_pairs`, and a check that a window fits: ValueError for one larger than the padded axis."""
-    pairs = padding_pairs(op, padding, sizes, windows, strides, dilations)
-    extents = map(extent, windows, dilations)
+    extents = tuple(map(extent, windows, dilations))
+    pairs = padding_pairs(op, padding, sizes, extents, strides)
     for axis, (w, e, (low, high)) in enumerate(zip(sizes, extents, pairs, strict=True)):
         if w < 1:
             raise ValueError(f"{op}: x has spatial sizes {tuple(sizes)}; every axis must be 1 or longer.")
@@ -91,9 +92,9 @@ def padding_pairs(
     op: str,
     padding: Padding,
     sizes: Sequence[int],
-    windows: Sequence[int],
+    extents: Sequence[int],
     strides: Sequence[int],
-    dilations: Sequence[int],
+    names: Sequence[str] = ("VALID", "SAME", "FULL", "CAUSAL"),
 ) -> tuple[Pair, ...]:
     """Turn `padding` into a (low, high) pair for each spatial axis; ValueError for anything else.
 
@@ -101,28 +102,29 @@ def padding_pairs(
     and XLA do; for odd K and stride 1 that is (K - 1) / 2 at both ends. "FULL" pads E - 1 at both ends, so that
     every window that touches the input counts. "CAUSAL" pads E - 1 at the low end, so that no window reaches beyond
     its own place (van den Oord et al. 2016, "WaveNet"; Flax's name, there for one axis). An int pads every end alike.
+    `names` are those of the four that the operation takes.
     """
-    extents = list(map(extent, windows, dilations))
-    if isinstance(padding, str) and padding == "VALID":
-        return ((0, 0),) * len(sizes)
-    if isinstance(padding, str) and padding == "FULL":
-        return tuple((e - 1, e - 1) for e in extents)
-    if isinstance(padding, str) and padding == "CAUSAL":
-        return tuple((e - 1, 0) for e in extents)
-    if isinstance(padding, str) and padding == "SAME":
-        totals = [max((-(-w // s) - 1) * s + e - w, 0) for w, e, s in zip(sizes, extents, strides, strict=True)]
-        return tuple((t // 2, t - t // 2) for t in totals)
-    return tuple(explicit_padding(op, padding, len(sizes), names='"VALID", "SAME", "FULL", "CAUSAL", '))
+    if isinstance(padding, str) and padding in names:
+        return tuple(_named(padding, *axis) for axis in zip(sizes, extents, strides, strict=True))
+    return tuple(explicit_padding(op, padding, len(sizes), names))
 
 
-def explicit_padding(op: str, padding: Any, axes: int, names: str = "") -> list[Pair]:
+def _named(padding: str, size: int, span: int, stride: int) -> Pair:
+    if padding == "SAME":
+        total = max((-(-size // stride) - 1) * stride + span - size, 0)
+        return total // 2, total - total // 2
+    return {"VALID": (0, 0), "FULL": (span - 1, span - 1), "CAUSAL": (span - 1, 0)}[padding]
+
+
+def explicit_padding(op: str, padding: Any, axes: int, names: Sequence[str] = ()) -> list[Pair]:
     """A (low, high) pair for each axis from an int or pairs; ValueError for anything else.
 
     `names` are the words that this operation takes besides, for the error's text.
     """
     example = ", ".join(["(1, 1)"] * axes) + ("," if axes == 1 else "")
+    words = "".join(f'"{name}", ' for name in names)
     wrong = ValueError(
-        f"{op}: padding is {padding!r}; expected {names}an int of 0 or more, or a (low, high) "
+        f"{op}: padding is {padding!r}; expected {words}an int of 0 or more, or a (low, high) "
         f"pair for each of the {axes} spatial axes, such as ({example})."
     )
     if isinstance(padding, str | bool):

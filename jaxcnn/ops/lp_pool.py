@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.check import Layout, accumulator, channels_back, is_number
-from jaxcnn.ops.geometry import Padding, PerAxis
+from jaxcnn.ops.geometry import PerAxis, PoolPadding
 from jaxcnn.ops.pool_shapes import checked
 from jaxcnn.ops.rule import rule
 from jaxcnn.ops.windows import along_axes
@@ -72,7 +72,7 @@ def lp_pool(
     size: PerAxis,
     *,
     stride: PerAxis | None = None,
-    padding: Padding = "VALID",
+    padding: PoolPadding = "VALID",
     layout: Layout = "NHWC",
 ) -> Array:
     """(Σ x^p)^(1/p) over each window of `size`, channel by channel, as PyTorch's LPPool.

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.check import Layout, accumulator, channels_back, shape_only
-from jaxcnn.ops.geometry import Padding, PerAxis
+from jaxcnn.ops.geometry import PerAxis, PoolPadding
 from jaxcnn.ops.pool_shapes import checked
 from jaxcnn.ops.rule import rule
 from jaxcnn.ops.windows import along_axes, first_maximum
@@ -64,7 +64,7 @@ def max_pool(
     size: PerAxis,
     *,
     stride: PerAxis | None = None,
-    padding: Padding = "VALID",
+    padding: PoolPadding = "VALID",
     dilation: PerAxis = 1,
     ceil_mode: bool = False,
     layout: Layout = "NHWC",
@@ -132,7 +132,7 @@ def avg_pool(
     size: PerAxis,
     *,
     stride: PerAxis | None = None,
-    padding: Padding = "VALID",
+    padding: PoolPadding = "VALID",
     count_padding: bool = False,
     ceil_mode: bool = False,
     layout: Layout = "NHWC",

@@ -7,7 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcnn.ops.check import Layout, floating, spatial
-from jaxcnn.ops.geometry import Padding, Pair, PerAxis, extent, padding_pairs, per_axis, resolve_padding
+from jaxcnn.ops.geometry import Pair, PerAxis, PoolPadding, extent, padding_pairs, per_axis, resolve_padding
 from jaxcnn.ops.windows import along_axes
 
 
@@ -23,7 +23,7 @@ def pool_options(
     *,
     size: PerAxis,
     stride: PerAxis | None,
-    padding: Padding,
+    padding: PoolPadding,
     dilation: PerAxis | None = None,
     ceil_mode: bool = False,
     count_padding: bool | None = None,
@@ -37,8 +37,9 @@ def pool_options(
     size = per_axis(op, "size", size, axes)
     stride = size if stride is None else per_axis(op, "stride", stride, axes)
     dilations = (1,) * axes if dilation is None else per_axis(op, "dilation", dilation, axes)
-    given = padding_pairs(op, padding, sizes, size, stride, dilations)
-    ceiled = map(_ceiled, sizes, size, stride, given, dilations)
+    spans = tuple(map(extent, size, dilations))
+    given = padding_pairs(op, padding, sizes, spans, stride, names=("VALID", "SAME", "FULL"))
+    ceiled = map(_ceiled, sizes, spans, stride, given)
     pads = resolve_padding(op, tuple(ceiled) if ceil_mode else given, sizes, size, stride, dilations)
     _touch(op, sizes, size, stride, pads, dilations)
     options: dict[str, Any] = {"size": size, "stride": stride, "padding": pads}
@@ -50,13 +51,12 @@ def pool_options(
     return options
 
 
-def _ceiled(length: int, size: int, stride: int, pads: Pair, dilation: int) -> Pair:
+def _ceiled(length: int, span: int, stride: int, pads: Pair) -> Pair:
     """The padding for as many of O = ceil((W + P_lo + P_hi - E) / S) + 1 windows as start before x ends.
 
     Source: PyTorch, aten/src/ATen/native/Pool.h, pooling_output_shape.
     """
     low, high = pads
-    span = extent(size, dilation)
     places = min(-(-(length + low + high - span) // stride) + 1, (length + low - 1) // stride + 1)
     return low, max((places - 1) * stride + span - length - low, 0) if places > 0 else high
 

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
 from jaxcnn.ops.check import Layout, channels_back, channels_last, floating, known_values, shape_only, spatial
-from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
+from jaxcnn.ops.geometry import PerAxis, PoolPadding, per_axis
 from jaxcnn.ops.pool import max_pool
 from jaxcnn.ops.pool_shapes import checked
 from jaxcnn.ops.rule import rule
@@ -25,7 +25,7 @@ def max_pool_with_indices(
     size: PerAxis,
     *,
     stride: PerAxis | None = None,
-    padding: Padding = "VALID",
+    padding: PoolPadding = "VALID",
     dilation: PerAxis = 1,
     ceil_mode: bool = False,
     layout: Layout = "NHWC",

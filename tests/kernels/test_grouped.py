@@ -7,6 +7,7 @@ import pytest
 
 from jaxcnn import kernels
 from jaxcnn.kernels import grouped
+from jaxcnn.kernels.xla import Options
 from jaxcnn.verify.naive import NAIVE
 
 # sizes, window, stride, padding, dilation
@@ -35,13 +36,11 @@ def test_all_three_maps_equal_loops(geometry, channels, batch, x64):
     kernel = rng.standard_normal((*window, inputs, groups * outputs))
     y = NAIVE["conv"](x, kernel, **options)
     dy = rng.standard_normal(y.shape)
+    at = Options(**options)
     for got, expected in [
-        (grouped.fprop(jnp.array(x), jnp.array(kernel), **options), y),
-        (
-            grouped.dgrad(jnp.array(dy), jnp.array(kernel), sizes, **options),
-            NAIVE["conv_dgrad"](dy, kernel, sizes, **options),
-        ),
-        (grouped.wgrad(jnp.array(x), jnp.array(dy), window, **options), NAIVE["conv_wgrad"](x, dy, window, **options)),
+        (grouped.fprop(jnp.array(x), jnp.array(kernel), at), y),
+        (grouped.dgrad(jnp.array(dy), jnp.array(kernel), sizes, at), NAIVE["conv_dgrad"](dy, kernel, sizes, **options)),
+        (grouped.wgrad(jnp.array(x), jnp.array(dy), window, at), NAIVE["conv_wgrad"](x, dy, window, **options)),
     ]:
         assert got.shape == expected.shape
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
@@ -51,10 +50,10 @@ def test_all_three_maps_equal_loops(geometry, channels, batch, x64):
 def test_half_precision_is_summed_in_float32(channels):
     """100 products of 1 and 1/256: in bfloat16 a sum of 1 and more would swallow them."""
     groups, inputs, outputs = CHANNELS[channels]
-    options = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,), "groups": groups}
+    options = Options(stride=(1,), padding=((0, 0),), dilation=(1,), groups=groups)
     x = jnp.full((1, 100, groups * inputs), 1 / 256, jnp.bfloat16).at[:, 0].set(1)
     kernel = jnp.ones((100, inputs, groups * outputs), jnp.bfloat16)
-    y = grouped.fprop(x, kernel, **options)
+    y = grouped.fprop(x, kernel, options)
     assert y.dtype == jnp.bfloat16
     expected = inputs * (1 + 99 / 256)
     np.testing.assert_allclose(np.asarray(y, np.float32), expected, rtol=2**-8)

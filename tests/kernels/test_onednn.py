@@ -44,7 +44,7 @@ def exact(name, a, b, *sizes, **options):
     """What XLA computes in float64."""
     with jax.enable_x64(True):
         a, b = (jnp.asarray(np.asarray(one, np.float64)) for one in (a, b))
-        return np.asarray(getattr(xla, name)(a, b, *sizes, **options))
+        return np.asarray(getattr(xla, name)(a, b, *sizes, xla.Options(**options)))
 
 
 def assert_right(got, name, a, b, *sizes, **options):
@@ -126,7 +126,7 @@ def test_what_oneDNN_does_not_take_goes_to_XLA(name, dtype, batch, x64):
     a, b = jnp.asarray(a, dtype), jnp.asarray(b, dtype)
     with kernels.use("onednn"):
         got = getattr(kernels, name)(a, b, *sizes, **PLAIN)
-    np.testing.assert_array_equal(got, getattr(xla, name)(a, b, *sizes, **PLAIN))
+    np.testing.assert_array_equal(got, getattr(xla, name)(a, b, *sizes, xla.Options(**PLAIN)))
     assert got.dtype == dtype
 
 

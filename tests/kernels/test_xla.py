@@ -20,4 +20,5 @@ def test_dgrad_of_fewer_outputs_than_taps(sizes, window, stride):
     dy = rng.standard_normal((2, *out, 4)).astype(np.float32)
     kernel = rng.standard_normal((*window, 3, 4)).astype(np.float32)
     expected = NAIVE["conv_dgrad"](dy, kernel, sizes, **options)
-    np.testing.assert_allclose(xla.dgrad(dy, kernel, sizes, groups=1, **options), expected, rtol=0, atol=1e-5)
+    got = xla.dgrad(dy, kernel, sizes, xla.Options(**options, groups=1))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)

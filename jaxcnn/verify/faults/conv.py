@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed
+from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed, first_example
 from jaxcnn.verify.faults.windows import last_column_dropped, remainders, swapped_padding, window_faults
 
 
@@ -122,10 +122,6 @@ def dkernel_faults(rule: str, argument: int) -> list[Fault]:
             lambda d, a, dy, o: _regrouped(d, o["groups"]),
         ),
     ]
-
-
-def first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    return arrays, dy.at[1:].set(0), options
 
 
 def bias_faults(rule: str) -> list[Fault]:

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import jax.numpy as jnp
-
-from jaxcnn.verify.faults.conv import bias_faults, dkernel_faults, first_example, kernel_faults
-from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if
-from jaxcnn.verify.faults.windows import remainders, swapped_padding
+from jaxcnn.verify.faults.conv import bias_faults, dkernel_faults, kernel_faults
+from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, first_example, mean_example
+from jaxcnn.verify.faults.windows import last_column_dropped, remainders, swapped_padding
 
 RULE = "conv_transpose"
 
@@ -16,16 +14,6 @@ def _output_padding_low(arrays: Arrays, dy: Any, options: Options) -> tuple[Arra
     extra = remainders(options["sizes"], arrays[1].shape[:-2], options)
     padding = tuple((low - o, high + o) for o, (low, high) in zip(extra, options["padding"], strict=True))
     return arrays, dy, options | {"padding": padding}
-
-
-def _output_padding_zeroed(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    """dy without its last place along the last spatial axis, as if that had been padded and not computed."""
-    return arrays, dy.at[..., -1, :].set(0), options
-
-
-def _x_mean(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    x, *rest = arrays
-    return (jnp.broadcast_to(x.mean(0), x.shape), *rest), dy, options
 
 
 FAULTS: list[Fault] = [
@@ -41,10 +29,12 @@ FAULTS: list[Fault] = [
             (
                 "last-column-dropped",
                 "leaves out the last output place along the last spatial axis",
-                _output_padding_zeroed,
+                last_column_dropped,
             ),
         ]
     ),
     as_if(RULE, 1, "kernel-one-sample", "is the gradient of the batch's first example only", first_example),
-    as_if(RULE, 1, "kernel-mean-input", "comes from the batch's mean input instead of each example's own", _x_mean),
+    as_if(
+        RULE, 1, "kernel-mean-input", "comes from the batch's mean input instead of each example's own", mean_example
+    ),
 ]

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed
-from jaxcnn.verify.faults.norm import standardized_dx
+from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed, first_example
+from jaxcnn.verify.faults.norm import no_epsilon, no_scale, others, standardized_dx
 
 Wrong = Callable[[Any, Arrays, Any, Options], Any]
 OVER = (1, 3)
@@ -63,25 +63,8 @@ def _unbiased(make: Callable[..., Wrong], count: Callable[[Arrays, Options], int
     return wrong
 
 
-def _all_but_last(array: Any) -> tuple[int, ...]:
-    return tuple(range(array.ndim - 1))
-
-
-def _no_epsilon(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    return arrays, dy, options | {"epsilon": 0.0}
-
-
-def _no_scale(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    x, scale, *rest = arrays
-    return (x, None if scale is None else jnp.ones_like(scale), *rest), dy, options
-
-
-def _first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    return arrays, dy.at[1:].set(0), options
-
-
 def _times_x(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
-    return (dy * arrays[0]).sum(_all_but_last(dy))
+    return (dy * arrays[0]).sum(others(dy))
 
 
 def _common(rule: str, make: Callable[..., Wrong], count: Callable[[Arrays, Options], int]) -> list[Fault]:
@@ -119,9 +102,9 @@ def _common(rule: str, make: Callable[..., Wrong], count: Callable[[Arrays, Opti
 def _factor(rule: str) -> list[Fault]:
     """The scale γ, or gain, that multiplies the normalised values."""
     return [
-        as_if(rule, 0, "epsilon-dropped", "leaves ε out of the root", _no_epsilon),
-        as_if(rule, 0, "scale-dropped", "misses the factor γ (scale, gain)", _no_scale),
-        as_if(rule, 1, "scale-epsilon-dropped", "leaves ε out of the root", _no_epsilon),
+        as_if(rule, 0, "epsilon-dropped", "leaves ε out of the root", no_epsilon),
+        as_if(rule, 0, "scale-dropped", "misses the factor γ (scale, gain)", no_scale),
+        as_if(rule, 1, "scale-epsilon-dropped", "leaves ε out of the root", no_epsilon),
         changed(rule, 1, "scale-from-x", "is Σ dy x, where the normalised x belongs", _times_x),
     ]
 
@@ -129,7 +112,7 @@ def _factor(rule: str) -> list[Fault]:
 def _sums(rule: str, argument: int, name: str) -> list[Fault]:
     """A vector that serves all examples and places."""
     return [
-        as_if(rule, argument, f"{name}-one-sample", "is summed over the first example only", _first_example),
+        as_if(rule, argument, f"{name}-one-sample", "is summed over the first example only", first_example),
         changed(
             rule,
             argument,
@@ -197,7 +180,7 @@ RMS = [
 WEIGHTS = [
     *_common(
         "weight_standardize",
-        lambda **terms: _kernel(_all_but_last, **terms),
+        lambda **terms: _kernel(others, **terms),
         lambda arrays, options: math.prod(arrays[0].shape[:-1]),
     ),
     changed(

@@ -90,6 +90,12 @@ def first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, An
     return arrays, dy.at[1:].set(0), options
 
 
+def mean_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    """For `as_if`: each example of the first array is the batch's mean."""
+    x, *rest = arrays
+    return (jnp.broadcast_to(x.mean(0), x.shape), *rest), dy, options
+
+
 def changed(
     rule: str, argument: int, name: str, cause: str, change: Callable[[Any, Arrays, Any, Options], Any]
 ) -> Fault:

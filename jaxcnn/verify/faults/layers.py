@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed
+from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed, first_example, mean_example
 
 
 def _transposed(array: Any) -> Any:
@@ -14,22 +14,18 @@ def _transposed(array: Any) -> Any:
     return array.T.reshape(array.shape)
 
 
-def _first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    return arrays, dy.at[1:].set(0), options
-
-
 def _shared(rule: str, kernel: int) -> list[Fault]:
     """What can go wrong where one kernel, followed by its bias, serves the whole batch."""
     return [
-        as_if(rule, kernel, "kernel-one-sample", "is the gradient of the batch's first example only", _first_example),
+        as_if(rule, kernel, "kernel-one-sample", "is the gradient of the batch's first example only", first_example),
         as_if(
             rule,
             kernel,
             "kernel-mean-input",
             "comes from the batch's mean input instead of each example's own",
-            lambda a, dy, o: ((jnp.broadcast_to(a[0].mean(0), a[0].shape), *a[1:]), dy, o),
+            mean_example,
         ),
-        as_if(rule, kernel + 1, "bias-one-sample", "is summed over the first example only", _first_example),
+        as_if(rule, kernel + 1, "bias-one-sample", "is summed over the first example only", first_example),
         changed(
             rule,
             kernel + 1,
@@ -83,7 +79,7 @@ BILINEAR = [
         1,
         "other-input-mean",
         "comes from the batch's mean x1 instead of each example's own",
-        lambda a, dy, o: ((jnp.broadcast_to(a[0].mean(0), a[0].shape), *a[1:]), dy, o),
+        mean_example,
     ),
     changed(
         "bilinear",

@@ -7,10 +7,11 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed
+from jaxcnn.verify.faults.fault import Arrays, Fault, Options, as_if, changed, first_example
 
 
-def _others(x: Any) -> tuple[int, ...]:
+def others(x: Any) -> tuple[int, ...]:
+    """All axes but the last: the batch and the places."""
     return tuple(range(x.ndim - 1))
 
 
@@ -41,8 +42,8 @@ def _train_dx(arrays: Arrays, dy: Any, options: Options, **terms: Any) -> Any:
     x, scale, _ = arrays
     dy, dmean, dvar = dy
     m = math.prod(x.shape[:-1])
-    through_y = standardized_dx(x, scale * dy, _others(x), options["epsilon"], **terms)
-    return through_y + (dmean + 2 * dvar * (x - x.mean(_others(x)))) / m
+    through_y = standardized_dx(x, scale * dy, others(x), options["epsilon"], **terms)
+    return through_y + (dmean + 2 * dvar * (x - x.mean(others(x)))) / m
 
 
 def _train(name: str, cause: str, **terms: Any) -> Fault:
@@ -63,25 +64,28 @@ def _statistics_ignored(*which: int) -> Callable[[Arrays, Any, Options], tuple[A
     return pretend
 
 
-def _no_epsilon(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+def no_epsilon(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    """For `as_if`: nothing is added to the variance."""
     return arrays, dy, options | {"epsilon": 0.0}
 
 
-def _no_scale(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    return (arrays[0], jnp.ones_like(arrays[1]), *arrays[2:]), dy, options
+def no_scale(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    """For `as_if`: the factor γ, where there is one, is 1."""
+    x, scale, *rest = arrays
+    return (x, None if scale is None else jnp.ones_like(scale), *rest), dy, options
 
 
-def _first_example(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+def _first_example_of_y(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
     return arrays, (dy[0].at[1:].set(0), *dy[1:]), options
 
 
 def _sum_with_x(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
     """Σ dy x, neither centred nor divided by the deviation."""
-    return (dy[0] * arrays[0]).sum(_others(arrays[0]))
+    return (dy[0] * arrays[0]).sum(others(arrays[0]))
 
 
 def _deviation(arrays: Arrays, options: Options) -> Any:
-    return jnp.sqrt(arrays[0].var(_others(arrays[0])) + options["epsilon"])
+    return jnp.sqrt(arrays[0].var(others(arrays[0])) + options["epsilon"])
 
 
 TRAIN = [
@@ -102,8 +106,8 @@ TRAIN = [
     changed(
         "batch_norm", 0, "n-minus-1", "divides the variance's path by m - 1, where the forward divides by m", _unbiased
     ),
-    as_if("batch_norm", 0, "scale-dropped", "misses the factor γ (scale)", _no_scale),
-    as_if("batch_norm", 0, "epsilon-dropped", "leaves ε out of √(var + ε)", _no_epsilon),
+    as_if("batch_norm", 0, "scale-dropped", "misses the factor γ (scale)", no_scale),
+    as_if("batch_norm", 0, "epsilon-dropped", "leaves ε out of √(var + ε)", no_epsilon),
     as_if("batch_norm", 0, "dmean-ignored", "ignores the cotangent of the output mean", _statistics_ignored(1)),
     as_if("batch_norm", 0, "dvar-ignored", "ignores the cotangent of the output var", _statistics_ignored(2)),
     as_if(
@@ -121,8 +125,8 @@ TRAIN = [
         lambda d, a, dy, o: d * _deviation(a, o),
     ),
     changed("batch_norm", 1, "scale-from-x", "is Σ dy x, where the normalised x belongs", _sum_with_x),
-    as_if("batch_norm", 1, "scale-epsilon-dropped", "leaves ε out of √(var + ε)", _no_epsilon),
-    as_if("batch_norm", 2, "bias-one-sample", "is summed over the first example only", _first_example),
+    as_if("batch_norm", 1, "scale-epsilon-dropped", "leaves ε out of √(var + ε)", no_epsilon),
+    as_if("batch_norm", 2, "bias-one-sample", "is summed over the first example only", _first_example_of_y),
     changed(
         "batch_norm",
         2,
@@ -144,16 +148,12 @@ def _trained_dx(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
     normal = (x - mean) * r
     if not x.size:
         return d
-    return scale * r * (dy - dy.mean(_others(x)) - normal * (dy * normal).mean(_others(x)))
-
-
-def _first_example_eval(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
-    return arrays, dy.at[1:].set(0), options
+    return scale * r * (dy - dy.mean(others(x)) - normal * (dy * normal).mean(others(x)))
 
 
 EVAL = [
-    as_if("batch_norm_eval", 0, "scale-dropped", "misses the factor γ (scale)", _no_scale),
-    as_if("batch_norm_eval", 0, "epsilon-dropped", "leaves ε out of √(var + ε)", _no_epsilon),
+    as_if("batch_norm_eval", 0, "scale-dropped", "misses the factor γ (scale)", no_scale),
+    as_if("batch_norm_eval", 0, "epsilon-dropped", "leaves ε out of √(var + ε)", no_epsilon),
     changed(
         "batch_norm_eval",
         0,
@@ -173,9 +173,9 @@ EVAL = [
         1,
         "scale-from-x",
         "is Σ dy x, where the normalised x belongs",
-        lambda d, a, dy, o: (dy * a[0]).sum(_others(a[0])),
+        lambda d, a, dy, o: (dy * a[0]).sum(others(a[0])),
     ),
-    as_if("batch_norm_eval", 2, "bias-one-sample", "is summed over the first example only", _first_example_eval),
+    as_if("batch_norm_eval", 2, "bias-one-sample", "is summed over the first example only", first_example),
     changed(
         "batch_norm_eval",
         3,
@@ -183,7 +183,7 @@ EVAL = [
         "is zero: the given mean is taken for a constant",
         lambda d, a, dy, o: 0 * d,
     ),
-    as_if("batch_norm_eval", 3, "mean-without-scale", "misses the factor γ (scale)", _no_scale),
+    as_if("batch_norm_eval", 3, "mean-without-scale", "misses the factor γ (scale)", no_scale),
     changed(
         "batch_norm_eval",
         4,

@@ -16,71 +16,86 @@ def _sigmoid(v: Any) -> Any:
 
 
 def relu(x: Any) -> Any:
+    """max(v, 0)."""
     return _each(lambda v: v if v > 0 else 0.0, x)
 
 
 def leaky_relu(x: Any, *, slope: Any = 0.01) -> Any:
+    """v where v > 0, else slope v."""
     return _each(lambda v: v if v > 0 else slope * v, x)
 
 
 def sigmoid(x: Any) -> Any:
+    """1 / (1 + e^-v)."""
     return _each(_sigmoid, x)
 
 
 def tanh(x: Any) -> Any:
+    """(e^v - e^-v) / (e^v + e^-v)."""
     return _each(math.tanh, x)
 
 
 def gelu(x: Any, *, approximate: Any = False) -> Any:
+    """v Φ(v), with erf or by the tanh that approximates it (Hendrycks & Gimpel 2016)."""
     if approximate:
         return _each(lambda v: v * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))) / 2, x)
     return _each(lambda v: v * math.erfc(-v / math.sqrt(2)) / 2, x)
 
 
 def silu(x: Any) -> Any:
+    """v σ(v)."""
     return _each(lambda v: v * _sigmoid(v), x)
 
 
 def relu6(x: Any) -> Any:
+    """min(max(v, 0), 6)."""
     return _each(lambda v: min(max(v, 0.0), 6.0), x)
 
 
 def prelu(x: Any, slope: Any) -> Any:
+    """v where v > 0, else its slope times v, one for each channel or one for all."""
     slopes = np.broadcast_to(slope, x.shape)
     return np.array([v if v > 0 else s * v for v, s in zip(x.flat, slopes.flat, strict=True)]).reshape(x.shape)
 
 
 def elu(x: Any, *, alpha: Any = 1.0) -> Any:
+    """v where v > 0, else α (e^v - 1)."""
     return _each(lambda v: v if v > 0 else alpha * math.expm1(v), x)
 
 
 def celu(x: Any, *, alpha: Any = 1.0) -> Any:
+    """v where v > 0, else α (e^(v / α) - 1)."""
     return _each(lambda v: v if v > 0 else alpha * math.expm1(v / alpha), x)
 
 
 def selu(x: Any) -> Any:
-    """α and λ to the digits of the paper's appendix."""
+    """λ v where v > 0, else λ α (e^v - 1), with α and λ to the digits of the paper's appendix."""
     alpha, scale = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
     return _each(lambda v: scale * (v if v > 0 else alpha * math.expm1(v)), x)
 
 
 def softplus(x: Any) -> Any:
+    """log(1 + e^v)."""
     return _each(_softplus, x)
 
 
 def softsign(x: Any) -> Any:
+    """v / (1 + |v|)."""
     return _each(lambda v: v / (1 + abs(v)), x)
 
 
 def mish(x: Any) -> Any:
+    """v tanh(log(1 + e^v))."""
     return _each(lambda v: v * math.tanh(_softplus(v)), x)
 
 
 def hard_sigmoid(x: Any) -> Any:
+    """min(max(v + 3, 0), 6) / 6."""
     return _each(lambda v: min(max(v + 3, 0.0), 6.0) / 6, x)
 
 
 def hard_swish(x: Any) -> Any:
+    """v min(max(v + 3, 0), 6) / 6."""
     return _each(lambda v: v * min(max(v + 3, 0.0), 6.0) / 6, x)
 
 
@@ -89,10 +104,12 @@ def _softplus(v: Any) -> Any:
 
 
 def softmax(x: Any, *, axis: Any = -1) -> Any:
+    """e^v / Σ e^v, the sum over one axis."""
     return _along(lambda row: np.array([math.exp(v) for v in row - max(row)]) / _total(row), axis, x)
 
 
 def log_softmax(x: Any, *, axis: Any = -1) -> Any:
+    """v - log Σ e^v, the sum over one axis."""
     return _along(lambda row: row - max(row) - math.log(_total(row)), axis, x)
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.verify.naive.windows import windows
+from jaxcnn.verify.naive.windows import padded, per_axis, windows
 
 
 def conv(
     x: Any, kernel: Any, bias: Any = None, *, stride: Any = 1, padding: Any = "SAME", dilation: Any = 1, groups: Any = 1
 ) -> Any:
+    """y[p, o] = bias[o] + Σ_k Σ_i x[p s + k d - low, i] kernel[k, i, o], i over the channels of o's group."""
     cin, cout = kernel.shape[-2:]
     y = None
     for outs, place, taps in windows(x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation):
@@ -27,6 +28,7 @@ def conv(
 
 
 def conv_dgrad(dy: Any, kernel: Any, sizes: Any, *, groups: Any = 1, **options: Any) -> Any:
+    """dx[p s + k d - low, i] adds kernel[k, i, o] dy[p, o], for each place p, tap k and output channel o."""
     cin, cout = kernel.shape[-2:]
     dx = np.zeros((len(dy), *sizes, cin * groups))
     for _, place, taps in windows(sizes, kernel.shape[:-2], **_filled(options)):
@@ -37,6 +39,7 @@ def conv_dgrad(dy: Any, kernel: Any, sizes: Any, *, groups: Any = 1, **options: 
 
 
 def conv_wgrad(x: Any, dy: Any, window: Any, *, groups: Any = 1, **options: Any) -> Any:
+    """dkernel[k, i, o] adds x[p s + k d - low, i] dy[p, o], for each example and place p."""
     cin, cout = x.shape[-1] // groups, dy.shape[-1]
     dkernel = np.zeros((*window, cin, cout))
     for _, place, taps in windows(x.shape[1:-1], window, **_filled(options)):
@@ -63,31 +66,19 @@ def conv_transpose(
     sizes: Any = None,
 ) -> Any:
     """Each x[n, p] adds its own copy of the kernel to the output from p stride - low on; `sizes` where known."""
-    axes = x.ndim - 2
-
-    def each(value: Any) -> Any:
-        return (value,) * axes if isinstance(value, int) else tuple(value)
-
-    stride, dilation, extra = each(stride), each(dilation), each(output_padding)
-    extents = [(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation, strict=False)]
-    full = [(w - 1) * s + e for w, s, e in zip(x.shape[1:-1], stride, extents, strict=True)]
-    if padding == "SAME":
-        sizes = [w * s for w, s in zip(x.shape[1:-1], stride, strict=True)]
-        low = [max(f - size, 0) // 2 for f, size in zip(full, sizes, strict=True)]
-    else:
-        ends = {
-            "VALID": [(0, 0)] * axes,
-            "FULL": [(e - 1, e - 1) for e in extents],
-            "CAUSAL": [(e - 1, 0) for e in extents],
-        }.get(str(padding)) or ([(padding, padding)] * axes if isinstance(padding, int) else padding)
-        low = [a for a, _ in ends]
-        sizes = sizes or [f - a - b + o for f, (a, b), o in zip(full, ends, extra, strict=True)]
+    window, axes = kernel.shape[:-2], x.ndim - 2
+    stride, dilation, extra = (per_axis(value, axes) for value in (stride, dilation, output_padding))
+    grown = [w * s for w, s in zip(x.shape[1:-1], stride, strict=True)]
+    pads = padded(grown, window, stride, padding, dilation)
+    if sizes is None and padding == "SAME":
+        sizes = grown
+    elif sizes is None:
+        places = zip(x.shape[1:-1], window, stride, dilation, pads, extra, strict=True)
+        sizes = [(w - 1) * s + (k - 1) * d + 1 - low - high + o for w, k, s, d, (low, high), o in places]
     out, cin = kernel.shape[-2], x.shape[-1]
     y = np.zeros((len(x), *sizes, out * groups))
-    for n, place, tap, i in product(
-        range(len(x)), np.ndindex(x.shape[1:-1]), np.ndindex(kernel.shape[:-2]), range(cin)
-    ):
-        at = tuple(p * s - a + t * d for p, s, a, t, d in zip(place, stride, low, tap, dilation, strict=True))
+    for n, place, tap, i in product(range(len(x)), np.ndindex(x.shape[1:-1]), np.ndindex(window), range(cin)):
+        at = tuple(p * s - low + t * d for p, s, (low, _), t, d in zip(place, stride, pads, tap, dilation, strict=True))
         if all(0 <= q < size for q, size in zip(at, sizes, strict=True)):
             first = i // (cin // groups) * out
             y[(n, *at)][first : first + out] += x[(n, *place, i)] * kernel[tap][:, i]

@@ -9,6 +9,7 @@ import numpy as np
 
 
 def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
+    """y[o] = bias[o] + Σ_i x[i] kernel[i, o]."""
     y = np.zeros((*x.shape[:-1], kernel.shape[1]))
     for at in np.ndindex(y.shape):
         y[at] = sum(x[at[:-1]][i] * kernel[i, at[-1]] for i in range(len(kernel))) + (
@@ -18,10 +19,12 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
 
 
 def flatten(x: Any) -> Any:
+    """Each example's numbers one after the other, the last axis running fastest."""
     return np.array([[float(v) for v in example.flat] for example in x]).reshape(len(x), math.prod(x.shape[1:]))
 
 
 def bilinear(x1: Any, x2: Any, kernel: Any, bias: Any = None) -> Any:
+    """y[o] = bias[o] + Σ_i Σ_j x1[i] kernel[i, j, o] x2[j]."""
     y = np.zeros((*x1.shape[:-1], kernel.shape[2]))
     for at in np.ndindex(y.shape):
         for i, j in np.ndindex(kernel.shape[:2]):
@@ -31,7 +34,10 @@ def bilinear(x1: Any, x2: Any, kernel: Any, bias: Any = None) -> Any:
 
 
 def dropout(x: Any, key: Any, *, rate: Any, shared: Any = ()) -> Any:
-    """Which entries are kept is JAX's business: the key's Bernoulli draws, each for all entries along `shared`."""
+    """x / (1 - rate) where x is kept, else 0.
+
+    Which entries are kept is JAX's business: the key's Bernoulli draws, each for all entries along `shared`.
+    """
     draws = [1 if axis in shared else x.shape[axis] for axis in range(x.ndim)]
     kept = np.asarray(jax.random.bernoulli(key, 1.0 - rate, draws))
     y = np.zeros(x.shape)
@@ -41,10 +47,12 @@ def dropout(x: Any, key: Any, *, rate: Any, shared: Any = ()) -> Any:
 
 
 def spatial_dropout(x: Any, key: Any, *, rate: Any, shared: Any = None) -> Any:
+    """x / (1 - rate) where one draw for each channel of each example keeps it, else 0."""
     return dropout(x, key, rate=rate, shared=range(1, x.ndim - 1))
 
 
 def stochastic_depth(x: Any, key: Any, *, rate: Any, shared: Any = None) -> Any:
+    """x / (1 - rate) where one draw for each example keeps it, else 0."""
     return dropout(x, key, rate=rate, shared=range(1, x.ndim))
 
 

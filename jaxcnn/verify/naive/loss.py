@@ -12,6 +12,7 @@ from jaxcnn.verify.naive.activation import log_softmax
 def softmax_cross_entropy(
     logits: Any, labels: Any, class_weights: Any = None, *, label_smoothing: Any = 0.0, ignore_index: Any = None
 ) -> Any:
+    """-Σ_k w[k] t[k] log p[k], t = (1 - s) labels + s / K; 0 for an ignored label."""
     losses = []
     for row, label in zip(logits, labels, strict=True):
         scores, k = log_softmax(row), len(row)
@@ -26,16 +27,18 @@ def softmax_cross_entropy(
 
 
 def sigmoid_cross_entropy(logits: Any, labels: Any, positive_weight: Any = None) -> Any:
+    """The mean of -w t log σ(z) - (1 - t) log σ(-z)."""
+
     def one(z: Any, t: Any, w: Any) -> Any:
-        """-w t log σ(z) - (1 - t) log σ(-z)"""
         return w * t * math.log1p(math.exp(-z)) + (1 - t) * math.log1p(math.exp(z))
 
     return _means(one, logits, labels, 1.0 if positive_weight is None else positive_weight)
 
 
 def focal(logits: Any, labels: Any, *, alpha: Any = 0.25, gamma: Any = 2.0) -> Any:
+    """The mean of -t α (1 - p)^γ log p - (1 - t) (1 - α) p^γ log (1 - p), p = σ(z)."""
+
     def one(z: Any, t: Any) -> Any:
-        """-t α (1 - p)^γ log p - (1 - t) (1 - α) p^γ log (1 - p)"""
         p, q = 1 / (1 + math.exp(-z)), 1 / (1 + math.exp(z))
         of_one, of_zero = (1, 1) if alpha is None else (alpha, 1 - alpha)
         missed, wrong = q**gamma * math.log1p(math.exp(-z)), p**gamma * math.log1p(math.exp(z))
@@ -45,14 +48,18 @@ def focal(logits: Any, labels: Any, *, alpha: Any = 0.25, gamma: Any = 2.0) -> A
 
 
 def mse(prediction: Any, target: Any) -> Any:
+    """The mean of (p - t)²."""
     return _means(lambda p, t: (p - t) ** 2, prediction, target)
 
 
 def l1(prediction: Any, target: Any) -> Any:
+    """The mean of |p - t|."""
     return _means(lambda p, t: abs(p - t), prediction, target)
 
 
 def huber(prediction: Any, target: Any, *, delta: Any = 1.0) -> Any:
+    """The mean of d² / 2 where d = |p - t| < δ, else δ d - δ² / 2."""
+
     def one(p: Any, t: Any) -> Any:
         d = abs(p - t)
         return d * d / 2 if d < delta else delta * d - delta * delta / 2
@@ -61,6 +68,8 @@ def huber(prediction: Any, target: Any, *, delta: Any = 1.0) -> Any:
 
 
 def kl_divergence(log_p: Any, q: Any) -> Any:
+    """Σ q (log q - log p), with 0 log 0 = 0."""
+
     def one(log_p: Any, q: Any) -> Any:
         return q * (math.log(q) - log_p) if q else 0.0
 
@@ -68,10 +77,12 @@ def kl_divergence(log_p: Any, q: Any) -> Any:
 
 
 def hinge(scores: Any, labels: Any) -> Any:
+    """The mean of max(0, 1 - t s), t = ±1."""
     return _means(lambda s, t: max(0.0, 1 - t * s), scores, labels)
 
 
 def multi_margin(scores: Any, labels: Any, *, margin: Any = 1.0, p: Any = 1) -> Any:
+    """1/k Σ_i max(0, margin - s[y] + s[i])^p, i ≠ y."""
     losses = []
     for row, y in zip(scores, labels, strict=True):
         others = [max(0.0, margin - row[y] + row[i]) ** p for i in range(len(row)) if i != y]
@@ -80,6 +91,8 @@ def multi_margin(scores: Any, labels: Any, *, margin: Any = 1.0, p: Any = 1) -> 
 
 
 def triplet(anchor: Any, positive: Any, negative: Any, *, margin: Any = 1.0, epsilon: Any = 1e-6) -> Any:
+    """max(0, |a - p + ε| - |a - n + ε| + margin), in the Euclidean norm."""
+
     def distance(x: Any, y: Any) -> Any:
         return math.sqrt(sum((a - b + epsilon) ** 2 for a, b in zip(x, y, strict=True)))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 
 def batch_norm(x: Any, scale: Any, bias: Any, *, epsilon: Any = 1e-5) -> Any:
+    """γ (x - mean) / √(var + ε) + β by each channel's mean and biased variance over batch and places; and these two."""
     mean, var = np.zeros(len(scale)), np.zeros(len(scale))
     for c in range(len(scale)):
         values = [float(v) for v in x[..., c].flat]
@@ -17,6 +18,7 @@ def batch_norm(x: Any, scale: Any, bias: Any, *, epsilon: Any = 1e-5) -> Any:
 
 
 def batch_norm_eval(x: Any, scale: Any, bias: Any, mean: Any, var: Any, *, epsilon: Any = 1e-5) -> Any:
+    """γ (x - mean) / √(var + ε) + β by the given mean and variance of each channel."""
     y = np.zeros(x.shape)
     for at in np.ndindex(x.shape):
         c = at[-1]
@@ -25,6 +27,7 @@ def batch_norm_eval(x: Any, scale: Any, bias: Any, mean: Any, var: Any, *, epsil
 
 
 def group_norm(x: Any, scale: Any, bias: Any, *, groups: Any = 32, epsilon: Any = 1e-5) -> Any:
+    """γ (x - mean) / √(var + ε) + β by the mean and variance of each example's group of neighbouring channels."""
     y, width = np.zeros(x.shape), x.shape[-1] // groups
     for n in range(len(x)):
         for first in range(0, x.shape[-1], width):
@@ -38,10 +41,12 @@ def group_norm(x: Any, scale: Any, bias: Any, *, groups: Any = 32, epsilon: Any 
 
 
 def instance_norm(x: Any, scale: Any, bias: Any, *, groups: Any = None, epsilon: Any = 1e-5) -> Any:
+    """γ (x - mean) / √(var + ε) + β by each example's and channel's own mean and variance."""
     return group_norm(x, scale, bias, groups=x.shape[-1], epsilon=epsilon)
 
 
 def layer_norm(x: Any, scale: Any, bias: Any, *, groups: Any = 1, epsilon: Any = 1e-5) -> Any:
+    """γ (x - mean) / √(var + ε) + β by the mean and variance of the channels of each place."""
     y = np.zeros(x.shape)
     for at in np.ndindex(x.shape[:-1]):
         mean = sum(x[at]) / x.shape[-1]
@@ -51,6 +56,7 @@ def layer_norm(x: Any, scale: Any, bias: Any, *, groups: Any = 1, epsilon: Any =
 
 
 def rms_norm(x: Any, scale: Any, *, epsilon: Any = 1e-6) -> Any:
+    """γ x / √(mean x² + ε), the mean over the channels of each place."""
     y = np.zeros(x.shape)
     for at in np.ndindex(x.shape[:-1]):
         y[at] = scale * x[at] / math.sqrt(sum(v * v for v in x[at]) / x.shape[-1] + epsilon)
@@ -58,6 +64,7 @@ def rms_norm(x: Any, scale: Any, *, epsilon: Any = 1e-6) -> Any:
 
 
 def weight_standardize(kernel: Any, gain: Any = None, *, epsilon: Any = 1e-5) -> Any:
+    """gain (kernel - mean) / √(var + ε) by the mean and variance of each output's weights."""
     y = np.zeros(kernel.shape)
     for o in range(kernel.shape[-1]):
         weights = [float(v) for v in kernel[..., o].flat]
@@ -68,6 +75,7 @@ def weight_standardize(kernel: Any, gain: Any = None, *, epsilon: Any = 1e-5) ->
 
 
 def local_response_norm(x: Any, size: Any = 5, *, alpha: Any = 1e-4, beta: Any = 0.75, k: Any = 1.0) -> Any:
+    """x / (k + α/size Σ x²)^β, the sum over the `size` channels around it."""
     y = np.zeros(x.shape)
     for at in np.ndindex(x.shape):
         first = at[-1] - size // 2

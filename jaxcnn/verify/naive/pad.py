@@ -7,6 +7,7 @@ import numpy as np
 
 
 def pad(x: Any, padding: Any, *, mode: Any = "zeros") -> Any:
+    """y[q] = x[the position that q shows], and 0 where the mode is "zeros" and q beyond the border."""
     ends = [(padding, padding)] * (x.ndim - 2) if isinstance(padding, int) else padding
     y = np.zeros((len(x), *(w + a + b for w, (a, b) in zip(x.shape[1:-1], ends, strict=True)), x.shape[-1]))
     for place in np.ndindex(y.shape[1:-1]):

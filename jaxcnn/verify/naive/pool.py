@@ -23,6 +23,7 @@ def _pool(x: Any, combine: Any, *geometry: Any) -> Any:
 def max_pool(
     x: Any, *, size: Any, stride: Any = None, padding: Any = "VALID", dilation: Any = 1, ceil_mode: Any = False
 ) -> Any:
+    """The largest x[o s - low + t d] of the taps t inside x."""
     size = per_axis(size, x.ndim - 2)
     return _pool(x, lambda values, _: max(values), size, stride or size, padding, dilation, ceil_mode)
 
@@ -30,7 +31,10 @@ def max_pool(
 def avg_pool(
     x: Any, *, size: Any, stride: Any = None, padding: Any = "VALID", count_padding: Any = False, ceil_mode: Any = False
 ) -> Any:
-    """`count_padding` is a bool, or says how much of each axis's padding counts."""
+    """Σ_t x[o s - low + t] over the taps inside x, divided by how many taps lie there or in padding that counts.
+
+    `count_padding` is a bool, or says how much of each axis's padding counts.
+    """
     axes = x.ndim - 2
     size, stride = per_axis(size, axes), per_axis(stride or size, axes)
     pads = padded(x.shape[1:-1], size, stride, padding, 1)
@@ -46,6 +50,7 @@ def avg_pool(
 
 
 def lp_pool(x: Any, *, p: Any, size: Any, stride: Any = None, padding: Any = "VALID") -> Any:
+    """(Σ_t x[o s - low + t]^p)^(1/p) over the taps inside x."""
     size = per_axis(size, x.ndim - 2)
     return _pool(x, lambda values, _: sum(v**p for v in values) ** (1 / p), size, stride or size, padding, 1)
 
@@ -64,6 +69,7 @@ def max_pool_with_indices(x: Any, *, size: Any, **options: Any) -> Any:
 
 
 def max_unpool(x: Any, indices: Any, *, sizes: Any) -> Any:
+    """y[index[p]] = x[p], one p after the other in row-major order, and 0 elsewhere."""
     sizes = per_axis(sizes, x.ndim - 2)
     y = np.zeros((len(x), *sizes, x.shape[-1]))
     for n, *place, c in np.ndindex(x.shape):
@@ -73,10 +79,12 @@ def max_unpool(x: Any, indices: Any, *, sizes: Any) -> Any:
 
 
 def global_max_pool(x: Any) -> Any:
+    """The largest entry of each channel of each example."""
     return np.array([[max(image[..., c].ravel()) for c in range(x.shape[-1])] for image in x])
 
 
 def global_avg_pool(x: Any) -> Any:
+    """The sum of each channel's entries, over their number."""
     return np.array([[sum(image[..., c].ravel()) / image[..., c].size for c in range(x.shape[-1])] for image in x])
 
 

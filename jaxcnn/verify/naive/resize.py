@@ -30,14 +30,18 @@ def _bin(image: Any, place: Any, sizes: Any) -> Any:
 
 
 def adaptive_avg_pool(x: Any, *, sizes: Any) -> Any:
+    """The mean over the bin ⌊i W / O⌋ to ⌈(i + 1) W / O⌉ - 1 along each axis."""
     return _outputs(x, sizes, lambda *at: sum(_bin(*at)) / len(_bin(*at)))
 
 
 def adaptive_max_pool(x: Any, *, sizes: Any) -> Any:
+    """The largest entry of the bin ⌊i W / O⌋ to ⌈(i + 1) W / O⌉ - 1 along each axis."""
     return _outputs(x, sizes, lambda *at: max(_bin(*at)))
 
 
 def resize_nearest(x: Any, *, sizes: Any) -> Any:
+    """y[i] = x[⌊i W / O⌋] along each axis."""
+
     def copy(image: Any, place: Any, sizes: Any) -> Any:
         return image[tuple(math.floor(Fraction(i * w, o)) for i, w, o in zip(place, image.shape, sizes, strict=True))]
 
@@ -45,6 +49,8 @@ def resize_nearest(x: Any, *, sizes: Any) -> Any:
 
 
 def resize_bilinear(x: Any, *, sizes: Any, align_corners: Any = False) -> Any:
+    """(1 - f) x[⌊s⌋] + f x[⌊s⌋ + 1] along each axis, f the fraction of the source position s of i."""
+
     def blend(image: Any, place: Any, sizes: Any) -> Any:
         total = 0.0
         where = [_where(*axis, align_corners) for axis in zip(place, image.shape, sizes, strict=True)]

@@ -5,6 +5,7 @@ from typing import Any
 
 
 def per_axis(value: Any, axes: int) -> Any:
+    """One value for each axis, from one for all or a sequence."""
     return (value,) * axes if isinstance(value, int) else tuple(value)
 
 

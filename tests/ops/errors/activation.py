@@ -1,0 +1,20 @@
+"""Bad input to the activations."""
+
+import jax.numpy as jnp
+
+from jaxcnn import ops
+from tests.ops.errors.arrays import LOGITS, X
+
+BAD = {
+    "relu-none": (lambda: ops.relu(None), ["x is None", "expected an array of floats"]),
+    "relu-text": (lambda: ops.relu("abc"), ["x is 'abc'", "expected an array of floats"]),
+    "prelu-slope": (lambda: ops.prelu(X, jnp.ones(4)), ["slope has shape (4,)", "(3,)"]),
+    "elu-alpha": (lambda: ops.elu(X, alpha=-1.0), ["alpha is -1.0", "positive number"]),
+    "celu-alpha": (lambda: ops.celu(X, alpha=0), ["alpha is 0", "positive number"]),
+    "leaky_relu-negative": (lambda: ops.leaky_relu(X, slope=-0.1), ["slope is -0.1", "0 or more"]),
+    "leaky_relu-text": (lambda: ops.leaky_relu(X, slope="0.1"), ["slope is '0.1'"]),
+    "leaky_relu-nan": (lambda: ops.leaky_relu(X, slope=float("nan")), ["slope is nan"]),
+    "softmax-axis": (lambda: ops.softmax(LOGITS, axis=2), ["softmax: axis is 2", "one of x's 2 axes (shape (2, 3))"]),
+    "softmax-scalar": (lambda: ops.softmax(1.0), ["axis is -1", "0 axes (shape ())"]),
+    "log_softmax-axis": (lambda: ops.log_softmax(LOGITS, axis=-3), ["log_softmax: axis is -3"]),
+}
