@@ -97,8 +97,8 @@ def test_what_is_ignored_loses_nothing_and_learns_nothing(label, mode):
         rest, drest = both(logits[::2], labels[::2])
     assert loss[1] == 0
     np.testing.assert_array_equal(dlogits[1], [0, 0, 0])
-    np.testing.assert_array_equal(loss[::2], rest)
-    np.testing.assert_array_equal(dlogits[::2], drest)
+    np.testing.assert_allclose(loss[::2], rest, rtol=1e-6)  # two programs, each rounding in its own way
+    np.testing.assert_allclose(dlogits[::2], drest, rtol=1e-6)
     np.testing.assert_allclose(loss.sum() / (labels != label).sum(), rest.mean(), rtol=1e-6)
 
 

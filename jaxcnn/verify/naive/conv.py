@@ -1,4 +1,4 @@
-"""Convolution and its two gradients as loops."""
+"""Convolution and its two gradients as loops. They compute in float64, which does not heed `precision`."""
 
 from collections.abc import Callable
 from itertools import product
@@ -10,7 +10,15 @@ from jaxcnn.verify.naive.windows import padded, per_axis, windows
 
 
 def conv(
-    x: Any, kernel: Any, bias: Any = None, *, stride: Any = 1, padding: Any = "SAME", dilation: Any = 1, groups: Any = 1
+    x: Any,
+    kernel: Any,
+    bias: Any = None,
+    *,
+    stride: Any = 1,
+    padding: Any = "SAME",
+    dilation: Any = 1,
+    groups: Any = 1,
+    precision: Any = None,
 ) -> Any:
     """y[p, o] = bias[o] + Σ_k Σ_i x[p s + k d - low, i] kernel[k, i, o], i over the channels of o's group."""
     cin, cout = kernel.shape[-2:]
@@ -27,7 +35,7 @@ def conv(
     return y
 
 
-def conv_dgrad(dy: Any, kernel: Any, sizes: Any, *, groups: Any = 1, **options: Any) -> Any:
+def conv_dgrad(dy: Any, kernel: Any, sizes: Any, *, groups: Any = 1, precision: Any = None, **options: Any) -> Any:
     """dx[p s + k d - low, i] adds kernel[k, i, o] dy[p, o], for each place p, tap k and output channel o."""
     cin, cout = kernel.shape[-2:]
     dx = np.zeros((len(dy), *sizes, cin * groups))
@@ -38,7 +46,7 @@ def conv_dgrad(dy: Any, kernel: Any, sizes: Any, *, groups: Any = 1, **options: 
     return dx
 
 
-def conv_wgrad(x: Any, dy: Any, window: Any, *, groups: Any = 1, **options: Any) -> Any:
+def conv_wgrad(x: Any, dy: Any, window: Any, *, groups: Any = 1, precision: Any = None, **options: Any) -> Any:
     """dkernel[k, i, o] adds x[p s + k d - low, i] dy[p, o], for each example and place p."""
     cin, cout = x.shape[-1] // groups, dy.shape[-1]
     dkernel = np.zeros((*window, cin, cout))
@@ -63,6 +71,7 @@ def conv_transpose(
     output_padding: Any = 0,
     dilation: Any = 1,
     groups: Any = 1,
+    precision: Any = None,
     sizes: Any = None,
 ) -> Any:
     """Each x[n, p] adds its own copy of the kernel to the output from p stride - low on; `sizes` where known."""
