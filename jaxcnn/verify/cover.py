@@ -47,9 +47,11 @@ def _pairs(found: set[Feature]) -> set[Any]:
 def features(draw: Any) -> set[Feature]:
     """What a draw is like: each option's kind of value, each array's rank, and the kind of size of each axis.
 
-    Of channels in groups also the kind of size of one group: their order shows only in groups of 2 or more.
+    Of channels in groups also the kind of size of one group: their order shows only in groups of 2 or more. Padding of
+    unlike ends has a word for it, since nothing else shows which end is which.
     """
     found: set[Feature] = {("option", name, _kind(value)) for name, value in draw.options.items()}
+    found |= {("option", name, "unlike ends") for name, value in draw.options.items() if _has_unlike_ends(value)}
     groups = draw.options.get("groups", 1)
     for i, a in enumerate(draw.args):
         shape = np.shape(a)
@@ -58,6 +60,12 @@ def features(draw: Any) -> set[Feature]:
         if groups > 1 and shape and shape[-1] % groups == 0:
             found.add((i, "group", _size(shape[-1] // groups)))
     return found
+
+
+def _has_unlike_ends(value: Any) -> bool:
+    """Whether a pair among the entries is of two numbers."""
+    pairs = [entry for entry in value if isinstance(entry, tuple)] if isinstance(value, tuple | list) else []
+    return any(len(set(pair)) > 1 for pair in pairs)
 
 
 def _size(n: int) -> str:
