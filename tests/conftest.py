@@ -3,13 +3,15 @@
 import gc
 import os
 
-gc.set_threshold(100_000, 20, 100)  # JAX's caches are millions of objects, which hold no garbage
-os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1 " + os.environ.get("XLA_FLAGS", "")
-
 import jax
 import pytest
 
 from tests.train.tiny import compile_once, trained  # noqa: F401  (fixtures)
+
+
+def pytest_configure():
+    gc.set_threshold(100_000, 20, 100)  # JAX's caches are millions of objects, none of them garbage
+    os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1 " + os.environ.get("XLA_FLAGS", "")
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def _forward(x: Image, *, p: float, **geometry: Any) -> tuple[Image, Any]:
     """y; x, and y before it is rounded to x's dtype."""
     total = x.astype(accumulator(x)) ** p
     for windows in reversed(along_axes(**geometry)):
-        total = windows.reduce(total, 0.0, lax.add)
+        total = windows.total(total)
     y = _root(total, p)
     return y.astype(x.dtype), (x, y)
 

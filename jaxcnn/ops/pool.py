@@ -107,7 +107,7 @@ def _avg_forward(x: Image, *, count_padding: Any, **geometry: Any) -> tuple[Imag
     y = x.astype(accumulator(x))
     for windows, counted in reversed(list(zip(along_axes(**geometry), count_padding, strict=True))):
         count = windows.counts(y.shape, counted)
-        y = windows.reduce(y, 0.0, lax.add) / count
+        y = windows.total(y) / count
     return y.astype(x.dtype), shape_only(x)
 
 

@@ -4,9 +4,10 @@ Window o = 0, 1, ... has the taps t = 0, ..., size - 1 at the positions o stride
 several axes goes one axis at a time, so that a window of K x K taps costs K + K instead of K K.
 """
 
+import functools
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,35 +26,26 @@ class Windows(NamedTuple):
     pads: Pair
     dilation: int = 1
 
-    def reduce(self, x: Array, init: float, combine: Any) -> Array:
-        """Combine the entries of each window by `lax.max` or `lax.add`; padding counts as `init`."""
-        one = [1] * x.ndim
-        size, stride, pads = one.copy(), one.copy(), [(0, 0)] * x.ndim
-        size[self.axis], stride[self.axis], pads[self.axis] = self.size, self.stride, self.pads
-        return lax.reduce_window(x, init, combine, size, stride, pads)
+    def total(self, x: Array) -> Array:
+        """The sum of each window; padding counts as 0.
+
+        Elementwise over the taps, here and in `maximum`: XLA makes one loop of them, which on a CPU is faster than its
+        `reduce_window`.
+        """
+        return functools.reduce(jnp.add, self._taps(x, 0.0))
 
     def maximum(self, x: Array) -> tuple[Array, Array]:
-        """The maximum of each window, and the first tap that holds it."""
-        if self.dilation == 1:  # XLA's own loop and a comparison are faster than carrying both along
-            y = self.reduce(x, -jnp.inf, lax.max)
-            return y, self._first_match(x, y)
-        y, *others = taps = self._taps(x)
-        tap = jnp.zeros(y.shape, np.min_scalar_type(len(taps)))
-        for t, at in enumerate(others, 1):
-            better = (at > y) | (jnp.isnan(at) & ~jnp.isnan(y))
-            y, tap = jnp.where(better, at, y), jnp.where(better, jnp.asarray(t, tap.dtype), tap)
-        return y, tap
+        """The maximum of each window, and the first tap that holds it; padding never does."""
+        taps = self._taps(x, -jnp.inf)
+        y = functools.reduce(jnp.maximum, taps)
+        first = jnp.full(y.shape, self.size - 1, np.min_scalar_type(self.size))
+        for t, at in reversed(list(enumerate(taps[:-1]))):
+            first = jnp.where((at == y) | jnp.isnan(at), jnp.asarray(t, first.dtype), first)
+        return y, first
 
-    def _first_match(self, x: Array, y: Array) -> Array:
-        """The first tap of each window that holds the value y."""
-        tap = jnp.full(y.shape, self.size - 1, np.min_scalar_type(self.size))
-        for t, at in reversed(list(enumerate(self._taps(x)[:-1]))):
-            tap = jnp.where(at == y, jnp.asarray(t, tap.dtype), tap)
-        return tap
-
-    def _taps(self, x: Array) -> list[Array]:
-        """For each tap its entries in all windows; -inf in the padding."""
-        padded = lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), self._config(x, *self.pads))
+    def _taps(self, x: Array, padding: float) -> list[Array]:
+        """For each tap its entries in all windows; `padding` in the padding."""
+        padded = lax.pad(x, jnp.asarray(padding, x.dtype), self._config(x, *self.pads))
         last = (self.places(x.shape[self.axis]) - 1) * self.stride
         starts = range(0, self.size * self.dilation, self.dilation)
         return [lax.slice_in_dim(padded, start, start + last + 1, self.stride, self.axis) for start in starts]
