@@ -116,6 +116,10 @@ def _conclude(found: "list[Verdict]", seconds: float) -> bool:
             print(f"SURVIVES    {one.rule}: {name}")
         for name in one.mistaken:
             print(f"NOT EQUIVALENT  {one.rule}: {name} is listed as such, but was found")
+    for verdict in found:
+        notes = {c.note for c in verdict.report.checks if c.name == "autodiff" and c.status == "skipped"}
+        if "no reference was given" in notes:
+            print(f"\n{verdict.report.name}: without --reference, what happens at ties and kinks was not checked")
     passed = sum(v.report.ok for v in found)
     print(f"\n{passed} of {len(found)} verified in {seconds:.0f} s; an error of 1 is the most that rounding allows")
     if kills:

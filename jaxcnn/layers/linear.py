@@ -44,7 +44,8 @@ def _window(owner: str, size: PerAxis, x: ShapeDtypeStruct) -> tuple[int, ...]:
 class Conv(Function):
     """Cross-correlation with learned kernels (*window, cin / groups, features); see `ops.conv` for the options.
 
-    `size` is the window, one int for every axis or one for each; the number of spatial axes is the input's.
+    `size` is the window, one int for every axis or one for each; the number of spatial axes is the input's. `precision`
+    may be "bfloat16": the operands' own, everything else stays float32.
     """
 
     features: int

@@ -45,6 +45,8 @@ def check_backward(
     Raises: ValueError if args holds no float array, or complex ones, or `plain` can't be run on them, also in float64;
       or if `checks` has an unknown name.
     """
+    _callable("check_backward", plain=plain, backward=backward)
+    _sequence("check_backward", args)
     kept = forward or (lambda *args, **static: (plain(*args, **static), args))
     name = getattr(plain, "__name__", "backward")
     problem = pair(plain, kept, backward, args, dict(static or {}), name=name, naive=naive)
@@ -100,6 +102,8 @@ def check(
 
     Returns and raises as `check_backward`.
     """
+    _callable("check", function=function)
+    _sequence("check", args)
 
     def pull(args: tuple[Any, ...], dy: Any) -> tuple[Any, Any]:
         y, pulled = jax.vjp(function, *args)
@@ -114,6 +118,20 @@ def check(
         unbound=reference or function,
     )
     return verify(problem, chosen(checks), seed)
+
+
+def _callable(caller: str, **arguments: Any) -> None:
+    for name, value in arguments.items():
+        if not callable(value):
+            raise ValueError(f"{caller}: {name} is {value!r}; expected a function.")
+
+
+def _sequence(caller: str, args: Any) -> None:
+    if not isinstance(args, tuple | list):
+        raise ValueError(
+            f"{caller}: args is of type {type(args).__name__}; expected a tuple of the function's arguments. "
+            "Write (x,) for a single one."
+        )
 
 
 def verify(problem: Problem, run: Mapping[str, Checker], seed: int) -> Report:

@@ -21,6 +21,9 @@ one. Multiplying all arrays by the same 1 + δ keeps every tie and every zero th
 everything anew: what moves then was decided by rounding, and is allowed to differ by `MISSED` times as much. Where it
 moves by more than `CHAOS` of the gradient's own size (batch norm of constant channels, layer upon layer, amplifies
 rounding without bound) the input decides nothing, and is left out.
+
+Whole numbers may lie on a kink exactly (a margin of 1, the 6 of relu6), and multiplying takes them off it: there only
+what differs between one 1 + δ and the next is rounding's, and the gradient at the kink itself is held to JAX's.
 """
 
 from collections.abc import Callable
@@ -39,6 +42,8 @@ ROUNDINGS = {"float64": 256.0, "float32": 256.0, "bfloat16": 16.0, "float16": 16
 # Three draws of a jump may miss the largest one.
 MISSED = 8
 
+_SCALINGS, _MORE_SCALINGS = 3, 6  # the more where they are compared with each other
+
 # A rounding of the inputs, 64 units in the last place, that comes back amplified a hundred thousand times.
 CHAOS = 1e-9
 
@@ -48,21 +53,24 @@ _DRAWS = 3
 Gradient = Callable[[Arrays, Arrays], Arrays]
 
 
-def terms(gradient: Gradient, leaves: Arrays, dys: Arrays, at: Arrays) -> tuple[Arrays, list[float]]:
+def terms(
+    gradient: Gradient, leaves: Arrays, dys: Arrays, at: Arrays, *, on_kinks: bool = False
+) -> tuple[Arrays, list[float]]:
     """For each array: S, the size of the terms of each entry; and by how much rounding alone makes an entry jump.
 
-    `gradient` is exact, in float64; `at` is gradient(leaves, dys).
+    `gradient` is exact, in float64; `at` is gradient(leaves, dys). `on_kinks`: leaves may lie on a kink exactly.
     """
     rng = np.random.default_rng(0)
     squares = [np.zeros(a.shape) for a in at]
-    for _ in range(_DRAWS):
-        moved = gradient(*([a * (1 + _STEP * rng.choice([-1, 1], a.shape)) for a in b] for b in (leaves, dys)))
-        for square, new, old in zip(squares, moved, at, strict=True):
-            square += np.nan_to_num((new - old) / _STEP, posinf=0, neginf=0) ** 2 / _DRAWS
-    jumps = [0.0] * len(at)
-    for k in range(1, _DRAWS + 1):
-        moved = gradient(*([a * (1 + k * 2.0**-46) for a in b] for b in (leaves, dys)))
-        jumps = [max(j, _largest(new - old)) for j, new, old in zip(jumps, moved, at, strict=True)]
+    with np.errstate(invalid="ignore", over="ignore"):
+        for _ in range(_DRAWS):
+            moved = gradient(*([a * (1 + _STEP * rng.choice([-1, 1], a.shape)) for a in b] for b in (leaves, dys)))
+            for square, new, old in zip(squares, moved, at, strict=True):
+                square += np.nan_to_num((new - old) / _STEP, posinf=0, neginf=0) ** 2 / _DRAWS
+        scalings = range(1, 1 + (_MORE_SCALINGS if on_kinks else _SCALINGS))
+        scaled = [gradient(*([a * (1 + k * 2.0**-46) for a in b] for b in (leaves, dys))) for k in scalings]
+        first = scaled[0] if on_kinks else at
+        jumps = [max(_largest(new[i] - old) for new in scaled) for i, old in enumerate(first)]
     return [np.sqrt(square) for square in squares], jumps
 
 

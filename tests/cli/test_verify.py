@@ -96,6 +96,7 @@ def test_a_function_of_ones_own_is_named_with_argument_and_cause(jaxcnn, mine):
     assert "likely cause: is divided by 4, the batch size" in out
     code, out, _ = jaxcnn("verify", "mine:plain", *shapes)
     assert code == 0 and "1 of 1 verified" in out
+    assert "plain: without --reference, what happens at ties and kinks was not checked" in out
 
 
 def test_a_rule_of_ones_own_is_verified_on_its_shapes(jaxcnn, mine):

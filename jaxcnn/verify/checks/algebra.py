@@ -10,9 +10,11 @@ from jaxcnn.verify import inputs
 from jaxcnn.verify.bench import Bench, Outcome, Skip, failure
 from jaxcnn.verify.problem import Arrays, Program, floats
 
+SCALES = (2.0**-30, 2.0**30)  # of dy: beyond what clips it, or takes it for 0
+
 
 def linear(bench: Bench) -> Outcome:
-    """The backward of 2 dy - 3 dy' is 2 dx - 3 dx'."""
+    """The backward of 2 dy - 3 dy' is 2 dx - 3 dx', and that of a very small or large dy as small or large."""
     outcome, others = Outcome(), inputs.dense(bench.shapes, bench.seed + 1)
     both = [2 * a - 3 * b for a, b in zip(bench.dys, others, strict=True)]
     for kind in ("given", "separated", "ties"):
@@ -20,6 +22,12 @@ def linear(bench: Bench) -> Outcome:
         first, second, got = (bench.subject(point.leaves, dys)[1] for dys in (bench.dys, others, both))
         expected = [2 * a - 3 * b for a, b in zip(first, second, strict=True)]
         outcome.add(bench.compare(point, both, got, expected=expected))
+    point = bench.point("given")
+    first = bench.pulled(point)
+    for scale in SCALES:
+        scaled = [scale * dy for dy in bench.dys]
+        got = bench.subject(point.leaves, scaled)[1]
+        outcome.add(bench.compare(point, scaled, got, expected=[scale * a for a in first]))
     return outcome
 
 
@@ -33,6 +41,10 @@ def transpose(bench: Bench) -> Outcome:
     jacobian, outcome = Program(push, np.float64), Outcome(worst=0.0)
     point = bench.point("separated")
     got = bench.pulled(point)
+    try:
+        jacobian(point.leaves, point.leaves)
+    except TypeError:
+        raise Skip("the plain function has no forward mode: there is a jax.custom_vjp in it") from None
     for k, leaf in enumerate(point.leaves):
         if k in bench.wrong_already:
             continue

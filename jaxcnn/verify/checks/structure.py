@@ -89,7 +89,7 @@ def check_cotangents(problem: Problem, leaves: Any, dtype: Any) -> Outcome:
     if not isinstance(found, tuple | list):
         seen = "a single array" if hasattr(found, "shape") else repr(found)
         return _failure(
-            problem, leaves, "", f"the backward returned {seen}; expected a tuple of {len(args)} cotangents"
+            problem, leaves, "", f"the backward returned {seen}; expected a tuple of {len(args)} cotangents{_fix(args)}"
         )
     if len(found) != len(args):
         message = f"the backward returned {len(found)} cotangents for {len(args)} arguments"
@@ -99,6 +99,10 @@ def check_cotangents(problem: Problem, leaves: Any, dtype: Any) -> Outcome:
         if cotangent is not None:
             outcome.add(_check_argument(problem, leaves, i, arg, cotangent))
     return outcome
+
+
+def _fix(args: Any) -> str:
+    return ", (dx,)" if len(args) == 1 else ""
 
 
 def _check_argument(problem: Problem, leaves: Any, i: int, arg: Any, cotangent: Any) -> Outcome:
