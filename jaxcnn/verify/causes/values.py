@@ -56,11 +56,13 @@ def _sizes(error: Mistake, args: Any, dy: Any, static: Any) -> Iterator[tuple[in
         yield first[0], "the batch size"
         yield math.prod(first[1:]), "the number of entries of an example"
         yield math.prod(first[1:-1]), "the number of places of the input"
-        yield math.prod(first[:-1]), "the number of values of each channel"
+        if len(first) > 2:  # of two axes the batch size is the same
+            yield math.prod(first[:-1]), "the number of values of each channel"
         yield first[-1], "the number of channels"
     if y:
         yield math.prod(y[1:-1]), "the number of places of the output"
-        yield math.prod(y[:-1]), "the number of batch entries and output places"
+        if len(y) > 2:
+            yield math.prod(y[:-1]), "the number of batch entries and output places"
     for option in ("size", "window"):
         if isinstance(static.get(option), tuple):
             yield math.prod(static[option]), "the window's size"
