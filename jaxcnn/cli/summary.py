@@ -33,6 +33,6 @@ def _shape(text: str) -> tuple[int, ...]:
         shape = tuple(int(part) for part in text.split(","))
     except ValueError:
         shape = ()
-    if len(shape) < 2 or min(shape) < 1:
-        raise ValueError(f"--input is {text!r}; expected the sizes and the channels, such as 224,224,3.")
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"--input is {text!r}; expected height, width and channels, such as 224,224,3.")
     return shape
