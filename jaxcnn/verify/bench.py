@@ -57,7 +57,7 @@ class Bench:
 
     def __init__(self, problem: Problem, seed: int, *, traceable: bool = True) -> None:
         self.problem, self.seed, self.traceable = problem, seed, traceable
-        self.points = inputs.points(problem.leaves, seed)
+        self.points = inputs.points(problem.leaves, seed, problem.constants())
         self.shapes = [a.shape for a in problem.outputs(problem.leaves)]
         self.dys = inputs.dense(self.shapes, seed)
         self.wrong_already: set[int] = set()

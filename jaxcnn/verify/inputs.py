@@ -21,15 +21,15 @@ class Point:
       kind: "given" is what the caller gave. The others have its scale, array by array, and its sign where it has
         but one: "separated" (no two values equal, none 0), "zeros" (a third of them exactly 0), "ties" (few values,
         none of them 0), "constant" (each array one value), "large" (x 1000), "tiny" (x 1e-6), and "whole" (small
-        integers, whatever the scale: where kinks beside 0 tend to lie).
+        integers, whatever the scale, and the numbers that the function itself has in it: where kinks beside 0 lie).
     """
 
     kind: str
     leaves: Arrays
 
 
-def points(given: Sequence[Any], seed: int) -> list[Point]:
-    """The given values and the harder ones made of them."""
+def points(given: Sequence[Any], seed: int, constants: Sequence[float] = ()) -> list[Point]:
+    """The given values and the harder ones made of them; `constants` are the function's own."""
     rng = np.random.default_rng(seed)
     arrays = [np.asarray(a, np.float64) for a in given]
     makers: dict[str, Callable[..., Any]] = {
@@ -41,7 +41,8 @@ def points(given: Sequence[Any], seed: int) -> list[Point]:
         "tiny": lambda rng, shape: 1e-6 * rng.standard_normal(shape),
     }
     made = [Point(kind, [_like(a, make(rng, a.shape)) for a in arrays]) for kind, make in makers.items()]
-    whole = [rng.choice(WHOLE if _signed(a) else np.abs(WHOLE), a.shape) for a in arrays]
+    kinks = np.array([*WHOLE, *constants])
+    whole = [rng.choice(kinks if _signed(a) else np.abs(kinks), a.shape) for a in arrays]
     return [Point("given", arrays), *made, Point("whole", whole)]
 
 

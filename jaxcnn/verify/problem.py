@@ -5,7 +5,7 @@ biases) stays as it was given; what is left is one flat list of named arrays, wh
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Literal
 
 Arrays = list[np.ndarray[Any, Any]]
 Maybe = list[np.ndarray[Any, Any] | None]
@@ -20,6 +21,8 @@ Maybe = list[np.ndarray[Any, Any] | None]
 # Small programs that run a few times: compiling takes the time, so LLVM is asked not to optimise; a little where the
 # arrays are those of a network.
 _LARGE = 20_000  # entries
+
+_MOST_CONSTANTS = 8
 
 
 def is_float(a: Any) -> bool:
@@ -117,6 +120,12 @@ class Problem:
             self._traced[key] = jax.eval_shape(lambda leaves: self.reference(*self.put(leaves)), list(leaves))
         return self._traced[key]
 
+    def constants(self) -> list[float]:
+        """Numbers that the function compares with or computes with, as far as its kinks may lie there."""
+        described = [jax.ShapeDtypeStruct(a.shape, jax.dtypes.canonicalize_dtype(a.dtype)) for a in self.leaves]
+        traced = jax.make_jaxpr(lambda leaves: self.reference(*self.put(leaves)))(described)
+        return sorted({c for c in _literals(traced.jaxpr) if 0.01 <= abs(c) <= 100})[:_MOST_CONSTANTS]
+
     def cotangent(self, leaves: Sequence[Any], dys: Sequence[Any]) -> Any:
         """dy in y's tree from its float arrays, each in its output's dtype; an integer output's has dtype float0."""
         new = iter(dys)
@@ -151,6 +160,17 @@ class Problem:
             parts = [None] * len(leaves) if given is None else tree.flatten_up_to(given)  # type: ignore[attr-defined]
             flat += [p for a, p in zip(leaves, parts, strict=True) if is_float(a)]
         return [jnp.zeros(a.shape, a.dtype) if d is None else d for a, d in zip(self.leaves, flat, strict=True)]
+
+
+def _literals(jaxpr: Any) -> Iterator[float]:
+    """The numbers in a program and in those that it calls."""
+    for equation in jaxpr.eqns:
+        for value in equation.invars:
+            if isinstance(value, Literal) and np.ndim(value.val) == 0 and is_float(value.aval):
+                yield float(value.val)
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")):
+            if hasattr(inner, "eqns"):
+                yield from _literals(getattr(inner, "jaxpr", inner))
 
 
 class Program:

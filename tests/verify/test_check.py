@@ -332,6 +332,7 @@ KINKED = {
     "hard_tanh": (jax.nn.hard_tanh, lambda x: jnp.where(x == 1, 7.0, (x > -1) & (x < 1))),
     "clip": (lambda x: jnp.clip(x, -1, 1), lambda x: (x > -1) & (x < 1)),  # JAX shares the slope at 1
     "hinge": (lambda x: jnp.maximum(0.0, 1 - x), lambda x: -1.0 * (x < 1)),
+    "at a number of its own": (lambda x: jnp.minimum(x, 2.5), lambda x: x < 2.5),
 }
 
 
