@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/jaxcnn train --data digits --model lenet5 --out runs/demo --overwrite
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 8
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 lint: .venv/installed
 	$(BIN)/ruff check .
