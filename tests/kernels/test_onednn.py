@@ -75,7 +75,7 @@ def problems(draw):
     return problem(draw(each(1, 4)), sizes, window, channels, outputs, options, draw(each(0, 99))), options
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(problems(), st.sampled_from(["float32", "bfloat16", "bfloat16 to float32"]))
 def test_the_three_maps_on_any_geometry(drawn, dtypes):
     operands, options = drawn

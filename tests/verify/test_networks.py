@@ -12,6 +12,7 @@ from jaxcnn import layers, models
 from jaxcnn.layers import Activation, Conv, Dense, chain, concat, gated, residual
 from jaxcnn.verify import check
 from tests.models.test_models import SMALL
+from tests.verify.weights import drawn
 
 LAYERS = {
     "Activation": (Activation("gelu"), (3, 4)),
@@ -52,7 +53,7 @@ COMPOSED = {"chain", "concat", "gated", "residual", "separable_conv", "squeeze_e
 def verified(net, shape, checks=None):
     """The report on (params, x) -> y in training, for a batch of 2."""
     x = np.random.default_rng(0).standard_normal((2, *shape)).astype(np.float32)
-    params, state = net.init(jax.random.key(0), ShapeDtypeStruct(x.shape, x.dtype))
+    params, state = drawn(net, ShapeDtypeStruct(x.shape, x.dtype))
 
     def handwritten(params, x):
         return net.apply(params, state, x, train=True, key=jax.random.key(1))[0]
