@@ -35,7 +35,7 @@ class Windows(NamedTuple):
         return functools.reduce(jnp.add, self._taps(x, 0.0))
 
     def maximum(self, x: Array) -> tuple[Array, Array]:
-        """The maximum of each window, and the first tap that holds it; padding never does."""
+        """The maximum of each window, and the first tap that holds it; padding never does, NaN always."""
         taps = self._taps(x, -jnp.inf)
         y = functools.reduce(jnp.maximum, taps)
         first = jnp.full(y.shape, self.size - 1, np.min_scalar_type(self.size))

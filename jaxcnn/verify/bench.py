@@ -150,12 +150,9 @@ class Bench:
         if key in self._exact:
             return self._exact[key][:4]
         y, exact = self.oracle(point.leaves, dys)
-
-        def gradient(leaves: Arrays, dys: Arrays) -> Arrays:
-            cotangents: Arrays = self.oracle(leaves, dys)[1]
-            return cotangents
-
-        found = (y, exact, *rounding.terms(gradient, point.leaves, dys, exact, on_kinks=point.kind == "whole"))
+        on_kinks = point.kind == "whole"
+        terms = rounding.terms(lambda *at: self.oracle(*at)[1], point.leaves, dys, exact, on_kinks=on_kinks)
+        found = (y, exact, *terms)
         if dys is self.dys or sum(a.size for a in exact) < KEPT:
             self._exact[key] = (*found, point, dys)  # the last two are kept, so that no other has their id
         return found

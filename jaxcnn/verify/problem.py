@@ -121,10 +121,10 @@ class Problem:
         return self._traced[key]
 
     def constants(self) -> list[float]:
-        """Numbers that the function compares with or computes with, as far as its kinks may lie there."""
+        """The first few numbers in the function's program: its kinks may lie there."""
         described = [jax.ShapeDtypeStruct(a.shape, jax.dtypes.canonicalize_dtype(a.dtype)) for a in self.leaves]
         traced = jax.make_jaxpr(lambda leaves: self.reference(*self.put(leaves)))(described)
-        return sorted({c for c in _literals(traced.jaxpr) if 0.01 <= abs(c) <= 100})[:_MOST_CONSTANTS]
+        return list(dict.fromkeys(c for c in _literals(traced.jaxpr) if 0.01 <= abs(c) <= 100))[:_MOST_CONSTANTS]
 
     def cotangent(self, leaves: Sequence[Any], dys: Sequence[Any]) -> Any:
         """dy in y's tree from its float arrays, each in its output's dtype; an integer output's has dtype float0."""

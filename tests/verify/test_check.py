@@ -328,57 +328,6 @@ def test_a_forward_in_another_dtype_than_the_plain_function_is_told():
     assert message == "the forward returns float32[4, 5], the plain function float64[4, 5]"
 
 
-KINKED = {
-    "hard_tanh": (jax.nn.hard_tanh, lambda x: jnp.where(x == 1, 7.0, (x > -1) & (x < 1))),
-    "clip": (lambda x: jnp.clip(x, -1, 1), lambda x: (x > -1) & (x < 1)),  # JAX shares the slope at 1
-    "hinge": (lambda x: jnp.maximum(0.0, 1 - x), lambda x: -1.0 * (x < 1)),
-    "at a number of its own": (lambda x: jnp.minimum(x, 2.5), lambda x: x < 2.5),
-}
-
-
-@pytest.mark.parametrize("plain, slope", KINKED.values(), ids=KINKED)
-def test_a_wrong_slope_at_a_kink_beside_0_is_found(plain, slope):
-    report = check_backward(plain, lambda residuals, dy: (dy * slope(*residuals),), (X,))
-    failure = the_failure(report, "autodiff")
-    assert (failure.input, failure.region) == ("whole", "kink")
-    assert check(plain, (X,), reference=plain).ok
-
-
-@pytest.mark.parametrize(
-    "of_dy",
-    [lambda dy: jnp.clip(dy, -100, 100), lambda dy: jnp.where(abs(dy) < 1e-3, 0, dy)],
-    ids=["clipped", "small-to-0"],
-)
-def test_a_backward_that_changes_large_or_small_dy_is_not_linear(of_dy):
-    def tanh_back(residuals, dy):
-        return (of_dy(dy) * (1 - jnp.tanh(residuals[0]) ** 2),)
-
-    assert checks(check_backward(jnp.tanh, tanh_back, (X,))) == {"linear"}
-
-
-def test_a_reference_without_forward_mode_is_judged_by_the_other_checks():
-    twice = jax.custom_vjp(lambda x: 2 * x)
-    twice.defvjp(lambda x: (2 * x, None), lambda _, dy: (2 * dy,))
-    report = check(lambda x: twice(x) * x, (X,), reference=lambda x: twice(x) * x)
-    assert report.ok, str(report)
-    (transpose,) = (c for c in report.checks if c.name == "transpose")
-    assert transpose.status == "skipped" and "custom_vjp" in transpose.note
-
-
-def test_an_infinite_slope_times_a_dy_of_0_is_nobodys_fault():
-    report = check(jnp.sqrt, (abs(X) + 0.5,), reference=jnp.sqrt)
-    assert report.ok, str(report)
-
-
-def test_what_has_no_half_precision_is_not_asked_for_it():
-    def solved(x):
-        return jnp.linalg.solve(x @ x.T + jnp.eye(4, dtype=x.dtype), x)
-
-    report = check(solved, (X,), reference=solved)
-    assert report.ok, str(report)
-    assert next(c for c in report.checks if c.name == "bfloat16").status == "skipped"
-
-
 @pytest.mark.parametrize(
     "call, message",
     [

@@ -88,9 +88,8 @@ def check_cotangents(problem: Problem, leaves: Any, dtype: Any) -> Outcome:
         return _failure(problem, leaves, "", message)
     if not isinstance(found, tuple | list):
         seen = "a single array" if hasattr(found, "shape") else repr(found)
-        return _failure(
-            problem, leaves, "", f"the backward returned {seen}; expected a tuple of {len(args)} cotangents{_fix(args)}"
-        )
+        message = f"the backward returned {seen}; expected a tuple of {len(args)} cotangents, (dx,) for one"
+        return _failure(problem, leaves, "", message)
     if len(found) != len(args):
         message = f"the backward returned {len(found)} cotangents for {len(args)} arguments"
         return _failure(problem, leaves, "", message)
@@ -99,10 +98,6 @@ def check_cotangents(problem: Problem, leaves: Any, dtype: Any) -> Outcome:
         if cotangent is not None:
             outcome.add(_check_argument(problem, leaves, i, arg, cotangent))
     return outcome
-
-
-def _fix(args: Any) -> str:
-    return ", (dx,)" if len(args) == 1 else ""
 
 
 def _check_argument(problem: Problem, leaves: Any, i: int, arg: Any, cotangent: Any) -> Outcome:
