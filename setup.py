@@ -27,10 +27,10 @@ def extensions() -> list[Extension]:
     return [
         Extension(
             "jaxcnn.kernels._onednn",
-            ["jaxcnn/kernels/onednn.cc"],
+            ["jaxcnn/kernels/onednn.cc", "jaxcnn/kernels/sums.cc"],
             library_dirs=[library],
-            extra_compile_args=["-std=c++17", "-O2", "-fvisibility=hidden", *system],
-            extra_link_args=["-l:libdnnl.so.3"],
+            extra_compile_args=["-std=c++17", "-O2", "-fopenmp", "-fvisibility=hidden", *system],
+            extra_link_args=["-fopenmp", "-l:libdnnl.so.3"],
             language="c++",
             optional=True,
         )

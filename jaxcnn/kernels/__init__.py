@@ -1,9 +1,10 @@
-"""Who computes convolution's three linear maps: oneDNN on a CPU that has it, XLA anywhere else.
+"""Who computes convolution's three linear maps and batch norm's sums: oneDNN and we on a CPU, XLA anywhere else.
 
 `fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take, and its `Options` as keywords. XLA's own serve every
 platform. On a CPU they are a fraction of what the machine can do: there `kernels.onednn` serves what it can, where it
 was built, and otherwise `kernels.grouped` the convolutions in groups, in which XLA is an order of magnitude slower than
-it needs to be. No other file knows which one ran.
+it needs to be. Likewise `kernels.sums` serves the sums over a batch that batch norm takes. No other file knows which
+one ran.
 
 They also take `precision`, which says how float32 operands are multiplied. "bfloat16" rounds each to bfloat16 and sums
 the products in float32: the same numbers on every machine, and fast where one multiplies bfloat16 faster. "float32" is
@@ -19,16 +20,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxcnn.kernels import grouped, library, onednn, xla
+from jaxcnn.kernels import grouped, library, onednn, sums, xla
 
-__all__ = ["dgrad", "fprop", "use", "wgrad"]
+__all__ = ["dgrad", "fprop", "moments", "products", "use", "wgrad"]
 
 # jit's caches are keyed by a user context, so a function traced with one choice is never reused with another.
 _choice = jax.make_user_context("auto")
 
 
 def use(kernels: Literal["auto", "onednn", "xla"]) -> AbstractContextManager[None]:
-    """Choose who computes convolutions on a CPU inside the `with` block; other platforms always use XLA's.
+    """Choose who computes on a CPU inside the `with` block; other platforms always use XLA's.
 
     "auto" (the default) is oneDNN where it was built and has a fast implementation, and XLA otherwise. "onednn" is
     whatever implementation it has, and a ValueError where it was not built or can't be loaded. "xla" never uses it.
@@ -54,6 +55,23 @@ def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], **options: Any) -> Arr
 def wgrad(x: Array, dy: Array, window: Sequence[int], **options: Any) -> Array:
     """dkernel, of the spatial sizes `window`, from x and dy."""
     return _bilinear("wgrad", x, dy, (tuple(window),), tuple(options.items()))
+
+
+def moments(x: Array) -> tuple[Array, Array]:
+    """Mean and biased variance of each channel, (c,), of x (..., c)."""
+    return _sums(sums.MOMENTS, x)
+
+
+def products(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+    """Σ dy and Σ dy (x - mean) for each channel, (c,), of dy and x (..., c)."""
+    return _sums(sums.PRODUCTS, dy, x, mean)
+
+
+def _sums(which: sums.Sums, *arrays: Array) -> tuple[Array, Array]:
+    if _choice.value == "xla" or not sums.serves(*arrays):
+        return which.plain(*arrays)
+    first, second = lax.platform_dependent(*arrays, cpu=which.on_cpu, default=which.plain)
+    return first, second
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 3, 4))

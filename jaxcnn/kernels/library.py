@@ -1,8 +1,8 @@
-"""Where oneDNN is on this machine, and what it can do: the handlers of `onednn.cc`, loaded when first asked for.
+"""Where oneDNN is on this machine, and what it can do: the handlers, loaded when first asked for.
 
-The handlers are compiled when jaxcnn is installed; oneDNN itself, any `libdnnl.so.3`, is looked for when they are
-loaded: the one that pip installed (`onednn-cpu-gomp`) first, then wherever the system's loader looks. Its symbols stay
-private, so that another oneDNN in the process, such as PyTorch's, does not meet them.
+Those of `onednn.cc` and `sums.cc` are compiled when jaxcnn is installed; oneDNN itself, any `libdnnl.so.3`, is looked
+for when they are loaded: the one that pip installed (`onednn-cpu-gomp`) first, then wherever the system's loader looks.
+Its symbols stay private, so that another oneDNN in the process, such as PyTorch's, does not meet them.
 """
 
 import ctypes
@@ -17,7 +17,8 @@ from typing import Any
 
 import jax
 
-TARGET = "jaxcnn_onednn_convolve"  # what XLA calls the handler
+TARGET = "jaxcnn_onednn_convolve"  # what XLA calls the handler of convolutions
+TARGETS = (TARGET, "jaxcnn_moments", "jaxcnn_products")
 RUNTIME = "onednn-cpu-gomp"
 
 
@@ -58,7 +59,8 @@ def find() -> Library | Missing:
     built, spoken = _version(handlers.jaxcnn_onednn_ffi_version), _ffi_version()
     if built > spoken or built[0] != spoken[0]:  # XLA would not start with such a handler
         return Missing(f"the kernels were built for XLA's FFI {built}, and this jaxlib has {spoken}", "jaxlib")
-    jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(handlers[TARGET]), platform="cpu")
+    for target in TARGETS:
+        jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handlers[target]), platform="cpu")
     return Library(handlers, path)
 
 

@@ -105,7 +105,7 @@ def _batched(call: Call) -> Callable[[Array, Array], Array]:
 
     @custom_vmap
     def compute(a: Array, b: Array) -> Array:
-        return _varying(_partitioned(call, call.leads(a), call.leads(b))(a, b), a, b)
+        return varying(_partitioned(call, call.leads(a), call.leads(b))(a, b), a, b)
 
     @compute.def_vmap
     def _(size: int, batched: Sequence[bool], a: Array, b: Array) -> tuple[Array, bool]:
@@ -126,7 +126,7 @@ def _batched(call: Call) -> Callable[[Array, Array], Array]:
     return compute
 
 
-def _varying(y: Array, *operands: Array) -> Array:
+def varying(y: Array, *operands: Array) -> Array:
     """y itself, and inside `shard_map` known to differ from device to device where an operand does.
 
     Padding by nothing, with a number made of the operands, says so through public operations; XLA drops it.

@@ -12,6 +12,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jaxcnn import kernels
 from jaxcnn.ops.check import (
     Layout,
     accumulator,
@@ -43,7 +44,8 @@ def _train_forward(
     x: Image, scale: Channels, bias: Channels, *, epsilon: float
 ) -> tuple[tuple[Image, Channels, Channels], Any]:
     """(y, mean, var), and x with what describes its channels."""
-    y, mean, var = _train_plain(x, scale, bias, epsilon=epsilon)
+    mean, var = kernels.moments(x.astype(accumulator(x)))
+    y = _eval_plain(x, scale, bias, mean, var, epsilon=epsilon)
     return (y, mean, var), (x, scale, bias, mean, var)
 
 
@@ -81,8 +83,8 @@ def _sums(x: Image, dy: Image, mean: Channels, var: Channels, epsilon: float) ->
     """r, x - mean, dy in the statistics' dtype, and the two sums that every cotangent is made of."""
     wide = dy.astype(mean.dtype)
     r = lax.rsqrt(var + epsilon)
-    centred = x - mean
-    return r, centred, wide, wide.sum(_others(x)), r * (wide * centred).sum(_others(x))
+    dbias, product = kernels.products(wide, x.astype(mean.dtype), mean)
+    return r, x - mean, wide, dbias, r * product
 
 
 @rule(_train_plain, _train_forward, _train_backward)

@@ -36,6 +36,8 @@ maps = {
     "dgrad": (lambda a, b: kernels.dgrad(a, b, (6, 5), **options), dy, kernel, P()),
     "wgrad": (lambda a, b: kernels.wgrad(a, b, (3, 3), **options), x, dy, P("data")),
     "training": (lambda a, b: jax.grad(loss)(b, a), x, kernel, P()),
+    "moments": (lambda a, b: jnp.stack(kernels.moments(a)) + b, x, dy[0, 0, 0, :4], P()),
+    "products": (lambda a, b: jnp.stack(kernels.products(a, b, a[0, 0, 0])), x, x + 1, P("data")),
     "vmap": (jax.vmap(lambda a, b: kernels.wgrad(a[None], b[None], (3, 3), **options)), x, dy, P("data")),
 }
 found = {}
@@ -49,7 +51,7 @@ for name, (f, a, b, of_b) in maps.items():
         text = compiled.as_text()
     found[name] = {
         "error": float(abs(got - expected).max() / abs(expected).max()),
-        "calls": [line.split(" = ")[1].split("{")[0] for line in text.splitlines() if "jaxcnn_onednn" in line],
+        "calls": [line.split(" = ")[1].split("{")[0] for line in text.splitlines() if 'target="jaxcnn_' in line],
         "gathers": text.count("all-gather"),
         "sums": text.count(" all-reduce("),
         "sharded": not got.sharding.is_fully_replicated,
@@ -58,15 +60,17 @@ for name, (f, a, b, of_b) in maps.items():
 
 def by_hand(x, kernel, dy):
     y = jnp.sin(kernels.fprop(x, kernel, **options)) + dy
-    return y, jax.lax.psum(kernels.wgrad(x, y, (3, 3), **options), "data")
+    dkernel = jax.lax.psum(kernels.wgrad(x, y, (3, 3), **options), "data")
+    return y, dkernel, jax.lax.pmean(kernels.moments(y)[0], "data")
 
 
 with kernels.use("onednn"):
     specs = P("data"), P(), P("data")
-    got = jax.jit(shard_map(by_hand, mesh=mesh, in_specs=specs, out_specs=(P("data"), P())))(x, kernel, dy)
+    results = P("data"), P(), P()
+    got = jax.jit(shard_map(by_hand, mesh=mesh, in_specs=specs, out_specs=results))(x, kernel, dy)
 with kernels.use("xla"):
     y = jnp.sin(kernels.fprop(x, kernel, **options)) + dy
-    expected = y, kernels.wgrad(x, y, (3, 3), **options)
+    expected = y, kernels.wgrad(x, y, (3, 3), **options), kernels.moments(y)[0]
 found["shard_map"] = max(float(abs(g - e).max() / abs(e).max()) for g, e in zip(got, expected))
 print(json.dumps(found))
 """
@@ -81,7 +85,7 @@ def found():
     return json.loads(run.stdout)
 
 
-@pytest.mark.parametrize("name", ["fprop", "dgrad", "wgrad", "training", "vmap"])
+@pytest.mark.parametrize("name", ["fprop", "dgrad", "wgrad", "training", "vmap", "moments", "products"])
 def test_a_sharded_batch_is_right_and_never_gathered(found, name):
     assert found[name]["error"] < 1e-5
     assert found[name]["gathers"] == 0
@@ -99,6 +103,11 @@ def test_each_device_computes_its_part_of_the_batch(found, name, shape):
 def test_kernel_gradients_are_summed_over_the_devices(found):
     assert found["wgrad"]["calls"] == ["f32[3,3,4,8]"]
     assert found["wgrad"]["sums"] == 1 and not found["wgrad"]["sharded"]
+
+
+@pytest.mark.parametrize("name", ["moments", "products"])
+def test_sums_are_put_together_from_those_of_the_devices(found, name):
+    assert len(found[name]["calls"]) == 1 and found[name]["sums"] in (1, 2)
 
 
 def test_shard_map(found):

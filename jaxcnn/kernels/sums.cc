@@ -1,0 +1,153 @@
+// Batch normalisation's sums over all axes but the last, as XLA FFI handlers. The Python side is sums.py.
+//
+// Each array is read once. A block of rows that fits into the first cache is summed in float32, the blocks in float64.
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "xla/ffi/api/ffi.h"
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FOR_EACH_CPU
+#endif
+
+namespace {
+
+namespace ffi = xla::ffi;
+using Floats = ffi::Buffer<ffi::F32>;
+using Result = ffi::Result<Floats>;
+
+constexpr int64_t kLanes = 16;  // channels that are summed side by side, in registers
+
+// The two sums of a channel over some rows.
+struct Pair {
+  double first = 0, second = 0;
+};
+
+// Calls add(channel, width) for all channels, in runs of kLanes and a shorter last one.
+template <typename Add>
+inline __attribute__((always_inline)) void InLanes(int64_t channels, Add add) {
+  int64_t at = 0;
+  for (; at + kLanes <= channels; at += kLanes) add(at, kLanes);
+  if (at < channels) add(at, channels - at);
+}
+
+// Adds to each channel's mean and sum of squares about it (Chan, Golub & LeVeque 1983, equation 2.1) those of `rows`
+// rows, to which `before` others have gone.
+FOR_EACH_CPU void AddMoments(const float* x, int64_t rows, int64_t channels, int64_t before, Pair* sums) {
+  InLanes(channels, [=](int64_t at, int64_t width) __attribute__((always_inline)) {
+    float mean[kLanes] = {}, square[kLanes] = {}, rest[kLanes] = {};
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t i = 0; i < width; ++i) mean[i] += x[row * channels + at + i];
+    }
+    for (int64_t i = 0; i < width; ++i) mean[i] /= rows;
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t i = 0; i < width; ++i) {
+        const float centred = x[row * channels + at + i] - mean[i];
+        square[i] += centred * centred;
+        rest[i] += centred;  // what rounding the mean has left
+      }
+    }
+    for (int64_t i = 0; i < width; ++i) {
+      Pair& sum = sums[at + i];
+      const double more = double(rest[i]) / rows, apart = mean[i] + more - sum.first;
+      const double share = double(rows) / (before + rows);
+      sum.first += apart * share;
+      sum.second += square[i] - more * rest[i] + apart * apart * share * before;
+    }
+  });
+}
+
+// Adds to each channel's Σ dy and Σ dy (x - mean) those of `rows` rows.
+FOR_EACH_CPU void AddProducts(const float* dy, const float* x, const float* mean, int64_t rows, int64_t channels,
+                              Pair* sums) {
+  InLanes(channels, [=](int64_t at, int64_t width) __attribute__((always_inline)) {
+    float sum[kLanes] = {}, product[kLanes] = {};
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t i = 0; i < width; ++i) {
+        const int64_t entry = row * channels + at + i;
+        sum[i] += dy[entry];
+        product[i] += dy[entry] * (x[entry] - mean[at + i]);
+      }
+    }
+    for (int64_t i = 0; i < width; ++i) {
+      sums[at + i].first += sum[i];
+      sums[at + i].second += product[i];
+    }
+  });
+}
+
+// Each thread goes through its share of the rows, a block at a time: add(first row, rows, rows before, its sums).
+// Returns the threads' sums and how many rows each had.
+template <typename Add>
+std::vector<std::pair<int64_t, std::vector<Pair>>> OverRows(int64_t rows, int64_t channels, Add add) {
+  const int64_t block = std::clamp<int64_t>(4096 / channels, 16, 256);
+  const int threads = static_cast<int>(std::clamp<int64_t>(rows * channels / 16384, 1, omp_get_max_threads()));
+  std::vector<std::pair<int64_t, std::vector<Pair>>> found(threads);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int thread = 0; thread < threads; ++thread) {
+    std::vector<Pair> sums(channels);
+    const int64_t start = rows * thread / threads, stop = rows * (thread + 1) / threads;
+    for (int64_t row = start; row < stop; row += block) add(row, std::min(block, stop - row), row - start, sums.data());
+    found[thread] = {stop - start, std::move(sums)};
+  }
+  return found;
+}
+
+ffi::Error Moments(Floats x, Result mean, Result var) {
+  const int64_t channels = mean->element_count(), rows = x.element_count() / channels;
+  const auto parts = OverRows(rows, channels, [&](int64_t row, int64_t count, int64_t before, Pair* sums) {
+    AddMoments(x.typed_data() + row * channels, count, channels, before, sums);
+  });
+  for (int64_t channel = 0; channel < channels; ++channel) {
+    double before = 0;
+    Pair all;
+    for (const auto& [count, sums] : parts) {
+      const double apart = sums[channel].first - all.first, share = count / (before + count);
+      all.first += apart * share;
+      all.second += sums[channel].second + apart * apart * share * before;
+      before += count;
+    }
+    mean->typed_data()[channel] = static_cast<float>(all.first);
+    var->typed_data()[channel] = static_cast<float>(all.second / rows);
+  }
+  return ffi::Error::Success();
+}
+
+ffi::Error Products(Floats dy, Floats x, Floats mean, Result sum, Result product) {
+  const int64_t channels = mean.element_count(), rows = x.element_count() / channels;
+  const auto parts = OverRows(rows, channels, [&](int64_t row, int64_t count, int64_t, Pair* sums) {
+    AddProducts(dy.typed_data() + row * channels, x.typed_data() + row * channels, mean.typed_data(), count, channels,
+                sums);
+  });
+  for (int64_t channel = 0; channel < channels; ++channel) {
+    Pair all;
+    for (const auto& [count, sums] : parts) {
+      all.first += sums[channel].first;
+      all.second += sums[channel].second;
+    }
+    sum->typed_data()[channel] = static_cast<float>(all.first);
+    product->typed_data()[channel] = static_cast<float>(all.second);
+  }
+  return ffi::Error::Success();
+}
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT XLA_FFI_Error* jaxcnn_moments(XLA_FFI_CallFrame* frame) {
+  static auto* handler = ffi::Ffi::Bind().Arg<Floats>().Ret<Floats>().Ret<Floats>().To(Moments).release();
+  return handler->Call(frame);
+}
+
+EXPORT XLA_FFI_Error* jaxcnn_products(XLA_FFI_CallFrame* frame) {
+  static auto* handler =
+      ffi::Ffi::Bind().Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>().Ret<Floats>().To(Products).release();
+  return handler->Call(frame);
+}

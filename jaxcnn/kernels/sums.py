@@ -1,0 +1,112 @@
+"""Batch normalisation's sums over all axes but the last, on CPUs by the handlers in `sums.cc`; float32.
+
+XLA needs two passes over x and an array x - mean between them for what the handler does in one pass. What JAX has to be
+told about the handlers is here: under `vmap` XLA computes, and on several devices each sums up its part of the batch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.custom_batching import custom_vmap
+from jax.experimental.custom_partitioning import custom_partitioning
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jaxcnn.kernels import library
+from jaxcnn.kernels.onednn import varying
+
+Pair = tuple[Array, Array]  # two vectors, a number for each channel
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Two sums: the handler's name, the same by XLA, and what makes a whole of the parts on the devices of an axis."""
+
+    target: str
+    plain: Callable[..., Pair]
+    merge: Callable[[Pair, Any], Pair]
+
+    def on_cpu(self, *arrays: Array) -> Pair:
+        """By the handler."""
+        return _differentiable(self)(*arrays)
+
+
+def serves(*arrays: Array) -> bool:
+    """Whether the handlers are here and take these arrays."""
+    taken = all(a.dtype == jnp.float32 and a.size for a in arrays) and arrays[0].ndim > 1
+    return taken and isinstance(library.find(), library.Library)
+
+
+def _moments(x: Array) -> Pair:
+    axes = tuple(range(x.ndim - 1))
+    mean = x.mean(axes)
+    return mean, jnp.square(x - mean).mean(axes)
+
+
+def _merged_moments(parts: Pair, devices: Any) -> Pair:
+    """Chan, Golub & LeVeque 1983, equation 2.1, for parts of one size."""
+    mean = lax.pmean(parts[0], devices)
+    return mean, lax.pmean(parts[1] + jnp.square(parts[0] - mean), devices)
+
+
+def _products(dy: Array, x: Array, mean: Array) -> Pair:
+    axes = tuple(range(x.ndim - 1))
+    return dy.sum(axes), (dy * (x - mean)).sum(axes)
+
+
+MOMENTS = Sums("jaxcnn_moments", _moments, _merged_moments)
+PRODUCTS = Sums("jaxcnn_products", _products, lax.psum)
+
+
+def _differentiable(sums: Sums) -> Callable[..., Pair]:
+    """A second derivative meets them in the forward of a rule; it is XLA's."""
+    compute = jax.custom_vjp(_batched(sums))
+    compute.defvjp(
+        lambda *arrays: (compute(*arrays), arrays), lambda arrays, dsums: jax.vjp(sums.plain, *arrays)[1](dsums)
+    )
+    return compute
+
+
+def _batched(sums: Sums) -> Callable[..., Pair]:
+    @custom_vmap
+    def compute(*arrays: Array) -> Pair:
+        first, second = _partitioned(sums, [a.ndim for a in arrays])(*arrays)
+        return varying(first, *arrays), varying(second, *arrays)
+
+    @compute.def_vmap
+    def _(size: int, batched: Sequence[bool], *arrays: Array) -> tuple[Pair, tuple[bool, bool]]:
+        return jax.vmap(sums.plain, [0 if mapped else None for mapped in batched])(*arrays), (True, True)
+
+    return compute
+
+
+def _partitioned(sums: Sums, ranks: Sequence[int]) -> Callable[..., Pair]:
+    """The handler, and how its arrays are cut up for several devices: along the batch."""
+
+    def handler(*arrays: Array) -> Pair:
+        each = jax.ShapeDtypeStruct(arrays[0].shape[-1:], jnp.float32)
+        first, second = jax.ffi.ffi_call(sums.target, (each, each))(*arrays)
+        return first, second
+
+    def partition(mesh: Any, operands: Any, results: Any) -> Any:
+        devices = next(iter(operands[0].sharding.spec), None)
+        vector, images = (NamedSharding(mesh, PartitionSpec(*cut)) for cut in ((), (devices,)))
+
+        def shard(*arrays: Array) -> Pair:
+            return sums.merge(handler(*arrays), devices) if devices else handler(*arrays)
+
+        return mesh, shard, (vector, vector), tuple(images if rank > 1 else vector for rank in ranks)
+
+    space = [f"s{axis}" for axis in range(max(ranks) - 2)]
+    taken = ", ".join(" ".join(["n", *space, "c"]) if rank > 1 else "c" for rank in ranks)
+    made = custom_partitioning(handler)
+    made.def_partition(
+        partition,
+        sharding_rule=f"{taken} -> c, c",
+        need_replication_factors=(*space, "c"),
+        reduction_factors=("n",),
+    )
+    return made
