@@ -12,6 +12,7 @@ from pathlib import Path
 from jaxcnn.kernels import library
 
 PACKAGES = ("jaxcnn", "jax", "jaxlib", "flax", "equinox", "keras", "torch")
+SETTINGS = ("GLIBC_TUNABLES", "LD_PRELOAD", "OMP_NUM_THREADS", "XLA_FLAGS")  # environment variables that change times
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16")
 
 
@@ -23,6 +24,7 @@ class Machine:
     cores: how many of the processor's cores this process may use.
     load: other processes that wanted a core, on average over the minute before the run; None where unknown.
     versions: of Python and the packages that took part.
+    command: what was run, after the environment variables that change its times.
     """
 
     device: str
@@ -56,8 +58,13 @@ def machine() -> Machine:
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         versions=_versions(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=shlex.join([_program(), *sys.argv[1:]]),
+        command=shlex.join([*_settings(), _program(), *sys.argv[1:]]),
     )
+
+
+def _settings() -> list[str]:
+    """As a shell takes them before a command."""
+    return [f"{name}={os.environ[name]}" for name in SETTINGS if os.environ.get(name)]
 
 
 def _program() -> str:

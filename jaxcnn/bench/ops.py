@@ -117,20 +117,45 @@ CASES: tuple[Case, ...] = (
 def passes(case: Case, arrays: list[Array], dy: Array) -> dict[str, Callable[[], Any]]:
     """What computes each pass of the operation, jitted, to be called in the context that says who does.
 
-    The forward is that of training: it returns y and the pullback, with what it keeps for the backward. A backward
-    pass gets that, and computes the cotangents that its part names and nothing else.
+    The forward is that of training: it returns y, and first what it keeps for the backward beside its arguments and y.
+    A backward pass gets all that is kept, and computes the cotangents that its part names and nothing else.
     """
-    forward = jax.jit(lambda *arrays: jax.vjp(case.function, *arrays))
-    pullbacks: list[Any] = []
+    forward: list[Any] = []  # compiled at the first call, which is in that context
+    kept: list[Any] = []  # the pullback
+
+    def answer() -> Any:
+        if not forward:
+            forward.append(jax.jit(_without_copies(lambda *arrays: jax.vjp(case.function, *arrays), arrays)))
+        return forward[0](*arrays)
 
     def backward(wanted: tuple[int, ...]) -> Callable[[], Any]:
         compiled = jax.jit(lambda pull, dy: [pull(dy)[i] for i in wanted])
 
         def call() -> Any:
-            if not pullbacks:
-                pullbacks.append(forward(*arrays)[1])
-            return compiled(pullbacks[0], dy)
+            if not kept:
+                kept.append(jax.jit(lambda *arrays: jax.vjp(case.function, *arrays)[1])(*arrays))
+            return compiled(kept[0], dy)
 
         return call
 
-    return {"forward": lambda: forward(*arrays)} | {part: backward(wanted) for part, wanted in case.parts.items()}
+    return {"forward": answer} | {part: backward(wanted) for part, wanted in case.parts.items()}
+
+
+def _without_copies(function: Callable[..., Any], arrays: list[Array]) -> Callable[..., tuple[Any, list[Any]]]:
+    """The function's first result and its others' leaves, but for those that are an argument or another result.
+
+    In a network they are where they are; a jitted function would return a copy of each.
+    """
+    traced = jax.make_jaxpr(lambda *arrays: jax.tree.leaves(function(*arrays)))(*arrays)
+    known = {id(variable) for variable in traced.jaxpr.invars}
+    new = []
+    for index, variable in enumerate(traced.jaxpr.outvars):
+        if id(variable) not in known:
+            new.append(index)
+        known.add(id(variable))
+
+    def fewer(*arrays: Array) -> tuple[Any, list[Any]]:
+        leaves = jax.tree.leaves(function(*arrays))
+        return leaves[0], [leaves[index] for index in new if index > 0]
+
+    return fewer

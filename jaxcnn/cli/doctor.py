@@ -1,6 +1,7 @@
 """`jaxcnn doctor`: what this machine computes with, what is missing, and the command that adds it."""
 
 import json
+import os
 import platform
 import shlex
 import shutil
@@ -12,6 +13,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jaxcnn.kernels.library import Missing
+
+
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_ASKING = "glibc.malloc.hugetlb"
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,24 @@ def run(options: DoctorOptions) -> int:
     _line("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     _line("jax", f"{jax.__version__}, jaxlib {metadata.version('jaxlib')}")
     _line("devices", ", ".join(f"{count} × {kind}" for kind, count in counted.items()))
+    _memory()
     return _kernels()
+
+
+def _memory() -> None:
+    """Whether large arrays get huge pages: otherwise a training step spends a good part of its time getting small ones.
+
+    Linux gives them to every program, to none, or to those that ask; glibc 2.35 or newer asks where it is told to.
+    """
+    name, version = platform.libc_ver()
+    if name != "glibc" or tuple(map(int, version.split("."))) < (2, 35) or not _HUGE_PAGES.exists():
+        return
+    told = f"{_ASKING}=1" in os.environ.get("GLIBC_TUNABLES", "")
+    if "[always]" in (given := _HUGE_PAGES.read_text()) or (told and "[madvise]" in given):
+        _line("memory", "large arrays are on huge pages")
+    elif "[madvise]" in given:
+        _line("memory", "large arrays are on small pages; a step on the CPU would be faster with huge ones")
+        _line("to set it", f"export GLIBC_TUNABLES={_ASKING}=1")
 
 
 def _kernels() -> int:

@@ -45,6 +45,21 @@ def test_every_pass_is_that_of_jax_vjp(name):
     assert sorted(i for wanted in case.parts.values() for i in wanted) == list(range(len(arrays))), "none is left out"
 
 
+@pytest.mark.parametrize(
+    "op, shapes, kept",
+    [
+        ("conv", ((2, 6, 6, 3), (3, 3, 3, 4)), []),
+        ("relu", ((2, 6, 6, 3),), []),
+        ("batch_norm", ((2, 6, 6, 3), (3,), (3,)), [(3,), (3,)]),
+        ("max_pool", ((2, 6, 6, 3),), [(2, 6, 3, 3), (2, 3, 3, 3)]),
+    ],
+)
+def test_a_forward_returns_what_it_keeps_but_no_copy_of_an_argument_or_y(op, shapes, kept):
+    case = Case(op, op, shapes, {"size": 2} if op == "max_pool" else {})
+    _, found = passes(case, *case.arrays(jnp.float32))["forward"]()
+    assert sorted(a.shape for a in found if a.size) == sorted(kept)
+
+
 @pytest.mark.skipif(not peers.installed("torch"), reason="PyTorch is not installed")
 @pytest.mark.parametrize("name", TINY)
 def test_pytorch_computes_the_same(name):

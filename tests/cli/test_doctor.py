@@ -42,6 +42,32 @@ def test_it_says_what_there_is(lines):
     assert found["devices"] == f"{len(jax.devices())} × {jax.devices()[0].device_kind}"
 
 
+@pytest.mark.parametrize(
+    "given, told, said",
+    [
+        ("always [madvise] never", "", "small pages"),
+        ("always [madvise] never", "glibc.malloc.hugetlb=1", "on huge pages"),
+        ("[always] madvise never", "", "on huge pages"),
+        ("always madvise [never]", "glibc.malloc.hugetlb=1", None),
+    ],
+)
+def test_it_says_how_to_get_huge_pages(lines, monkeypatch, tmp_path, given, told, said):
+    (tmp_path / "enabled").write_text(given)
+    monkeypatch.setattr(doctor, "_HUGE_PAGES", tmp_path / "enabled")
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setenv("GLIBC_TUNABLES", told)
+    _, found = lines()
+    assert (said is None) == ("memory" not in found) and (said or "") in found.get("memory", "")
+    assert ("to set it" in found) == (said == "small pages")
+    if "to set it" in found:
+        assert found["to set it"] == "export GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
+
+
+def test_other_C_libraries_have_no_huge_pages_to_ask_for(lines, monkeypatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert "memory" not in lines()[1]
+
+
 @pytest.mark.skipif(isinstance(library.find(), library.Missing), reason="no oneDNN here")
 def test_with_oneDNN_it_computes_a_convolution(lines, monkeypatch):
     code, found = lines()
