@@ -3,12 +3,14 @@
     python experiments/benchmarks.py runs/bench/*.json
 
 For each file: the machine, the command, and a table for operations, training steps and inference. A cell is the median
-in milliseconds of all passes together, with half the distance between the quartiles; from the second column on, also
-how many times as long that is as jaxcnn's.
+in milliseconds, of an operation that of all passes together and of each, with half the distance between the quartiles;
+from the second column on, also how many times as long that is as jaxcnn's. Of training steps a second table has the
+seconds that the first call took longer: to trace and to compile.
 """
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,13 @@ Report = dict[str, Any]
 
 def markdown(report: Report) -> str:
     """Everything that one run found."""
-    return "\n\n".join([heading(report), *(table(*section) for section in sections(report).items())])
+    tables = []
+    for section, rows in sections(report).items():
+        shares = {task(row): f"{row['share']:.0%}" for row in rows if row["by"] == OURS and row["share"]}
+        tables.append(table(section, rows, milliseconds, {"of peak": shares}))
+        if section == "training step":
+            tables.append(table("seconds to compile it", rows, compiling, {}))
+    return "\n\n".join([heading(report), *tables])
 
 
 def heading(report: Report) -> str:
@@ -46,29 +54,37 @@ def sections(report: Report) -> dict[str, list[Report]]:
     return found
 
 
-def table(section: str, rows: list[Report]) -> str:
-    """A line for each task and precision, a column for everyone who did it."""
+def task(row: Report) -> tuple[str, str]:
+    """What was done, and in what precision: a line of a table."""
+    return row["task"], row["precision"]
+
+
+def table(title: str, rows: list[Report], cell: Callable[[Report], str], more: dict[str, dict[Any, str]]) -> str:
+    """A line for each task and precision, a column for everyone who did it, and more columns by line."""
     everyone = list(dict.fromkeys(row["by"] for row in rows))
-    tasks = list(dict.fromkeys((row["task"], row["precision"]) for row in rows))
-    cells = {(row["task"], row["precision"], row["by"]): cell(row) for row in rows}
-    shares = {(row["task"], row["precision"]): row["share"] for row in rows if row["by"] == OURS}
+    cells = {(*task(row), row["by"]): cell(row) for row in rows}
     lines = [
-        "| " + " | ".join([section, *everyone, "of peak"]) + " |",
-        "|---|" + "---:|" * (len(everyone) + 1),
+        "| " + " | ".join([title, *everyone, *more]) + " |",
+        "|---|" + "---:|" * (len(everyone) + len(more)),
     ]
-    for task in tasks:
-        share = shares.get(task)
-        line = [", ".join(task), *(cells.get((*task, by), "") for by in everyone), f"{share:.0%}" if share else ""]
-        lines.append("| " + " | ".join(line) + " |")
+    for line in dict.fromkeys(map(task, rows)):
+        found = [cells.get((*line, by), "") for by in everyone] + [column.get(line, "") for column in more.values()]
+        lines.append("| " + " | ".join([", ".join(line), *found]) + " |")
     return "\n".join(lines)
 
 
-def cell(row: Report) -> str:
-    """Milliseconds, their spread, and the ratio to ours."""
+def milliseconds(row: Report) -> str:
+    """All passes, each pass, their spread, and the ratio to ours."""
     timings = row["timings"].values()
     half = sum(t["high"] - t["low"] for t in timings) / 2
+    each = " = " + " + ".join(figures(1e3 * t["median"]) for t in timings) if len(timings) > 1 else ""
     ratio = "" if row["by"] == OURS or row["ratio"] is None else f" ({row['ratio']:.2f}×)"
-    return f"{figures(1e3 * row['seconds'])} ± {half / row['seconds']:.0%}{ratio}"
+    return f"{figures(1e3 * row['seconds'])}{each} ± {half / row['seconds']:.0%}{ratio}"
+
+
+def compiling(row: Report) -> str:
+    """Seconds."""
+    return f"{sum(t['compile'] for t in row['timings'].values()):.1f}"
 
 
 def figures(value: float) -> str:

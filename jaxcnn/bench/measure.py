@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 SAMPLE = 0.02  # seconds that a sample lasts at least: shorter programs are called several times in one
-COOL = 0.1  # seconds from which a program needs no lead-in: caches fill and others' threads stop spinning in less
 PATIENCE = 10.0  # seconds of samples after which `FEWEST` of them will do
 FEWEST = 3
 
@@ -60,26 +59,25 @@ def interleaved(
 ) -> list[Timing]:
     """Take `repeats` samples of each run, one of each in turn; `firsts` are the seconds that their first calls took.
 
-    A sample is as many calls as last `SAMPLE` seconds. Before it comes a call that is not counted, unless the program
-    is a long one: it brings the program's data back into the caches, and gives other libraries' threads, which spin
-    for a while after their work, time to sleep. A program that has taken `PATIENCE` seconds gets `FEWEST` samples.
-    `tick` is called after each sample, taken or left out.
+    A sample is as many calls as last `SAMPLE` seconds. Before it comes a call that is not counted, so that a step is
+    timed as in a training loop, after one of its own: the call brings data back into the caches and freed memory back
+    from the system, and gives other libraries' threads, which spin for a while after their work, time to sleep. A
+    program that has taken `PATIENCE` seconds gets `FEWEST` samples. `tick` is called after each sample, taken or left out.
     """
     calls = [max(1, math.ceil(SAMPLE / first(run)[0])) for run in runs]
     samples: list[list[tuple[float, float]]] = [[] for _ in runs]
     for _ in range(repeats):
         for run, n, taken in zip(runs, calls, samples, strict=True):
             if len(taken) < FEWEST or n * sum(wall for wall, _ in taken) < PATIENCE:
-                taken.append(_sample(run, n, lead_in=not taken or n * taken[-1][0] < COOL))
+                taken.append(_sample(run, n))
             tick()
     return [_timing(np.array(taken), seconds) for taken, seconds in zip(samples, firsts, strict=True)]
 
 
-def _sample(run: Run, calls: int, *, lead_in: bool) -> tuple[float, float]:
+def _sample(run: Run, calls: int) -> tuple[float, float]:
     """(wall seconds, processor seconds) of a call, averaged over `calls` of them."""
     with run.within(), _no_collection():
-        if lead_in:
-            run.wait(run.call())
+        run.wait(run.call())
         wall, processor = time.perf_counter(), time.process_time()
         for _ in range(calls):
             result = run.call()
