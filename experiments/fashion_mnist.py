@@ -5,8 +5,8 @@
 A small convolutional network is trained from several seeds; printed are each one's test accuracy, alone and with
 the mirrored image's probabilities added (test-time augmentation), and the seconds for compiling, training and
 evaluating; then mean ± sample standard deviation.
-Sources: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (the network, mirrored images); Smith & Topin
-2018 (one-cycle learning rate); DeVries & Taylor 2017 (cutout); Szegedy et al. 2016 (label smoothing).
+Sources: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (the network, mirrored images); Jordan et al.
+2024, "Muon" (the optimizer); Smith & Topin 2018 (one-cycle rate); DeVries & Taylor 2017 (cutout).
 """
 
 import argparse
@@ -22,9 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from optax.contrib import MuonDimensionNumbers, muon
 
 from jaxcnn import data, ops
-from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, GlobalMaxPool, Layer, MaxPool, chain
+from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, GlobalMaxPool, Layer, MaxPool, Params, chain
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import make_train_step
 
@@ -34,17 +35,18 @@ class Config:
     epochs: int
     data: str = "fashion_mnist"
     widths: tuple[int, int, int] = (32, 64, 128)
-    batch_size: int = 256
-    rate: float = 0.1  # the peak of the one-cycle schedule
+    batch_size: int = 512
+    rate: float = 0.05  # Muon's, at its peak
+    adam_rate: float = 0.005  # likewise
     momentum: float = 0.9
-    decay: float = 5e-4  # L2, of kernels only
+    decay: float = 0.1  # of the convolutions' kernels: rate × decay × kernel is taken off at each step
     smoothing: float = 0.1
-    shift: int = 2  # pixels, at most
+    shift: int = 0  # pixels, at most; Fashion-MNIST's pictures are centred
     hole: int = 0  # side of the square that cutout blackens, in pixels
     mirror: bool = True  # in training at random, in evaluation both
 
 
-CONFIGS = {"fast": Config(epochs=7), "long": Config(epochs=40, widths=(32, 96, 192), hole=8)}
+CONFIGS = {"fast": Config(epochs=7), "long": Config(epochs=40, widths=(32, 96, 192), shift=1, hole=8)}
 
 
 def network(widths: tuple[int, int, int], classes: int = 10) -> Layer:
@@ -94,10 +96,28 @@ def augment(config: Config, key: Array, images: Array) -> Array:
 
 
 def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
-    """SGD with Nesterov's momentum; the rate rises for 30 % of the steps, then falls to almost 0."""
-    kernels = functools.partial(jax.tree.map, lambda p: p.ndim > 1)
-    sgd = optax.sgd(optax.cosine_onecycle_schedule(steps, config.rate), config.momentum, nesterov=True)
-    return optax.chain(optax.add_decayed_weights(config.decay, mask=kernels), sgd)
+    """Muon for the convolutions' kernels, Adam for the rest; their rates rise for 20 % of the steps, then fall to 0.
+
+    Muon replaces the momentum of a kernel, as a matrix (window and in, out), by the nearest matrix of orthogonal rows
+    or columns, so that all directions are learned at one pace.
+    """
+
+    def one_cycle(peak: float) -> optax.Schedule:
+        return optax.linear_onecycle_schedule(
+            steps, peak, pct_start=0.2, pct_final=1.0, div_factor=5.0, final_div_factor=1e3
+        )
+
+    def matrices(params: Params) -> Params:
+        as_matrix = MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3)
+        return jax.tree.map(lambda p: as_matrix if p.ndim == 4 else None, params)
+
+    return muon(
+        one_cycle(config.rate),
+        beta=config.momentum,
+        weight_decay=config.decay,
+        adam_learning_rate=one_cycle(config.adam_rate),
+        muon_weight_dimension_numbers=matrices,
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from statistics import mean, stdev
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from experiments import fashion_mnist as experiment
@@ -58,15 +57,30 @@ def test_cutout_blackens_one_square_that_the_border_may_cut(side):
     assert len(centres) == 9 * 12, "each pixel is a centre"
 
 
-def test_decay_shrinks_kernels_only_and_the_rate_rises_and_falls():
-    config = replace(SMALL, rate=0.5, momentum=0.0, decay=0.1)
+def test_decay_shrinks_convolutions_only_and_the_rate_rises_and_falls():
+    config = replace(SMALL, rate=0.5, decay=0.1)
     steps = 100
     optimizer = experiment.optimizer(config, steps)
-    params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
+    params = {"conv": jnp.ones((3, 3, 2, 4)), "head": jnp.ones((4, 2)), "bias": jnp.ones(2)}
     state, rates = optimizer.init(params), []
     for _ in range(steps):
         updates, state = optimizer.update(jax.tree.map(jnp.zeros_like, params), state, params)
-        np.testing.assert_array_equal(optax.apply_updates(params, updates)["bias"], 1)
-        rates.append(-float(updates["kernel"][0, 0]) / 0.1)
-    assert np.argmax(rates) == 30 and max(rates) == pytest.approx(0.5)
-    assert rates[0] < 0.03 and rates[-1] < 0.001
+        assert not updates["head"].any() and not updates["bias"].any()
+        rates.append(-float(updates["conv"][0, 0, 0, 0]) / 0.1)
+    assert np.argmax(rates) == 20 and max(rates) == pytest.approx(0.5)
+    assert rates[0] == pytest.approx(0.1) and 0 < rates[-1] < 0.01
+
+
+def test_a_kernel_moves_at_one_pace_in_all_directions():
+    """All singular values of the first step are near the rate, however far apart those of the gradient are."""
+    optimizer = experiment.optimizer(replace(SMALL, rate=0.5, decay=0.0), 100)
+    scales = jnp.geomspace(1, 10, 4)  # of the gradient's columns
+    gradient = {"conv": jax.random.normal(jax.random.key(0), (3, 3, 2, 4)) * scales}
+    params = {"conv": jnp.ones((3, 3, 2, 4))}
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    given, moved = (np.linalg.svd(np.reshape(a["conv"], (18, 4)), compute_uv=False) for a in (gradient, updates))
+    assert given[0] > 8 * given[-1]
+    assert 0.06 < moved[-1] <= moved[0] < 0.13, "the rate is 0.1 at first"
+    assert (
+        np.einsum("ab,ab->b", np.reshape(gradient["conv"], (18, 4)), np.reshape(updates["conv"], (18, 4))) < 0
+    ).all()
