@@ -4,10 +4,10 @@
 
 Takes about 3 minutes on 2 CPU cores, nearly all of it to train the network: five convolutions on CIFAR-10 for three
 epochs. Printed are its test accuracy and each layer's receptive field. OUT/features.png shows for three layers the
-receptive field of one value drawn on a test picture; the maps of the six features that are most active on it; and
-under each map the nine patches, of all test pictures, at which the feature is strongest: edges and colours first,
-textures and parts then, things at last. The filters are under the picture, those of the first layer in the colours
-that they look for.
+receptive field of one value drawn on a test picture (the most active value of the first map beside it); the maps of
+six features that are active on it and unlike each other; and under each map the nine patches, of 2,000 test pictures,
+at which the feature is strongest: edges and colours first, textures and parts then, things at last. The filters are
+under the picture, those of the first layer in the colours that they look for.
 Sources: Zeiler & Fergus 2014, "Visualizing and understanding convolutional networks"; Araujo, Norris & Sim 2019,
 "Computing receptive fields of convolutional neural networks", equations 2 and 3.
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHOWN = {"relu1": "first layer", "relu3": "middle layer", "relu5": "last layer"}
-FEATURES, PATCHES = 6, 9
+FEATURES, PATCHES, LOOKED_AT = 6, 9, 2000
 
 
 def network(classes: int, widths: tuple[int, int, int] = (32, 48, 64)) -> Chain:
@@ -104,10 +104,23 @@ def strongest(maps: np.ndarray, feature: int, count: int) -> list[tuple[int, int
     return [(int(i), *map(int, np.unravel_index(of[i].argmax(), maps.shape[1:3]))) for i in best]
 
 
+def various(maps: np.ndarray, activity: np.ndarray, count: int) -> list[int]:
+    """The most active feature of maps (h, w, c), then, of the more active half, always the least like those taken."""
+    candidates = list(np.argsort(-activity, kind="stable")[: max(count, len(activity) // 2)])
+    vectors = maps.reshape(-1, maps.shape[-1]) - maps.mean((0, 1))
+    vectors = vectors / (np.linalg.norm(vectors, axis=0) + 1e-6)
+    alike = abs(vectors.T @ vectors)
+    taken = [int(candidates.pop(0))]
+    while len(taken) < count:
+        nearest = [alike[taken, feature].max() for feature in candidates]
+        taken.append(int(candidates.pop(int(np.argmin(nearest)))))
+    return taken
+
+
 def patch(image: np.ndarray, field: Field, row: int, column: int) -> np.ndarray:
-    """What the value at (row, column) sees of an image (h, w, c): size × size, gray (128) beyond the border."""
+    """What the value at (row, column) sees of an image (h, w, c): size × size, light gray (224) beyond the border."""
     (top, bottom), (left, right) = field.pixels(row, len(image)), field.pixels(column, image.shape[1])
-    made = np.full((field.size, field.size, image.shape[-1]), 128, image.dtype)
+    made = np.full((field.size, field.size, image.shape[-1]), 224, image.dtype)
     y, x = top - (row * field.jump + field.start), left - (column * field.jump + field.start)
     made[y : y + bottom - top, x : x + right - left] = image[top:bottom, left:right]
     return made
@@ -149,17 +162,17 @@ def main(config: TrainConfig, steps: int | None, picture: int, out: Path) -> Exp
 def draw(experiment: Experiment, train: TrainState, picture: int, out: Path) -> None:
     """The figure: two rows for each layer."""
     dataset = experiment.dataset
-    images = dataset.test_images[:2000]
+    images = dataset.test_images[:LOOKED_AT]
     image = dataset.test_images[picture]
     title = f"What five convolutions learned of {dataset.name}"
-    figure = style.figure(11, 11, title)
+    figure = style.figure(9, 9.2, title)
     grid = figure.subplots(6, 1 + FEATURES)
     for (name, of), (above, below) in zip(SHOWN.items(), grid.reshape(3, 2, -1), strict=True):
         part = until(experiment.model, name)
         apply = jax.jit(lambda x, part=part: part.apply(train.params, train.state, experiment.normalise(x))[0])
         maps = np.concatenate([apply(images[i : i + 250]) for i in range(0, len(images), 250)])
         here, field = np.asarray(apply(image[None]))[0], receptive_field(part)
-        active = np.argsort(-(here.mean((0, 1)) / (maps.mean((0, 1, 2)) + 1e-6)), kind="stable")[:FEATURES]
+        active = various(here, here.mean((0, 1)) / (maps.mean((0, 1, 2)) + 1e-6), FEATURES)
         row, column = np.unravel_index(here[..., active[0]].argmax(), here.shape[:2])
         show(above[0], image, f"{of}\nsees {field.size}×{field.size} pixels")
         outline(above[0], field, int(row), int(column), image.shape)
@@ -180,7 +193,7 @@ def show(axes: "Axes", pixels: np.ndarray, title: str, **options: Any) -> None:
     """Pixels (h, w), (h, w, 1) or (h, w, 3) without ticks."""
     gray = {} if options else {"cmap": "gray", "vmin": 0, "vmax": 255}
     axes.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, interpolation="nearest", **options, **gray)
-    axes.set_title(title, fontsize=8, color=style.INK)
+    axes.set_title(title, fontsize=7, color=style.INK)
     axes.set_axis_off()
 
 

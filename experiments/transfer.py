@@ -13,7 +13,6 @@ Source: Yosinski, Clune, Bengio & Lipson 2014, "How transferable are features in
 import argparse
 import functools
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
@@ -46,7 +45,6 @@ class Config:
     pretraining: int = 750  # steps, two passes
     steps: int = 300  # of a new head, and of training from scratch
     rate: float = 0.01  # the peak, for AdamW
-    shift: int = 2  # pixels
 
 
 @dataclass(frozen=True)
@@ -88,12 +86,10 @@ def network(widths: tuple[int, int, int], classes: int) -> Chain:
     return chain(features=chain(**layers, pool=GlobalMaxPool()), head=Dense(classes))
 
 
-def fit(model: Layer, task: Task, config: Config, steps: int, seed: int, augment: Callable) -> tuple[Params, State]:
-    """Train a fresh `model` for `steps` steps."""
+def fit(model: Layer, task: Task, config: Config, steps: int, seed: int) -> tuple[Params, State]:
+    """Train a fresh `model` for `steps` steps, without augmentation."""
     optimizer = optax.adamw(optax.cosine_onecycle_schedule(steps, config.rate), weight_decay=0.05)
-    step = make_train_step(
-        model, optimizer, ops.softmax_cross_entropy, normalise=lambda images: images, augment=augment
-    )
+    step = make_train_step(model, optimizer, ops.softmax_cross_entropy, normalise=lambda x: x, augment=lambda key, x: x)
     init_key, run_key = jax.random.split(jax.random.key(seed))
     params, state = model.init(init_key, jax.ShapeDtypeStruct((1, *task.images.shape[1:]), jnp.float32))
     train = TrainState(params, state, optimizer.init(params), jnp.int32(0), run_key)
@@ -118,14 +114,13 @@ def new_head(model: Chain, params: Params, state: State, task: Task, config: Con
     """`model`'s params and state with a head trained on `task`; its features stay, so they are computed once."""
     body, head = dict(model.parts)["features"], dict(model.parts)["head"]
     seen = replace(task, images=outputs(body, params["features"], state["features"], task.images))
-    return params | {"head": fit(head, seen, config, config.steps, seed, lambda key, x: x)[0]}, state
+    return params | {"head": fit(head, seen, config, config.steps, seed)[0]}, state
 
 
 def transfer(config: Config, dataset: data.Dataset, seed: int) -> dict[tuple[str, int], float]:
     """The accuracy on the held-out classes by (way, examples of each class)."""
     known, unknown, test = tasks(config, dataset)
-    move = functools.partial(data.shift, pixels=config.shift)
-    learned = fit(network(config.widths, len(dataset.classes) - 2), known, config, config.pretraining, seed, move)
+    learned = fit(network(config.widths, len(dataset.classes) - 2), known, config, config.pretraining, seed)
     model = network(config.widths, 2)
     untrained = model.init(jax.random.key(seed), jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32))
     accuracies = {}
@@ -133,7 +128,7 @@ def transfer(config: Config, dataset: data.Dataset, seed: int) -> dict[tuple[str
         seen = unknown.few(each, seed)
         trained = {
             "frozen features": new_head(model, *learned, seen, config, seed),
-            "from scratch": fit(model, seen, config, config.steps, seed, move),
+            "from scratch": fit(model, seen, config, config.steps, seed),
             "untrained features": new_head(model, *untrained, seen, config, seed),
         }
         for way, (params, state) in trained.items():

@@ -48,7 +48,7 @@ def test_a_patch_is_what_the_value_sees_and_gray_beyond():
     np.testing.assert_array_equal(experiment.patch(image, field, 1, 1)[..., 0], [[7, 8, 9], [12, 13, 14], [17, 18, 19]])
     corner = [[13, 14, 15], [18, 19, 20], [23, 24, 25]]
     np.testing.assert_array_equal(experiment.patch(image, experiment.Field(3, 2, 0), 1, 1)[..., 0], corner)
-    np.testing.assert_array_equal(experiment.patch(image, field, 0, 0)[..., 0], [[128] * 3, [128, 1, 2], [128, 6, 7]])
+    np.testing.assert_array_equal(experiment.patch(image, field, 0, 0)[..., 0], [[224] * 3, [224, 1, 2], [224, 6, 7]])
 
 
 def test_the_strongest_places_come_from_different_images_in_order():
@@ -64,3 +64,11 @@ def test_a_mosaic_holds_every_tile_a_pixel_apart():
     np.testing.assert_array_equal(made[2], 99)
     np.testing.assert_array_equal(made[3:, 3:], 99)
     np.testing.assert_array_equal(made[3], [8, 9, 99, 99, 99])
+
+
+def test_various_features_are_active_ones_that_differ():
+    left, right = np.zeros((4, 4)), np.zeros((4, 4))
+    left[:, 0], right[:, 3] = 1, 1
+    maps = np.stack([left, 2 * left, right, left + 0.1 * right, right.T, left, right, left], -1)
+    activity = np.array([5, 9, 4, 8, 1, 0, 0, 0])
+    assert experiment.various(maps, activity, 3) == [1, 2, 3], "its double 0 is passed over, 4 is not active enough"

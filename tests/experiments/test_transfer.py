@@ -11,7 +11,7 @@ from experiments import transfer as experiment
 from jaxcnn import data
 
 SMALL = experiment.Config(
-    data="digits", held_out=("3", "8"), examples=(20,), widths=(8, 8, 16), pretraining=60, steps=150, shift=1
+    data="digits", held_out=("3", "8"), examples=(20,), widths=(8, 8, 16), pretraining=60, steps=150
 )
 
 
