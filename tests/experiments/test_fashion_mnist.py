@@ -1,0 +1,86 @@
+"""Fashion-MNIST's recipe, on digits and for a few steps."""
+
+from dataclasses import replace
+from statistics import mean, stdev
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import fashion_mnist as experiment
+from jaxcnn import data
+
+SMALL = replace(experiment.CONFIGS["fast"], data="digits", widths=(8, 16, 32), batch_size=64, epochs=4, mirror=False)
+
+
+def test_it_learns_and_prints_mean_and_spread(capsys):
+    runs = experiment.main(SMALL, seeds=2)
+    accuracies = [run.accuracy for run in runs]
+    assert min(accuracies) > 0.5, "chance is 0.1"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"2 seeds: {mean(accuracies):.4f} ± {stdev(accuracies):.4f}, lowest {min(accuracies):.4f}"
+    assert [run.plain for run in runs] == accuracies, "without mirroring there is one view"
+
+
+def test_one_seed_has_no_spread():
+    with pytest.raises(SystemExit, match="--seeds is 1; expected 2 or more"):
+        experiment.main(SMALL, seeds=1)
+
+
+def test_mirrored_images_take_part_where_they_may():
+    """Trained on images that are their own mirror images, a network says of the mirrored test what it said before."""
+    digits = data.load("digits")
+    symmetric = digits.test_images | digits.test_images[:, :, ::-1]
+    config = replace(SMALL, mirror=True)
+    one = experiment.run(config, replace(digits, test_images=symmetric), seed=0, steps=3)
+    assert one.plain == one.accuracy
+    mirrored = replace(digits, test_images=digits.test_images[:, :, ::-1])
+    runs = [experiment.run(config, dataset, seed=0, steps=30) for dataset in (digits, mirrored)]
+    assert runs[0].plain != runs[1].plain, "the network sees a difference"
+    assert runs[0].accuracy == runs[1].accuracy, "their sum does not depend on which of the two was given"
+
+
+@pytest.mark.parametrize("side", [1, 4, 5])
+def test_cutout_blackens_one_square_that_the_border_may_cut(side):
+    images = jnp.full((2000, 9, 12, 2), 7, jnp.uint8)
+    holes = np.asarray(experiment.cutout(jax.random.key(0), images, side)) == 0
+    assert (holes[..., 0] == holes[..., 1]).all()
+    centres = set()
+    for hole in holes[..., 0]:
+        rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
+        assert hole.sum() == len(rows) * len(columns), "not a rectangle"
+        for found, length in ((rows, 9), (columns, 12)):
+            assert np.ptp(found) == len(found) - 1
+            assert len(found) == side or (len(found) < side and (found[0] == 0 or found[-1] == length - 1))
+        centres.add((rows[0], rows[-1], columns[0], columns[-1]))
+    assert len(centres) == 9 * 12, "each pixel is a centre"
+
+
+def test_decay_shrinks_convolutions_only_and_the_rate_rises_and_falls():
+    config = replace(SMALL, rate=0.5, decay=0.1)
+    steps = 100
+    optimizer = experiment.optimizer(config, steps)
+    params = {"conv": jnp.ones((3, 3, 2, 4)), "head": jnp.ones((4, 2)), "bias": jnp.ones(2)}
+    state, rates = optimizer.init(params), []
+    for _ in range(steps):
+        updates, state = optimizer.update(jax.tree.map(jnp.zeros_like, params), state, params)
+        assert not updates["head"].any() and not updates["bias"].any()
+        rates.append(-float(updates["conv"][0, 0, 0, 0]) / 0.1)
+    assert np.argmax(rates) == 20 and max(rates) == pytest.approx(0.5)
+    assert rates[0] == pytest.approx(0.1) and 0 < rates[-1] < 0.01
+
+
+def test_a_kernel_moves_at_one_pace_in_all_directions():
+    """All singular values of the first step are near the rate, however far apart those of the gradient are."""
+    optimizer = experiment.optimizer(replace(SMALL, rate=0.5, decay=0.0), 100)
+    scales = jnp.geomspace(1, 10, 4)  # of the gradient's columns
+    gradient = {"conv": jax.random.normal(jax.random.key(0), (3, 3, 2, 4)) * scales}
+    params = {"conv": jnp.ones((3, 3, 2, 4))}
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    given, moved = (np.linalg.svd(np.reshape(a["conv"], (18, 4)), compute_uv=False) for a in (gradient, updates))
+    assert given[0] > 8 * given[-1]
+    assert 0.06 < moved[-1] <= moved[0] < 0.13, "the rate is 0.1 at first"
+    assert (
+        np.einsum("ab,ab->b", np.reshape(gradient["conv"], (18, 4)), np.reshape(updates["conv"], (18, 4))) < 0
+    ).all()
