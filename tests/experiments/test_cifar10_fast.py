@@ -20,7 +20,7 @@ TINY = experiment.Config(
     phases=(experiment.Phase(0.6, side=24, whiten_bias=True), experiment.Phase(1.0)),
 )
 DEEP = dataclasses.replace(TINY, deep=True, cutout=12, translate=4)
-SHARED = Path("../shared/tfds")
+SHARED = Path(__file__).parents[3] / "shared" / "tfds"
 
 
 def pictures(count, seed):
