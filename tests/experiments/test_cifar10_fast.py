@@ -15,7 +15,8 @@ from jaxcnn.data import Dataset
 TINY = experiment.Config(
     widths=(24, 24, 24),
     batch_size=16,
-    rate=3.0,
+    bias_rate=20.0,
+    head_rate=50.0,
     epochs=5,
     phases=(experiment.Phase(0.6, side=24, whiten_bias=True), experiment.Phase(1.0)),
 )
@@ -124,36 +125,61 @@ def test_a_square_is_blotted_out():
     assert np.count_nonzero(y) == y.size
 
 
-def test_the_rate_rises_and_falls_in_lines():
-    follow = experiment.schedule(experiment.Config(rise=0.25, end=0.1), 100)
-    steps = [0, 10, 25, 50, 100]
-    np.testing.assert_allclose([follow(s) for s in steps], [0.2, 0.52, 1.0, 0.7, 0.1], rtol=1e-6)
+PARAMS = {
+    "whiten": {"kernel": (2, 2, 3, 24), "bias": (24,)},
+    "block1": {"conv1": {"kernel": (3, 3, 24, 32)}, "norm1": {"scale": (32,), "bias": (32,)}},
+    "head": {"kernel": (32, 10)},
+}
+
+
+def drawn(seed):
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda s: rng.standard_normal(s).astype(np.float32), PARAMS, is_leaf=lambda s: type(s) is tuple)
 
 
 def test_a_first_step_by_hand():
-    """Nesterov's first step is (1 + momentum) rate (gradient + decay / rate · weight), in each group's own rate."""
-    config = experiment.Config(rise=0.5)
-    transform = experiment.optimizer(config, 100)
-    w, g = jnp.array([2.0, -1.0]), jnp.array([0.5, 0.25])
-    params = {"whiten": {"kernel": w, "bias": w}, "block1": {"norm1": {"scale": w, "bias": w}}, "head": {"kernel": w}}
-    updates, _ = transform.update(jax.tree.map(lambda _: g, params), transform.init(params), params)
-    share = 1 + 1 / 0.15
-    rate, decay = 11.5 / share, 0.0153 / share
-
-    def by_hand(boost):
-        return -0.2 * 1.85 * (boost * rate * g + decay * w)
-
-    np.testing.assert_allclose(updates["head"]["kernel"], by_hand(1), rtol=1e-5)
-    np.testing.assert_allclose(updates["whiten"]["bias"], by_hand(1), rtol=1e-5)
-    np.testing.assert_allclose(updates["block1"]["norm1"]["bias"], by_hand(64), rtol=1e-5)
+    """Nesterov's first step is (1 + momentum) rate (gradient + decay / rate · weight); Muon's is orthogonal."""
+    params, gradients = drawn(0), drawn(1)
+    transform = experiment.optimizer(experiment.Config(), 100)
+    updates, _ = transform.update(gradients, transform.init(params), params)
+    for (first, *rest), rate in (
+        (("whiten", "bias"), 106),
+        (("block1", "norm1", "bias"), 106),
+        (("head", "kernel"), 1340),
+    ):
+        w, g, u = params[first], gradients[first], updates[first]
+        for name in rest:
+            w, g, u = w[name], g[name], u[name]
+        np.testing.assert_allclose(u, -1.85 * (rate * g + 0.004 * w), rtol=1e-4, atol=1e-3)
     assert not np.any(updates["whiten"]["kernel"]) and not np.any(updates["block1"]["norm1"]["scale"])
+    g, u = (tree["block1"]["conv1"]["kernel"].reshape(-1, 32) for tree in (gradients, updates))
+    left, _, right = np.linalg.svd(g, full_matrices=False)
+    between = left.T @ np.asarray(u) @ right.T / -0.24  # singular values, the gradient's vectors
+    np.testing.assert_allclose(between, np.diag(np.diag(between)), atol=1e-4)
+    assert 0.6 < between.diagonal().min() <= between.diagonal().max() < 1.3
 
 
-def test_lookahead_keeps_more_and_more_of_the_slow_weights():
-    slow, fast = {"w": jnp.array([1.0, 1.0])}, {"w": jnp.array([3.0, -1.0])}
-    for done, keep in ((0, 0.0), (50, 0.95**5 / 8), (100, 0.95**5)):
-        went = experiment.lookahead(slow, fast, done, 100)["w"]
-        np.testing.assert_allclose(went, [keep + 3 * (1 - keep), keep - (1 - keep)], rtol=1e-6)
+def test_rates_fall_to_nothing_and_the_whitening_bias_rests_first():
+    params, gradients = drawn(0), drawn(1)
+    config = experiment.Config(phases=(experiment.Phase(0.25, whiten_bias=True), experiment.Phase(1.0)), momentum=0)
+    transform = experiment.optimizer(config, 8)
+    state, sizes = transform.init(params), []
+    for _ in range(9):
+        updates, state = transform.update(gradients, state, params)
+        sizes.append(jax.tree.map(lambda u: float(jnp.abs(u).max()), updates))
+    kernels = [size["block1"]["conv1"]["kernel"] for size in sizes]
+    np.testing.assert_allclose(np.array(kernels) / kernels[0], np.linspace(1, 0, 9), atol=1e-5)
+    assert [size["whiten"]["bias"] > 0 for size in sizes] == [True] * 2 + [False] * 7
+    assert sizes[7]["head"]["kernel"] > 0 == sizes[8]["head"]["kernel"]
+
+
+def test_kernels_are_given_their_length():
+    params = drawn(0)
+    made = experiment.normalised(params)
+    kernel = made["block1"]["conv1"].pop("kernel")
+    before = params["block1"]["conv1"].pop("kernel")
+    np.testing.assert_allclose(kernel, before * np.sqrt(32 / np.sum(before**2)), rtol=1e-5)
+    jax.tree.map(np.testing.assert_array_equal, made, params)
 
 
 def test_six_views():
