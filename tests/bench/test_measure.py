@@ -46,7 +46,7 @@ def test_samples_are_taken_in_turn_and_each_is_waited_for(single):
     runs = [Program(log, name).run() for name in "ab"]
     timings = interleaved(runs, [0.0, 0.0], 3)
     calls = [entry for entry in log if not entry.startswith("waited")]
-    assert calls == ["a", "b", *("a", "a", "b", "b") * 3], "once to see how long; then each after one that does not count"
+    assert calls == ["a", "b", *("a", "a", "b", "b") * 3], "once to see how long; then each is led in"
     assert log.count("waited for a") == log.count("a")
     assert [t.samples for t in timings] == [3, 3]
 
