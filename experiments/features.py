@@ -2,7 +2,7 @@
 
     python experiments/features.py [--data cifar10] [--epochs 3] [--steps N] [--data-dir DIR] [--out runs/features]
 
-Takes about 3 minutes on 2 CPU cores, nearly all of it to train the network: five convolutions on CIFAR-10 for three
+Takes 2 minutes on 2 CPU cores, nearly all of it to train the network: five convolutions on CIFAR-10 for three
 epochs. Printed are its test accuracy and each layer's receptive field. OUT/features.png shows for three layers the
 receptive field of one value drawn on a test picture (the most active value of the first map beside it); the maps of
 six features that are active on it and unlike each other; and under each map the nine patches, of 2,000 test pictures,
