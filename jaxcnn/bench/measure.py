@@ -62,8 +62,8 @@ def interleaved(
     A sample is as many calls as last `SAMPLE` seconds. Before it comes a call that is not counted, so that a step is
     timed as in a training loop, after one of its own: the call brings data back into the caches and freed memory back
     from the system, and gives other libraries' threads, which spin for a while after their work, time to sleep. A
-    program that has taken `PATIENCE` seconds gets `FEWEST` samples. `tick` is called after each
-    sample, taken or left out.
+    program that has taken `PATIENCE` seconds gets `FEWEST` samples. `tick` is called after each sample, taken or left
+    out.
     """
     calls = [max(1, math.ceil(SAMPLE / first(run)[0])) for run in runs]
     samples: list[list[tuple[float, float]]] = [[] for _ in runs]

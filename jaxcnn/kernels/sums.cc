@@ -37,8 +37,15 @@ inline __attribute__((always_inline)) void InLanes(int64_t channels, Add add) {
   if (at < channels) add(at, channels - at);
 }
 
-// Adds to each channel's mean and sum of squares about it (Chan, Golub & LeVeque 1983, equation 2.1) those of `rows`
-// rows, to which `before` others have gone.
+// Makes of a mean and a sum of squares about it, of `before` rows, those with `rows` more (Chan, Golub & LeVeque 1983,
+// equation 2.1).
+inline __attribute__((always_inline)) void Join(Pair& sum, double before, const Pair& more, double rows) {
+  const double apart = more.first - sum.first, share = rows / (before + rows);
+  sum.first += apart * share;
+  sum.second += more.second + apart * apart * share * before;
+}
+
+// Adds to each channel's mean and sum of squares about it those of `rows` rows, to which `before` others have gone.
 FOR_EACH_CPU void AddMoments(const float* x, int64_t rows, int64_t channels, int64_t before, Pair* sums) {
   InLanes(channels, [=](int64_t at, int64_t width) __attribute__((always_inline)) {
     float mean[kLanes] = {}, square[kLanes] = {}, rest[kLanes] = {};
@@ -54,11 +61,8 @@ FOR_EACH_CPU void AddMoments(const float* x, int64_t rows, int64_t channels, int
       }
     }
     for (int64_t i = 0; i < width; ++i) {
-      Pair& sum = sums[at + i];
-      const double more = double(rest[i]) / rows, apart = mean[i] + more - sum.first;
-      const double share = double(rows) / (before + rows);
-      sum.first += apart * share;
-      sum.second += square[i] - more * rest[i] + apart * apart * share * before;
+      const double more = double(rest[i]) / rows;
+      Join(sums[at + i], before, {mean[i] + more, square[i] - more * rest[i]}, rows);
     }
   });
 }
@@ -108,9 +112,7 @@ ffi::Error Moments(Floats x, Result mean, Result var) {
     double before = 0;
     Pair all;
     for (const auto& [count, sums] : parts) {
-      const double apart = sums[channel].first - all.first, share = count / (before + count);
-      all.first += apart * share;
-      all.second += sums[channel].second + apart * apart * share * before;
+      Join(all, before, sums[channel], count);
       before += count;
     }
     mean->typed_data()[channel] = static_cast<float>(all.first);
