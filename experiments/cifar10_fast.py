@@ -78,7 +78,7 @@ class Config:
     decay: float = 0.004  # what a step takes from a weight at first, of biases and the last layer
     norm_momentum: float = 0.6
     translate: int = 2
-    cutout: int = 0  # side of the square that is blotted out
+    cutout: int = 0  # side of the square that is left out
     label_smoothing: float = 0.2
 
 
@@ -208,15 +208,6 @@ def cut(images: Array, chosen: Array, corners: Array, mirrored: Array, side: int
     return jnp.where(mirrored[:, None, None, None], windows[:, :, ::-1], windows)
 
 
-def blot(x: Array, corners: Array, side: int) -> Array:
-    """x with a square of zeros in each image, its upper left corner given (DeVries & Taylor 2017, "Cutout")."""
-    rows, columns = (
-        (jnp.arange(x.shape[axis + 1]) >= corner[:, None]) & (jnp.arange(x.shape[axis + 1]) < corner[:, None] + side)
-        for axis, corner in enumerate(corners.T)
-    )
-    return jnp.where((rows[:, :, None] & columns[:, None, :])[..., None], 0, x)
-
-
 def mirrored(seed: int, epoch: int, images: int) -> np.ndarray:
     """Which images an epoch shows mirrored: a random half at first, then the others, and so on in turn."""
     first = np.random.default_rng(seed).random(images) < 0.5
@@ -242,12 +233,11 @@ def make_step(config: Config, net: Layer, update: Any, normalise: Pixels, phase:
         params, state = model
         chosen, flipped = batch
         side = images.shape[1] - 2 * config.translate
-        key_cut, key_blot = jax.random.split(key)
+        key_cut, key_hole = jax.random.split(key)
         corners = jax.random.randint(key_cut, (len(chosen), 2), 0, 2 * config.translate + 1)
         x = normalise(cut(images, chosen, corners, flipped, side))
         if config.cutout:
-            corners = jax.random.randint(key_blot, (len(chosen), 2), 0, side - config.cutout + 1)
-            x = blot(x, corners, config.cutout)
+            x = data.cutout(key_hole, x, config.cutout)
         if phase.side != side:
             x = jax.image.resize(x, (len(x), phase.side, phase.side, x.shape[-1]), "linear")  # averages, no aliases
 

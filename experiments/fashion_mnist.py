@@ -76,23 +76,12 @@ def network(widths: tuple[int, int, int], classes: int = 10) -> Layer:
     )
 
 
-def cutout(key: Array, images: Array, side: int) -> Array:
-    """Blacken `side` × `side` pixels around a random one of each image (n, h, w, c), less what the border cuts off."""
-    n, height, width, _ = images.shape
-    centres = jax.random.randint(key, (2, n, 1), 0, jnp.array([height, width])[:, None, None])
-    first = centres - side // 2
-    rows, columns = jnp.arange(height), jnp.arange(width)
-    in_rows = (rows >= first[0]) & (rows < first[0] + side)
-    in_columns = (columns >= first[1]) & (columns < first[1] + side)
-    return jnp.where((in_rows[:, :, None] & in_columns[:, None, :])[..., None], 0, images)
-
-
 def augment(config: Config, key: Array, images: Array) -> Array:
     """Shifted, perhaps mirrored, perhaps with a hole."""
     shift_key, flip_key, hole_key = jax.random.split(key, 3)
     images = data.shift(shift_key, images, config.shift)
     images = data.flip(flip_key, images) if config.mirror else images
-    return cutout(hole_key, images, config.hole) if config.hole else images
+    return data.cutout(hole_key, images, config.hole) if config.hole else images
 
 
 def optimizer(config: Config, steps: int) -> optax.GradientTransformation:

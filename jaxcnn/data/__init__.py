@@ -1,6 +1,6 @@
 """Images in: digits (embedded), any TFDS name or a folder of pictures; scaled, augmented and cut into batches."""
 
-from jaxcnn.data.augment import flip, shift
+from jaxcnn.data.augment import cutout, flip, shift
 from jaxcnn.data.batches import epoch_order, eval_batches, train_batches
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.lookup import load
@@ -8,6 +8,7 @@ from jaxcnn.data.pixels import normalise, statistics
 
 __all__ = [
     "Dataset",
+    "cutout",
     "epoch_order",
     "eval_batches",
     "flip",

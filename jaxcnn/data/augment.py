@@ -46,6 +46,24 @@ def flip(key: Array, images: ArrayLike) -> Images:
     return jnp.where(mirrored, images[:, :, ::-1], images)
 
 
+def cutout(key: Array, images: ArrayLike, side: int) -> Images:
+    """Zeros in a square of `side` × `side` pixels around a random pixel of each image, less what the border cuts off.
+
+    Source: DeVries & Taylor 2017, "Improved regularization of convolutional neural networks with cutout".
+
+    Raises: ValueError unless the images are (n, h, w, c) and side is 1 or more.
+    """
+    images = _batch("cutout", images)
+    if side < 1:
+        raise ValueError(f"cutout: side is {side}; expected 1 pixel or more.")
+    n, height, width, _ = images.shape
+    first = jax.random.randint(key, (2, n, 1), 0, jnp.array([height, width])[:, None, None]) - side // 2
+    rows, columns = jnp.arange(height), jnp.arange(width)
+    in_rows = (rows >= first[0]) & (rows < first[0] + side)
+    in_columns = (columns >= first[1]) & (columns < first[1] + side)
+    return jnp.where((in_rows[:, :, None] & in_columns[:, None, :])[..., None], 0, images)
+
+
 def _batch(caller: str, images: ArrayLike) -> Images:
     array = jnp.asarray(images)
     if array.ndim != 4:

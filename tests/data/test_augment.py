@@ -1,8 +1,9 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn.data import flip, shift
+from jaxcnn.data import cutout, flip, shift
 
 # Pixels 1 .. 30, so that a 0 can only have been filled in.
 IMAGE = np.arange(1, 31, dtype=np.uint8).reshape(5, 6, 1)
@@ -59,3 +60,24 @@ def test_bad_images_and_shifts():
     for pixels in (-1, 5):
         with pytest.raises(ValueError, match=f"shift: pixels is {pixels}; expected 0 to 4 for images of 5 × 6"):
             shift(key, IMAGE[None], pixels)
+
+
+@pytest.mark.parametrize("side", [1, 4, 5])
+def test_cutout_blackens_one_square_that_the_border_may_cut(side):
+    images = jnp.full((2000, 9, 12, 2), 7, jnp.uint8)
+    holes = np.asarray(cutout(jax.random.key(0), images, side)) == 0
+    assert (holes[..., 0] == holes[..., 1]).all()
+    centres = set()
+    for hole in holes[..., 0]:
+        rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
+        assert hole.sum() == len(rows) * len(columns), "not a rectangle"
+        for found, length in ((rows, 9), (columns, 12)):
+            assert np.ptp(found) == len(found) - 1
+            assert len(found) == side or (len(found) < side and (found[0] == 0 or found[-1] == length - 1))
+        centres.add((rows[0], rows[-1], columns[0], columns[-1]))
+    assert len(centres) == 9 * 12, "each pixel is a centre"
+
+
+def test_a_square_of_no_pixels():
+    with pytest.raises(ValueError, match="cutout: side is 0; expected 1 pixel or more"):
+        cutout(jax.random.key(0), IMAGE[None], 0)

@@ -115,16 +115,6 @@ def test_windows_are_cut_where_the_corners_say():
         np.testing.assert_array_equal(window, expected[:, ::-1] if flip else expected)
 
 
-def test_a_square_is_blotted_out():
-    x = np.random.default_rng(0).uniform(1, 2, (2, 9, 9, 3))
-    corners = np.array([[0, 5], [3, 2]])
-    y = np.array(experiment.blot(jnp.asarray(x), jnp.asarray(corners), 4))
-    for image, (i, j) in zip(y, corners, strict=True):
-        assert not image[i : i + 4, j : j + 4].any()
-        image[i : i + 4, j : j + 4] = 1
-    assert np.count_nonzero(y) == y.size
-
-
 PARAMS = {
     "whiten": {"kernel": (2, 2, 3, 24), "bias": (24,)},
     "block1": {"conv1": {"kernel": (3, 3, 24, 32)}, "norm1": {"scale": (32,), "bias": (32,)}},

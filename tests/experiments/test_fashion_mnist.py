@@ -41,22 +41,6 @@ def test_mirrored_images_take_part_where_they_may():
     assert runs[0].accuracy == runs[1].accuracy, "their sum does not depend on which of the two was given"
 
 
-@pytest.mark.parametrize("side", [1, 4, 5])
-def test_cutout_blackens_one_square_that_the_border_may_cut(side):
-    images = jnp.full((2000, 9, 12, 2), 7, jnp.uint8)
-    holes = np.asarray(experiment.cutout(jax.random.key(0), images, side)) == 0
-    assert (holes[..., 0] == holes[..., 1]).all()
-    centres = set()
-    for hole in holes[..., 0]:
-        rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
-        assert hole.sum() == len(rows) * len(columns), "not a rectangle"
-        for found, length in ((rows, 9), (columns, 12)):
-            assert np.ptp(found) == len(found) - 1
-            assert len(found) == side or (len(found) < side and (found[0] == 0 or found[-1] == length - 1))
-        centres.add((rows[0], rows[-1], columns[0], columns[-1]))
-    assert len(centres) == 9 * 12, "each pixel is a centre"
-
-
 def test_decay_shrinks_convolutions_only_and_the_rate_rises_and_falls():
     config = replace(SMALL, rate=0.5, decay=0.1)
     steps = 100
