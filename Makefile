@@ -20,10 +20,10 @@ asan: .venv/installed
 	$(BIN)/python -m pip install --quiet setuptools onednn-devel-cpu-gomp==2023.2.0
 	CFLAGS=-fsanitize=address CXXFLAGS=-fsanitize=address LDFLAGS=-fsanitize=address $(BIN)/python setup.py --quiet build --build-base build/asan --build-lib build/asan/lib
 	PYTHONPATH=build/asan/lib ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
-		$(BIN)/pytest -n 0 tests/kernels/test_onednn.py tests/kernels/test_sums.py
+		$(BIN)/pytest -n 0 tests/kernels/test_onednn.py tests/kernels/test_winograd.py tests/kernels/test_sums.py
 
 # The environment is made once, and again when what it is made from changes.
-.venv/installed: pyproject.toml constraints.txt setup.py jaxcnn/kernels/onednn.cc jaxcnn/kernels/sums.cc
+.venv/installed: pyproject.toml constraints.txt setup.py $(wildcard jaxcnn/kernels/*.cc jaxcnn/kernels/*.h)
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'jaxcnn needs Python 3.11 or newer; try make PYTHON=python3.12')"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"

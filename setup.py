@@ -27,7 +27,8 @@ def extensions() -> list[Extension]:
     return [
         Extension(
             "jaxcnn.kernels._onednn",
-            ["jaxcnn/kernels/onednn.cc", "jaxcnn/kernels/sums.cc"],
+            [f"jaxcnn/kernels/{name}.cc" for name in ("onednn", "sums", "winograd")],
+            depends=["jaxcnn/kernels/onednn.h"],
             library_dirs=[library],
             extra_compile_args=["-std=c++17", "-O2", "-fopenmp", "-fvisibility=hidden", *system],
             extra_link_args=["-fopenmp", "-l:libdnnl.so.3"],

@@ -2,13 +2,14 @@
 
 `fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take, and its `Options` as keywords. XLA's own serve every
 platform. On a CPU they are a fraction of what the machine can do: there `kernels.onednn` serves what it can, where it
-was built, and otherwise `kernels.grouped` the convolutions in groups, in which XLA is an order of magnitude slower than
-it needs to be. Likewise `kernels.sums` serves the sums over a batch that batch norm takes. No other file knows which
-one ran.
+was built, and `kernels.winograd` those of its convolutions that need fewer multiplications. Otherwise `kernels.grouped`
+serves the convolutions in groups, in which XLA is an order of magnitude slower than it needs to be. Likewise
+`kernels.sums` serves the sums over a batch that batch norm takes. No other file knows which one ran.
 
 They also take `precision`, which says how float32 operands are multiplied. "bfloat16" rounds each to bfloat16 and sums
 the products in float32: the same numbers on every machine, and fast where one multiplies bfloat16 faster. "float32" is
-all of float32 on every platform, and None leaves it to XLA, that is to `jax.default_matmul_precision`.
+all of float32 on every platform, and None follows `jax.default_matmul_precision`; where that says nothing either, XLA
+does as it likes, and on a CPU 3×3 kernels may go to `kernels.winograd`, which rounds more.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxcnn.kernels import grouped, library, onednn, sums, xla
+from jaxcnn.kernels import grouped, library, onednn, sums, winograd, xla
 
 __all__ = ["dgrad", "fprop", "moments", "products", "use", "wgrad"]
 
@@ -31,8 +32,9 @@ _choice = jax.make_user_context("auto")
 def use(kernels: Literal["auto", "onednn", "xla"]) -> AbstractContextManager[None]:
     """Choose who computes on a CPU inside the `with` block; other platforms always use XLA's.
 
-    "auto" (the default) is oneDNN where it was built and has a fast implementation, and XLA otherwise. "onednn" is
-    whatever implementation it has, and a ValueError where it was not built or can't be loaded. "xla" never uses it.
+    "auto" (the default) is oneDNN, or Winograd's algorithm over it, where it was built and is fast, and XLA otherwise.
+    "onednn" is whatever implementation of its own it has, and a ValueError where it was not built or can't be loaded.
+    "xla" never uses it.
     """
     if kernels not in ("auto", "onednn", "xla"):
         raise ValueError(f'kernels.use: kernels is {kernels!r}; expected "auto", "onednn" or "xla".')
@@ -111,10 +113,16 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
 
         return compute
 
+    # Whoever asks for float32 gets the sums as they stand, which round least.
+    default = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    asked = precision == "float32" or (precision is None and default is not None)
+
     def on_cpu(dtype: Any) -> Any:
         """Who computes operands of this dtype there."""
-        operands: Any = (jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b))
+        operands: Any = [jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b)]
         always = _choice.value == "onednn"
+        if _choice.value == "auto" and not asked and winograd.serves(name, given, *operands, *sizes):
+            return winograd
         if _choice.value != "xla" and onednn.serves(name, given, *operands, *sizes, always=always):
             return onednn
         return grouped if given.groups > 1 else xla

@@ -1,8 +1,8 @@
 """Where oneDNN is on this machine, and what it can do: the handlers, loaded when first asked for.
 
-Those of `onednn.cc` and `sums.cc` are compiled when jaxcnn is installed; oneDNN itself, any `libdnnl.so.3`, is looked
-for when they are loaded: the one that pip installed (`onednn-cpu-gomp`) first, then wherever the system's loader looks.
-Its symbols stay private, so that another oneDNN in the process, such as PyTorch's, does not meet them.
+Those of `onednn.cc`, `winograd.cc` and `sums.cc` are compiled when jaxcnn is installed; oneDNN itself, any
+`libdnnl.so.3`, is looked for when they are loaded: the one that pip installed (`onednn-cpu-gomp`) first, then wherever
+the system's loader looks. Its symbols stay private, so that another oneDNN in the process, such as PyTorch's, does not meet them.
 """
 
 import ctypes
@@ -18,7 +18,8 @@ from typing import Any
 import jax
 
 TARGET = "jaxcnn_onednn_convolve"  # what XLA calls the handler of convolutions
-TARGETS = (TARGET, "jaxcnn_moments", "jaxcnn_products")
+WINOGRAD = "jaxcnn_winograd"  # and that of some of them which takes fewer multiplications
+TARGETS = (TARGET, WINOGRAD, "jaxcnn_moments", "jaxcnn_products")
 RUNTIME = "onednn-cpu-gomp"
 
 

@@ -3,19 +3,15 @@
 // Arrays are XLA's own: images (n, *spatial, channels), kernels (*window, in / groups, out), row-major. A leading axis
 // on any of them makes a batch of convolutions, each with its own images or kernel; one without it serves them all.
 
-#include <cstdlib>
+#include "onednn.h"
+
 #include <cstring>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <new>
 #include <sstream>
 #include <string>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
 
-#include "dnnl.hpp"
 #include "xla/ffi/api/ffi.h"
 
 namespace {
@@ -53,11 +49,6 @@ std::string Text(const Problem& p) {
       << " high, dilation " << Text(p.dilation) << ", " << p.groups << " groups, " << 8 * p.operand_bytes
       << "-bit operands, " << 8 * p.result_bytes << "-bit result";
   return out.str();
-}
-
-const dnnl::engine& Engine() {
-  static const auto* engine = new dnnl::engine(dnnl::engine::kind::cpu, 0);  // never destroyed: threads may outlive main
-  return *engine;
 }
 
 memory::data_type Type(int64_t bytes) { return bytes == 4 ? memory::data_type::f32 : memory::data_type::bf16; }
@@ -168,36 +159,6 @@ Convolution Make(const Problem& p) {
   return made;
 }
 
-// The primitive for a problem, made at its first use. Whoever runs one keeps it alive when the cache is emptied.
-std::shared_ptr<const Convolution> Find(const Problem& p) {
-  static auto& lock = *new std::mutex;
-  static auto& made = *new std::map<Problem, std::shared_ptr<const Convolution>>;
-  std::lock_guard<std::mutex> held(lock);
-  if (made.size() >= 4096) made.clear();
-  auto& found = made[p];
-  if (!found) found = std::make_shared<const Convolution>(Make(p));
-  return found;
-}
-
-// Memory that this thread keeps for the next call: fresh pages would cost as much as a small convolution.
-char* Scratch(size_t bytes) {
-  struct Free {
-    void operator()(char* at) const { std::free(at); }
-  };
-  static thread_local std::unique_ptr<char, Free> kept;
-  static thread_local size_t size = 0;
-  if (bytes > size) {
-    kept.reset();
-    size = 0;
-    kept.reset(static_cast<char*>(std::aligned_alloc(64, bytes)));
-    if (!kept) throw std::bad_alloc();
-    size = bytes;
-  }
-  return kept.get();
-}
-
-size_t Aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 // Each of `data` is advanced by its step, 0 or its size, from one of `count` convolutions to the next.
 void Run(const Convolution& c, int64_t count, char* const (&data)[3], const size_t (&step)[3]) {
   dnnl::stream stream(Engine());
@@ -261,7 +222,7 @@ ffi::Error Convolve(ffi::AnyBuffer first, ffi::AnyBuffer second, ffi::Result<ffi
   p.kernel = shapes[map == kWgrad ? 2 : 1];
   p.y = shapes[map == kFprop ? 2 : map == kDgrad ? 0 : 1];
   try {
-    Run(*Find(p), count, data, step);
+    Run(*Find(p, Make), count, data, step);
   } catch (const std::exception& error) {
     return ffi::Error::Internal(std::string("oneDNN: ") + error.what() + ", in " + Text(p));
   }
@@ -269,8 +230,6 @@ ffi::Error Convolve(ffi::AnyBuffer first, ffi::AnyBuffer second, ffi::Result<ffi
 }
 
 }  // namespace
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
 
 // What oneDNN would compute a problem with, or an empty string where it can't.
 EXPORT const char* jaxcnn_onednn_implementation(int64_t map, int64_t operand_bytes, int64_t result_bytes,

@@ -40,6 +40,24 @@ class Call:
     groups: int
     sizes: Ints  # the result's spatial axes: y's, x's or the kernel's
     dtype: np.dtype[Any]  # the result's
+    handler: str = library.TARGET  # or `library.WINOGRAD`, for what that serves
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        options: Options,
+        a: Array,
+        b: Array,
+        sizes: Shape | None = None,
+        *,
+        handler: str = library.TARGET,
+    ) -> "Call":
+        """The map `name` of these operands; the result's sizes where they do not say."""
+        stride, padding, dilation, groups, dtype = options
+        if sizes is None:
+            sizes = options.out(a.shape[1:-1], b.shape[:-2])
+        return cls(name, stride, padding, dilation, groups, tuple(sizes), np.dtype(dtype or a.dtype), handler)
 
     def result(self, a: Shape, b: Shape) -> tuple[int, ...]:
         """The shape that the operands' shapes lead to."""
@@ -54,19 +72,19 @@ class Call:
         return array.ndim - mapped > len(self.stride) + 2
 
 
-def fprop(x: Array, kernel: Array, options: Options) -> Array:
+def fprop(x: Array, kernel: Array, options: Options, handler: str = library.TARGET) -> Array:
     """y from x and kernel."""
-    return _batched(_call("fprop", options, x, kernel))(x, kernel)
+    return _batched(Call.of("fprop", options, x, kernel, handler=handler))(x, kernel)
 
 
-def dgrad(dy: Array, kernel: Array, sizes: Shape, options: Options) -> Array:
+def dgrad(dy: Array, kernel: Array, sizes: Shape, options: Options, handler: str = library.TARGET) -> Array:
     """dx from dy and kernel."""
-    return _batched(_call("dgrad", options, dy, kernel, sizes))(dy, kernel)
+    return _batched(Call.of("dgrad", options, dy, kernel, sizes, handler=handler))(dy, kernel)
 
 
-def wgrad(x: Array, dy: Array, window: Shape, options: Options) -> Array:
+def wgrad(x: Array, dy: Array, window: Shape, options: Options, handler: str = library.TARGET) -> Array:
     """dkernel from x and dy."""
-    return _batched(_call("wgrad", options, x, dy, window))(x, dy)
+    return _batched(Call.of("wgrad", options, x, dy, window, handler=handler))(x, dy)
 
 
 def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape, always: bool = False) -> bool:
@@ -75,7 +93,7 @@ def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape, alway
     In bfloat16 that is one for AMX: with AVX-512 alone oneDNN is slower than XLA, and is taken only where `always`.
     """
     found = library.find()
-    call = _call(name, options, a, b, *sizes)
+    call = Call.of(name, options, a, b, *sizes)
     dtypes = {a.dtype, b.dtype}, {a.dtype, np.dtype(np.float32)}
     if isinstance(found, library.Missing) or len(dtypes[0]) > 1 or call.dtype not in dtypes[1]:
         return False
@@ -90,13 +108,6 @@ def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape, alway
     )
     fast = always or a.dtype == np.float32 or "amx" in implementation
     return bool(implementation) and not implementation.startswith("ref") and fast
-
-
-def _call(name: str, options: Options, a: Array, b: Array, sizes: Shape | None = None) -> Call:
-    stride, padding, dilation, groups, dtype = options
-    if sizes is None:
-        sizes = options.out(a.shape[1:-1], b.shape[:-2])
-    return Call(name, stride, padding, dilation, groups, tuple(sizes), np.dtype(dtype or a.dtype))
 
 
 @functools.cache
@@ -185,13 +196,16 @@ def _handler(call: Call, a: Array, b: Array) -> Array:
     leads = [call.leads(one) for one in (a, b)]
     many = [one.shape[0] for one, lead in zip((a, b), leads, strict=True) if lead][:1]
     shape = call.result(a.shape[leads[0] :], b.shape[leads[1] :])
+    result = jax.ShapeDtypeStruct((*many, *shape), call.dtype)
     lows, highs = zip(*call.padding, strict=True)
-    return jax.ffi.ffi_call(library.TARGET, jax.ShapeDtypeStruct((*many, *shape), call.dtype))(
+    map_and_low = {"map": np.int64(MAPS.index(call.map)), "low": np.array(lows)}
+    if call.handler == library.WINOGRAD and not many:
+        return jax.ffi.ffi_call(library.WINOGRAD, result)(a, b, **map_and_low)
+    return jax.ffi.ffi_call(library.TARGET, result)(
         a,
         b,
-        map=np.int64(MAPS.index(call.map)),
+        **map_and_low,
         stride=np.array(call.stride),
-        low=np.array(lows),
         high=np.array(highs),
         dilation=np.array(call.dilation),
         groups=np.int64(call.groups),

@@ -2,6 +2,8 @@
 //
 // Each array is read once. A block of rows that fits into the first cache is summed in float32, the blocks in float64.
 
+#include "onednn.h"
+
 #include <omp.h>
 
 #include <algorithm>
@@ -9,12 +11,6 @@
 #include <vector>
 
 #include "xla/ffi/api/ffi.h"
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_CPU
-#endif
 
 namespace {
 
@@ -31,7 +27,7 @@ struct Pair {
 
 // Calls add(channel, width) for all channels, in runs of kLanes and a shorter last one.
 template <typename Add>
-inline __attribute__((always_inline)) void InLanes(int64_t channels, Add add) {
+INLINE void InLanes(int64_t channels, Add add) {
   int64_t at = 0;
   for (; at + kLanes <= channels; at += kLanes) add(at, kLanes);
   if (at < channels) add(at, channels - at);
@@ -39,7 +35,7 @@ inline __attribute__((always_inline)) void InLanes(int64_t channels, Add add) {
 
 // Makes of a mean and a sum of squares about it, of `before` rows, those with `rows` more (Chan, Golub & LeVeque 1983,
 // equation 2.1).
-inline __attribute__((always_inline)) void Join(Pair& sum, double before, const Pair& more, double rows) {
+INLINE void Join(Pair& sum, double before, const Pair& more, double rows) {
   const double apart = more.first - sum.first, share = rows / (before + rows);
   sum.first += apart * share;
   sum.second += more.second + apart * apart * share * before;
@@ -140,8 +136,6 @@ ffi::Error Products(Floats dy, Floats x, Floats mean, Result sum, Result product
 }
 
 }  // namespace
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
 
 EXPORT XLA_FFI_Error* jaxcnn_moments(XLA_FFI_CallFrame* frame) {
   static auto* handler = ffi::Ffi::Bind().Arg<Floats>().Ret<Floats>().Ret<Floats>().To(Moments).release();

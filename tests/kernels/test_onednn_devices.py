@@ -40,11 +40,13 @@ maps = {
     "products": (lambda a, b: jnp.stack(kernels.products(a, b, a[0, 0, 0])), x, x + 1, P("data")),
     "vmap": (jax.vmap(lambda a, b: kernels.wgrad(a[None], b[None], (3, 3), **options)), x, dy, P("data")),
 }
+wide = [jnp.asarray(rng.standard_normal(s), jnp.float32) for s in [(64, 6, 5, 24), (3, 3, 24, 32)]]
+maps["winograd"] = (lambda a, b: jax.grad(lambda b: jnp.sin(ops.conv(a, b) / 15).sum())(b), *wide, P())
 found = {}
 for name, (f, a, b, of_b) in maps.items():
     with kernels.use("xla"):
         expected = f(a, b)
-    with kernels.use("onednn"):
+    with kernels.use("auto" if name == "winograd" else "onednn"):
         sharded = [jax.device_put(v, NamedSharding(mesh, s)) for v, s in [(a, P("data")), (b, of_b)]]
         compiled = jax.jit(f).lower(*sharded).compile()
         got = compiled(*sharded)
@@ -98,6 +100,12 @@ def test_a_sharded_batch_is_right_and_never_gathered(found, name):
 def test_each_device_computes_its_part_of_the_batch(found, name, shape):
     assert found[name]["calls"] == [shape]
     assert found[name]["sharded"] and not found[name]["sums"]
+
+
+def test_winograds_kernel_gradients_are_summed_over_the_devices(found):
+    assert sorted(found["winograd"]["calls"]) == ["f32[3,3,24,32]", "f32[8,6,5,32]"]
+    assert found["winograd"]["error"] < 1e-5
+    assert found["winograd"]["sums"] == 1 and found["winograd"]["gathers"] == 0
 
 
 def test_kernel_gradients_are_summed_over_the_devices(found):

@@ -1,0 +1,56 @@
+// What the handlers share: oneDNN's engine, what was made for a problem before, and memory to work in.
+
+#pragma once
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+
+#include "dnnl.hpp"
+
+// Functions that bear it are compiled for each of these, and the machine's own is called.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FOR_EACH_CPU
+#endif
+#define INLINE inline __attribute__((always_inline))  // into them
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+inline const dnnl::engine& Engine() {
+  static const auto* engine = new dnnl::engine(dnnl::engine::kind::cpu, 0);  // never destroyed: threads may outlive main
+  return *engine;
+}
+
+// make(problem), made at its first use. Whoever runs one keeps it alive when the cache is emptied.
+template <typename Problem, typename Made>
+std::shared_ptr<const Made> Find(const Problem& problem, Made (*make)(const Problem&)) {
+  static auto& lock = *new std::mutex;
+  static auto& made = *new std::map<Problem, std::shared_ptr<const Made>>;
+  std::lock_guard<std::mutex> held(lock);
+  if (made.size() >= 4096) made.clear();
+  auto& found = made[problem];
+  if (!found) found = std::make_shared<const Made>(make(problem));
+  return found;
+}
+
+// Memory that this thread keeps for the next call: fresh pages would cost as much as a small convolution.
+inline char* Scratch(size_t bytes) {
+  struct Free {
+    void operator()(char* at) const { std::free(at); }
+  };
+  static thread_local std::unique_ptr<char, Free> kept;
+  static thread_local size_t size = 0;
+  if (bytes > size) {
+    kept.reset();
+    size = 0;
+    kept.reset(static_cast<char*>(std::aligned_alloc(64, bytes)));
+    if (!kept) throw std::bad_alloc();
+    size = bytes;
+  }
+  return kept.get();
+}
+
+inline size_t Aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }

@@ -1,0 +1,395 @@
+// 3×3 convolutions of stride 1 in float32 with a third of the multiplications, as an XLA FFI handler. The Python side is
+// winograd.py.
+//
+// Winograd's algorithm F(4×4, 3×3) (Lavin & Gray 2015, arXiv:1509.09308): a tile of 4×4 outputs, d the 6×6 inputs that
+// reach it and g a kernel,
+//
+//     y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,
+//
+// 36 products for each pair of channels and not 144. Summed over the input's channels they are 36 products of matrices
+// (tiles, in) and (in, out), which oneDNN multiplies. dx is y of dy with the kernel turned by 180° and its channels
+// exchanged. dkernel is this map's transpose, g seen as its input:
+//
+//     dg = Gᵀ [Σ (Bᵀ d B) ⊙ (A dy Aᵀ)] G,     over all tiles.
+//
+// Along an axis, A and G evaluate a polynomial, whose coefficients are the entries, at six points, and Bᵀ undoes that.
+// The points are 0, ±2/3, ±3/2 and infinity: with Lavin & Gray's 0, ±1, ±2 and infinity rounding errors are twice as
+// large. (How points matter: Barabasz et al. 2020, arXiv:1803.10986.)
+
+#include "onednn.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <tuple>
+
+#include "xla/ffi/api/ffi.h"
+
+namespace {
+
+namespace ffi = xla::ffi;
+using Floats = ffi::Buffer<ffi::F32>;
+using dnnl::memory;
+using Dims = memory::dims;
+
+constexpr int64_t kOut = 4, kWindow = 3, kIn = 6, kPoints = kIn * kIn;
+constexpr int64_t kLanes = 16;  // channels that are transformed side by side
+using Lanes __attribute__((vector_size(4 * kLanes), aligned(4))) = float;
+
+// The points, their squares, the squares' sum (their product is 1), and what G divides by: Π (point - other point).
+constexpr float a = 2.f / 3, b = 3.f / 2, aa = a * a, bb = b * b, sum = aa + bb;
+constexpr float over_a = 1 / (2 * aa * (aa - bb)), over_b = 1 / (2 * bb * (bb - aa));
+
+// The matrices along one axis. Entries that belong to a point and its negative share their work.
+struct InputTransform {  // Bᵀ
+  INLINE void operator()(const Lanes (&d)[6], Lanes (&v)[6]) const {
+    const Lanes even_a = d[4] - bb * d[2], odd_a = a * (d[3] - bb * d[1]);
+    const Lanes even_b = d[4] - aa * d[2], odd_b = b * (d[3] - aa * d[1]);
+    v[0] = d[0] - sum * d[2] + d[4];
+    v[1] = even_a + odd_a;
+    v[2] = even_a - odd_a;
+    v[3] = even_b + odd_b;
+    v[4] = even_b - odd_b;
+    v[5] = d[1] - sum * d[3] + d[5];
+  }
+};
+
+struct KernelTransform {  // G
+  INLINE void operator()(const Lanes (&g)[3], Lanes (&u)[6]) const {
+    const Lanes even_a = over_a * (g[0] + aa * g[2]), odd_a = over_a * a * g[1];
+    const Lanes even_b = over_b * (g[0] + bb * g[2]), odd_b = over_b * b * g[1];
+    u[0] = g[0];
+    u[1] = even_a + odd_a;
+    u[2] = even_a - odd_a;
+    u[3] = even_b + odd_b;
+    u[4] = even_b - odd_b;
+    u[5] = g[2];
+  }
+};
+
+struct KernelTranspose {  // Gᵀ
+  INLINE void operator()(const Lanes (&u)[6], Lanes (&g)[3]) const {
+    const Lanes even_a = over_a * (u[1] + u[2]), odd_a = over_a * (u[1] - u[2]);
+    const Lanes even_b = over_b * (u[3] + u[4]), odd_b = over_b * (u[3] - u[4]);
+    g[0] = u[0] + even_a + even_b;
+    g[1] = a * odd_a + b * odd_b;
+    g[2] = aa * even_a + bb * even_b + u[5];
+  }
+};
+
+struct OutputTransform {  // Aᵀ
+  INLINE void operator()(const Lanes (&m)[6], Lanes (&y)[4]) const {
+    const Lanes even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
+    y[0] = m[0] + even_a + even_b;
+    y[1] = a * odd_a + b * odd_b;
+    y[2] = aa * even_a + bb * even_b;
+    y[3] = a * aa * odd_a + b * bb * odd_b + m[5];
+  }
+};
+
+struct OutputTranspose {  // A
+  INLINE void operator()(const Lanes (&y)[4], Lanes (&m)[6]) const {
+    const Lanes even_a = y[0] + aa * y[2], odd_a = a * (y[1] + aa * y[3]);
+    const Lanes even_b = y[0] + bb * y[2], odd_b = b * (y[1] + bb * y[3]);
+    m[0] = y[0];
+    m[1] = even_a + odd_a;
+    m[2] = even_a - odd_a;
+    m[3] = even_b + odd_b;
+    m[4] = even_b - odd_b;
+    m[5] = y[3];
+  }
+};
+
+// The transform of from[0], from[step], ... into to[0], to[step], ...
+template <int N, int M, typename Transform>
+INLINE void Along(Transform transform, const Lanes* from, int from_step, Lanes* to, int to_step) {
+  Lanes in[N], out[M];
+  for (int i = 0; i < N; ++i) in[i] = from[i * from_step];
+  transform(in, out);
+  for (int i = 0; i < M; ++i) to[i * to_step] = out[i];
+}
+
+// `from` (N, N) transformed along both axes: `to` (M, M).
+template <int N, int M, typename Transform>
+INLINE void AlongBoth(Transform transform, const Lanes* from, Lanes* to) {
+  Lanes half[M * N];
+  for (int j = 0; j < N; ++j) Along<N, M>(transform, from + j, N, half + j, N);
+  for (int i = 0; i < M; ++i) Along<N, M>(transform, half + i * N, 1, to + i * M, 1);
+}
+
+// One image, (height, width, channels). A kernel is one, too, with in × out channels.
+struct Image {
+  float* data;
+  int64_t height, width, channels;
+
+  float* At(int64_t row, int64_t column) const {
+    const bool inside = 0 <= row && row < height && 0 <= column && column < width;
+    return inside ? data + (row * width + column) * channels : nullptr;
+  }
+};
+
+// The N × N window of an image from `row` and `column` on, or turned by 180°: its channels in [first, last) transformed
+// and written to points[0], points[step], ... Beyond the image's edges are zeros.
+template <int N, typename Transform>
+INLINE void Read(Transform transform, const Image& image, int64_t row, int64_t column, bool turned, int64_t first,
+                 int64_t last, float* points, int64_t step) {
+  const float* entries[N * N];
+  for (int i = 0; i < N * N; ++i) entries[turned ? N * N - 1 - i : i] = image.At(row + i / N, column + i % N);
+  for (int64_t at = first; at < last; at += kLanes) {
+    const int64_t channel = std::min(at, last - kLanes);  // the last lanes may overlap those before
+    Lanes window[N * N], out[kPoints];
+    for (int i = 0; i < N * N; ++i) {
+      window[i] = entries[i] ? *reinterpret_cast<const Lanes*>(entries[i] + channel) : Lanes{};
+    }
+    AlongBoth<N, kIn>(transform, window, out);
+    for (int i = 0; i < kPoints; ++i) *reinterpret_cast<Lanes*>(points + i * step + channel) = out[i];
+  }
+}
+
+// The other way: points transformed into an image's window, where that lies inside of it.
+template <int N, typename Transform>
+INLINE void Write(Transform transform, const Image& image, int64_t row, int64_t column, int64_t first, int64_t last,
+                  const float* points, int64_t step) {
+  for (int64_t at = first; at < last; at += kLanes) {
+    const int64_t channel = std::min(at, last - kLanes);
+    Lanes in[kPoints], window[N * N];
+    for (int i = 0; i < kPoints; ++i) in[i] = *reinterpret_cast<const Lanes*>(points + i * step + channel);
+    AlongBoth<kIn, N>(transform, in, window);
+    for (int i = 0; i < N * N; ++i) {
+      float* const entry = image.At(row + i / N, column + i % N);
+      if (entry) *reinterpret_cast<Lanes*>(entry + channel) = window[i];
+    }
+  }
+}
+
+FOR_EACH_CPU void ReadInput(const Image& x, int64_t row, int64_t column, float* points, int64_t step) {
+  Read<kIn>(InputTransform(), x, row, column, false, 0, x.channels, points, step);
+}
+
+FOR_EACH_CPU void ReadCotangent(const Image& dy, int64_t row, int64_t column, float* points, int64_t step) {
+  Read<kOut>(OutputTranspose(), dy, row, column, false, 0, dy.channels, points, step);
+}
+
+FOR_EACH_CPU void WriteOutput(const Image& y, int64_t row, int64_t column, const float* points, int64_t step) {
+  Write<kOut>(OutputTransform(), y, row, column, 0, y.channels, points, step);
+}
+
+FOR_EACH_CPU void ReadKernel(const Image& g, bool turned, int64_t first, int64_t last, float* points) {
+  Read<kWindow>(KernelTransform(), g, 0, 0, turned, first, last, points, g.channels);
+}
+
+FOR_EACH_CPU void WriteKernel(const Image& g, int64_t first, int64_t last, const float* points) {
+  Write<kWindow>(KernelTranspose(), g, 0, 0, first, last, points, g.channels);
+}
+
+// 36 products of row-major matrices, (rows, inner) and (inner, columns); either may be stored transposed.
+struct Product {
+  int64_t rows, inner, columns;
+  bool first_transposed, second_transposed, add;  // to what the result held
+
+  auto Tied() const { return std::tie(rows, inner, columns, first_transposed, second_transposed, add); }
+  bool operator<(const Product& other) const { return Tied() < other.Tied(); }
+};
+
+struct Matmul {
+  dnnl::matmul::primitive_desc desc;
+  dnnl::matmul primitive;
+  memory::desc second;    // the second matrix as it is stored
+  dnnl::reorder reorder;  // to how it is multiplied, where that differs
+};
+
+memory::desc Matrices(int64_t rows, int64_t columns, bool transposed) {
+  const Dims strides = {rows * columns, transposed ? 1 : columns, transposed ? rows : 1};
+  return {{kPoints, rows, columns}, memory::data_type::f32, strides};
+}
+
+Matmul Make(const Product& p) {
+  Matmul made;
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);  // so that threads can share a primitive
+  if (p.add) {
+    dnnl::post_ops add;
+    add.append_sum();
+    attributes.set_post_ops(add);
+  }
+  made.second = Matrices(p.inner, p.columns, p.second_transposed);
+  const memory::desc any({kPoints, p.inner, p.columns}, memory::data_type::f32, memory::format_tag::any);
+  // A kernel serves many tiles, so that it pays to reorder it; in a kernel's gradient the second matrices are images.
+  made.desc = {Engine(), Matrices(p.rows, p.inner, p.first_transposed), p.first_transposed ? made.second : any,
+               Matrices(p.rows, p.columns, false), attributes};
+  made.primitive = dnnl::matmul(made.desc);
+  if (made.desc.weights_desc() != made.second) {
+    made.reorder = dnnl::reorder({Engine(), made.second, Engine(), made.desc.weights_desc()});
+  }
+  return made;
+}
+
+// The tiles of a batch of images whose outputs are (n, height, width), taken `block` at a time.
+struct Tiles {
+  int64_t n, rows, columns, count, block;
+
+  Tiles(int64_t n, int64_t height, int64_t width, int64_t channels)
+      : n(n), rows((height + kOut - 1) / kOut), columns((width + kOut - 1) / kOut), count(n * rows * columns) {
+    // A block's points stay in the second cache, more or less, but its matrices are not small.
+    const int64_t most = std::max<int64_t>((4 << 20) / (4 * kPoints * channels), 64), blocks = (count + most - 1) / most;
+    block = (count + blocks - 1) / blocks;
+  }
+
+  // Calls work(entry of the block, image, row, column of the tile's first output) for the tiles from `first` on, and
+  // clear(entry) where there are no more.
+  template <typename Work, typename Clear>
+  void Each(int64_t first, Work work, Clear clear) const {
+#pragma omp parallel for
+    for (int64_t entry = 0; entry < block; ++entry) {
+      const int64_t tile = first + entry;
+      if (tile < count) {
+        work(entry, tile / (rows * columns), tile / columns % rows * kOut, tile % columns * kOut);
+      } else {
+        clear(entry);
+      }
+    }
+  }
+};
+
+// Gives out memory one after the other.
+struct Arena {
+  char* at;
+  template <typename T = float>
+  T* Take(size_t bytes) {
+    char* const taken = at;
+    at += Aligned(bytes);
+    return reinterpret_cast<T*>(taken);
+  }
+};
+
+struct Images {
+  float* data;
+  int64_t n, height, width, channels;
+  explicit Images(const Floats& array)
+      : data(array.typed_data()), n(array.dimensions()[0]), height(array.dimensions()[1]), width(array.dimensions()[2]),
+        channels(array.dimensions()[3]) {}
+  Image operator[](int64_t i) const { return {data + i * height * width * channels, height, width, channels}; }
+};
+
+size_t PointsBytes(int64_t rows, int64_t channels) { return 4 * kPoints * rows * channels; }
+
+void Clear(float* points, int64_t step, int64_t channels) {
+  for (int i = 0; i < kPoints; ++i) std::memset(points + i * step, 0, 4 * channels);
+}
+
+// y of x; with `turned`, kernels (3, 3, out, in) turned by 180°, which makes dx of dy.
+void Forward(const Images& x, float* kernel, bool turned, int64_t low_row, int64_t low_column, const Images& y) {
+  const Tiles tiles(y.n, y.height, y.width, x.channels + y.channels);
+  const Product product{tiles.block, x.channels, y.channels, false, turned, false};
+  const auto matmul = Find(product, Make);
+  const memory::desc wanted = matmul->desc.weights_desc(), work = matmul->desc.scratchpad_desc();
+  const size_t kernels = PointsBytes(x.channels, y.channels), inputs = PointsBytes(tiles.block, x.channels),
+               outputs = PointsBytes(tiles.block, y.channels);
+  Arena arena{Scratch(Aligned(kernels) + Aligned(wanted.get_size()) + Aligned(inputs) + Aligned(outputs) +
+                      Aligned(work.get_size()))};
+  float *const u = arena.Take(kernels), *const u_wanted = arena.Take(wanted.get_size()), *const v = arena.Take(inputs),
+        *const m = arena.Take(outputs), *const scratch = arena.Take(work.get_size());
+
+  const int64_t pairs = x.channels * y.channels, run = std::min(x.channels, y.channels);
+  const Image g{kernel, kWindow, kWindow, pairs};
+#pragma omp parallel for
+  for (int64_t first = 0; first < pairs; first += run) ReadKernel(g, turned, first, first + run, u);
+  dnnl::stream stream(Engine());
+  memory stored(matmul->second, Engine(), u), multiplied(wanted, Engine(), u_wanted);
+  if (matmul->reorder) {
+    matmul->reorder.execute(stream, stored, multiplied);
+  } else {
+    multiplied = stored;
+  }
+  for (int64_t first = 0; first < tiles.count; first += tiles.block) {
+    tiles.Each(
+        first,
+        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
+          ReadInput(x[image], row - low_row, column - low_column, v + entry * x.channels, tiles.block * x.channels);
+        },
+        [&](int64_t entry) { Clear(v + entry * x.channels, tiles.block * x.channels, x.channels); });
+    matmul->primitive.execute(stream, {{DNNL_ARG_SRC, memory(matmul->desc.src_desc(), Engine(), v)},
+                                       {DNNL_ARG_WEIGHTS, multiplied},
+                                       {DNNL_ARG_DST, memory(matmul->desc.dst_desc(), Engine(), m)},
+                                       {DNNL_ARG_SCRATCHPAD, memory(work, Engine(), scratch)}});
+    stream.wait();
+    tiles.Each(
+        first,
+        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
+          WriteOutput(y[image], row, column, m + entry * y.channels, tiles.block * y.channels);
+        },
+        [](int64_t) {});
+  }
+}
+
+// dkernel of x and dy.
+void KernelGradient(const Images& x, const Images& dy, int64_t low_row, int64_t low_column, float* dkernel) {
+  const Tiles tiles(dy.n, dy.height, dy.width, x.channels + dy.channels);
+  const auto set = Find(Product{x.channels, tiles.block, dy.channels, true, false, false}, Make);
+  const auto add = Find(Product{x.channels, tiles.block, dy.channels, true, false, true}, Make);
+  const size_t kernels = PointsBytes(x.channels, dy.channels), inputs = PointsBytes(tiles.block, x.channels),
+               outputs = PointsBytes(tiles.block, dy.channels),
+               work = std::max(set->desc.scratchpad_desc().get_size(), add->desc.scratchpad_desc().get_size());
+  Arena arena{Scratch(Aligned(kernels) + Aligned(inputs) + Aligned(outputs) + Aligned(work))};
+  float *const du = arena.Take(kernels), *const v = arena.Take(inputs), *const w = arena.Take(outputs),
+        *const scratch = arena.Take(work);
+
+  dnnl::stream stream(Engine());
+  for (int64_t first = 0; first < tiles.count; first += tiles.block) {
+    tiles.Each(
+        first,
+        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
+          ReadInput(x[image], row - low_row, column - low_column, v + entry * x.channels, tiles.block * x.channels);
+          ReadCotangent(dy[image], row, column, w + entry * dy.channels, tiles.block * dy.channels);
+        },
+        [&](int64_t entry) {
+          Clear(v + entry * x.channels, tiles.block * x.channels, x.channels);
+          Clear(w + entry * dy.channels, tiles.block * dy.channels, dy.channels);
+        });
+    const auto& matmul = first == 0 ? set : add;
+    matmul->primitive.execute(stream, {{DNNL_ARG_SRC, memory(matmul->desc.src_desc(), Engine(), v)},
+                                       {DNNL_ARG_WEIGHTS, memory(matmul->second, Engine(), w)},
+                                       {DNNL_ARG_DST, memory(matmul->desc.dst_desc(), Engine(), du)},
+                                       {DNNL_ARG_SCRATCHPAD, memory(matmul->desc.scratchpad_desc(), Engine(), scratch)}});
+    stream.wait();
+  }
+  const int64_t pairs = x.channels * dy.channels, run = std::min(x.channels, dy.channels);
+  const Image g{dkernel, kWindow, kWindow, pairs};
+#pragma omp parallel for
+  for (int64_t first = 0; first < pairs; first += run) WriteKernel(g, first, first + run, du);
+}
+
+// The maps, numbered as in onednn.cc.
+ffi::Error Convolve(Floats first, Floats second, ffi::Result<Floats> result, int64_t map,
+                    ffi::Span<const int64_t> low) {
+  try {
+    if (map == 0) {
+      Forward(Images(first), second.typed_data(), false, low[0], low[1], Images(*result));
+    } else if (map == 1) {
+      Forward(Images(first), second.typed_data(), true, kWindow - 1 - low[0], kWindow - 1 - low[1], Images(*result));
+    } else {
+      KernelGradient(Images(first), Images(second), low[0], low[1], result->typed_data());
+    }
+  } catch (const std::exception& error) {
+    std::string text = std::string("Winograd's convolution: ") + error.what() + ", in map " + std::to_string(map);
+    for (const auto& array : {first.dimensions(), second.dimensions(), result->dimensions()}) {
+      for (size_t i = 0; i < array.size(); ++i) text += (i ? "," : "; ") + std::to_string(array[i]);
+    }
+    return ffi::Error::Internal(text);
+  }
+  return ffi::Error::Success();
+}
+
+}  // namespace
+
+EXPORT XLA_FFI_Error* jaxcnn_winograd(XLA_FFI_CallFrame* frame) {
+  static auto* handler = ffi::Ffi::Bind()
+                             .Arg<Floats>()
+                             .Arg<Floats>()
+                             .Ret<Floats>()
+                             .Attr<int64_t>("map")
+                             .Attr<ffi::Span<const int64_t>>("low")
+                             .To(Convolve)
+                             .release();
+  return handler->Call(frame);
+}

@@ -1,0 +1,182 @@
+"""Winograd's algorithm: the numbers of XLA's in float64 on any geometry, and taken only where it should be."""
+
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxcnn import kernels, ops
+from jaxcnn.kernels import library, winograd, xla
+
+MISSING = library.find()
+pytestmark = pytest.mark.skipif(isinstance(MISSING, library.Missing), reason=f"no oneDNN here: {MISSING}")
+
+MAPS = ("fprop", "dgrad", "wgrad")
+PLAIN = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+
+
+def problem(batch, sizes, channels, outputs, padding=PLAIN["padding"], seed=0):
+    """The operands of the three maps, normally distributed, and how many products each result sums at most."""
+    rng = np.random.default_rng(seed)
+    out = [size + low + high - 2 for size, (low, high) in zip(sizes, padding, strict=True)]
+    x = rng.standard_normal((batch, *sizes, channels), np.float32)
+    kernel = rng.standard_normal((3, 3, channels, outputs), np.float32)
+    dy = rng.standard_normal((batch, *out, outputs), np.float32)
+    return {
+        "fprop": ((x, kernel), 9 * channels),
+        "dgrad": ((dy, kernel, sizes), 9 * outputs),
+        "wgrad": ((x, dy, (3, 3)), batch * out[0] * out[1]),
+    }
+
+
+def errors(got, name, a, b, *sizes, products, **options):
+    """In units of a sum of so many products' standard deviation; the oracle is XLA in float64."""
+    with jax.enable_x64(True):
+        a, b = (jnp.asarray(np.asarray(one), jnp.float64) for one in (a, b))
+        expected = np.asarray(getattr(xla, name)(a, b, *sizes, xla.Options(**PLAIN | options)))
+    assert got.shape == expected.shape and got.dtype == np.float32
+    return (np.asarray(got, np.float64) - expected) / products**0.5
+
+
+def text(name, a, b, *sizes, **options):
+    compute = jax.jit(lambda a, b: getattr(kernels, name)(a, b, *sizes, **PLAIN | options))
+    return compute.lower(a, b).as_text()
+
+
+@st.composite
+def problems(draw):
+    each = st.integers
+    padding = tuple((draw(each(-2, 4)), draw(each(-2, 4))) for _ in range(2))
+    sizes = tuple(max(1, 3 - low - high) + max(0, -low) + max(0, -high) + draw(each(0, 12)) for low, high in padding)
+    channels, outputs = (draw(st.sampled_from([16, 17, 24, 31, 32, 47])) for _ in range(2))
+    return problem(draw(each(1, 4)), sizes, channels, outputs, padding, draw(each(0, 99))), padding
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems())
+def test_the_three_maps_on_any_geometry(drawn):
+    operands, padding = drawn
+    for name, ((a, b, *sizes), products) in operands.items():
+        got = getattr(winograd, name)(a, b, *sizes, xla.Options(**PLAIN | {"padding": padding}))
+        error = errors(got, name, a, b, *sizes, products=products, padding=padding)
+        assert abs(error).max() < 2e-5, name
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_many_blocks_of_tiles_and_the_error_that_is_promised(name):
+    (a, b, *sizes), products = problem(17, (18, 30), 128, 96)[name]
+    assert library.WINOGRAD in text(name, a, b, *sizes)
+    error = errors(getattr(kernels, name)(a, b, *sizes, **PLAIN), name, a, b, *sizes, products=products)
+    assert (error**2).mean() ** 0.5 < 1.5e-6 and abs(error).max() < 2e-5
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_where_it_runs(name):
+    (a, b, *sizes), _ = problem(16, (8, 8), 24, 32)[name]
+    assert library.WINOGRAD in text(name, a, b, *sizes)
+    assert library.WINOGRAD not in text(name, a, b, *sizes, precision="float32")
+    for kind in ("onednn", "xla"):
+        with kernels.use(kind):
+            assert library.WINOGRAD not in text(name, a, b, *sizes)
+    with jax.default_matmul_precision("highest"):
+        assert library.WINOGRAD not in text(name, a, b, *sizes)
+    compute = jax.jit(lambda a, b: getattr(kernels, name)(a, b, *sizes, **PLAIN))
+    assert library.WINOGRAD not in compute.trace(a, b).lower(lowering_platforms=("cuda",)).as_text()
+
+
+@pytest.mark.parametrize(
+    "x, kernel, options",
+    [
+        ((15, 8, 8, 24), (3, 3, 24, 24), {}),  # 60 tiles
+        ((16, 8, 8, 23), (3, 3, 23, 24), {}),
+        ((16, 8, 8, 24), (3, 3, 24, 23), {}),
+        ((16, 8, 8, 24), (5, 3, 24, 24), {}),
+        ((64, 8, 8, 24), (3, 3, 24, 24), {"stride": (1, 2)}),
+        ((64, 8, 8, 24), (3, 3, 24, 24), {"dilation": (2, 1)}),
+        ((64, 8, 8, 48), (3, 3, 24, 48), {"groups": 2}),
+    ],
+    ids=str,
+)
+def test_where_it_does_not(x, kernel, options):
+    operands = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (x, kernel))
+    assert library.WINOGRAD not in text("fprop", *operands, **options)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_other_dtypes_do_not_meet_it(dtype, x64):
+    (a, b), _ = problem(16, (8, 8), 24, 32)["fprop"]
+    assert library.WINOGRAD not in text("fprop", jnp.asarray(a, dtype), jnp.asarray(b, dtype))
+
+
+def test_what_is_not_finite_stays_in_its_tiles():
+    (x, kernel), _ = problem(16, (12, 12), 24, 24)["fprop"]
+    x[3, 5, 5, 7] = np.nan  # the tiles that read row 5 are those of rows 4 to 7, and its first 2 rows those of none
+    y = np.asarray(kernels.fprop(x, kernel, **PLAIN))
+    wrong = np.isnan(y).any(-1)
+    assert wrong[3, 4:7, 4:7].all() and not np.delete(wrong, 3, 0).any()
+    assert not wrong[3, :4].any() and not wrong[3, 8:].any() and not wrong[3, :, 8:].any()
+
+
+# Transformations.
+
+
+@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=str)
+def test_vmap(name, axes):
+    many = [problem(16, (7, 8), 24, 32, seed=seed)[name] for seed in range(3)]
+    sizes, products = many[0][0][2:], many[0][1]
+    operands = [many[0][0][i] if axis is None else np.stack([one[0][i] for one in many]) for i, axis in enumerate(axes)]
+    got = jax.jit(jax.vmap(lambda a, b: getattr(kernels, name)(a, b, *sizes, **PLAIN), axes))(*operands)
+    for i, one in enumerate(got):
+        a, b = (many[i if axis is not None else 0][0][j] for j, axis in enumerate(axes))
+        assert abs(errors(one, name, a, b, *sizes, products=products)).max() < 2e-5
+
+
+def network(parameters, x):
+    first, second = parameters
+    return jnp.sin(ops.conv(jnp.tanh(ops.conv(x, first)), second)).sum()
+
+
+def directional(parameters, x):
+    return sum((g**2).sum() for g in jax.tree.leaves(jax.grad(network)(parameters, x)))
+
+
+@pytest.mark.parametrize("loss", [network, directional], ids=["gradient", "gradient of the gradient"])
+@pytest.mark.parametrize("through", [lambda f: f, jax.checkpoint], ids=["plain", "checkpoint"])
+def test_derivatives(loss, through):
+    rng = np.random.default_rng(0)
+    shapes = [(16, 8, 8, 24), (3, 3, 24, 32), (3, 3, 32, 24)]
+    x, *parameters = (jnp.asarray(0.1 * rng.standard_normal(shape), jnp.float32) for shape in shapes)
+    results = []
+    for kind in ("auto", "xla"):
+        with kernels.use(kind):
+            compiled = jax.jit(jax.grad(through(loss), (0, 1))).lower(parameters, x)
+            assert (library.WINOGRAD in compiled.as_text()) == (kind == "auto")
+            results.append(jax.tree.leaves(compiled.compile()(parameters, x)))
+    for got, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * float(abs(expected).max()))
+
+
+def test_two_threads_at_once():
+    """The first calls of fresh shapes, so that what they share is made at once too."""
+    wrong = []
+
+    def work(seed):
+        for size in (*range(8, 14), *[13] * 10):
+            for name, ((a, b, *sizes), products) in problem(16, (size, 9), 24, 40, seed=seed).items():
+                try:
+                    got = getattr(kernels, name)(a, b, *sizes, **PLAIN)
+                    assert abs(errors(got, name, a, b, *sizes, products=products)).max() < 2e-5
+                except Exception as error:
+                    wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
