@@ -2,7 +2,8 @@
 
 Those of `onednn.cc`, `winograd.cc` and `sums.cc` are compiled when jaxcnn is installed; oneDNN itself, any
 `libdnnl.so.3`, is looked for when they are loaded: the one that pip installed (`onednn-cpu-gomp`) first, then wherever
-the system's loader looks. Its symbols stay private, so that another oneDNN in the process, such as PyTorch's, does not meet them.
+the system's loader looks. Its symbols stay private, so that another oneDNN in the process, such as PyTorch's, does not
+meet them.
 """
 
 import ctypes

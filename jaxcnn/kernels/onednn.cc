@@ -164,7 +164,8 @@ void Run(const Convolution& c, int64_t count, char* const (&data)[3], const size
   dnnl::stream stream(Engine());
   size_t bytes = Aligned(c.scratch), at = bytes;
   for (const Array& array : c.arrays) bytes += array.reorder ? Aligned(array.wanted.get_size()) : 0;
-  char* const scratch = Scratch(bytes);
+  static thread_local Scratch kept;
+  char* const scratch = kept.Of(bytes);
   std::unordered_map<int, memory> arguments;
   std::vector<memory> plain;
   arguments[DNNL_ARG_SCRATCHPAD] = memory(c.desc.scratchpad_desc(), Engine(), scratch);

@@ -36,21 +36,26 @@ std::shared_ptr<const Made> Find(const Problem& problem, Made (*make)(const Prob
   return found;
 }
 
-// Memory that this thread keeps for the next call: fresh pages would cost as much as a small convolution.
-inline char* Scratch(size_t bytes) {
+inline size_t Aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// Memory that a thread keeps for the next call: fresh pages would cost as much as a small convolution.
+class Scratch {
+ public:
+  char* Of(size_t bytes) {
+    if (bytes > size_) {
+      kept_.reset();
+      size_ = 0;
+      kept_.reset(static_cast<char*>(std::aligned_alloc(64, Aligned(bytes))));
+      if (!kept_) throw std::bad_alloc();
+      size_ = bytes;
+    }
+    return kept_.get();
+  }
+
+ private:
   struct Free {
     void operator()(char* at) const { std::free(at); }
   };
-  static thread_local std::unique_ptr<char, Free> kept;
-  static thread_local size_t size = 0;
-  if (bytes > size) {
-    kept.reset();
-    size = 0;
-    kept.reset(static_cast<char*>(std::aligned_alloc(64, bytes)));
-    if (!kept) throw std::bad_alloc();
-    size = bytes;
-  }
-  return kept.get();
-}
-
-inline size_t Aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+  std::unique_ptr<char, Free> kept_;
+  size_t size_ = 0;
+};

@@ -18,21 +18,27 @@
 
 #include "onednn.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "xla/ffi/api/ffi.h"
 
 namespace {
 
 namespace ffi = xla::ffi;
-using Floats = ffi::Buffer<ffi::F32>;
+using Buffer = ffi::Buffer<ffi::F32>;
 using dnnl::memory;
 using Dims = memory::dims;
 
 constexpr int64_t kOut = 4, kWindow = 3, kIn = 6, kPoints = kIn * kIn;
+constexpr int64_t kCache = 2 << 20;  // bytes that a thread's tiles may fill
+constexpr int64_t kFewest = 64;      // tiles, below which the products of their matrices would be slow
 constexpr int64_t kLanes = 16;  // channels that are transformed side by side
 using Lanes __attribute__((vector_size(4 * kLanes), aligned(4))) = float;
 
@@ -133,14 +139,18 @@ struct Image {
 template <int N, typename Transform>
 INLINE void Read(Transform transform, const Image& image, int64_t row, int64_t column, bool turned, int64_t first,
                  int64_t last, float* points, int64_t step) {
+  static const float zeros[kLanes] = {};
   const float* entries[N * N];
-  for (int i = 0; i < N * N; ++i) entries[turned ? N * N - 1 - i : i] = image.At(row + i / N, column + i % N);
+  int64_t moves[N * N];  // 1 where the entry has channels, 0 where it is zeros
+  for (int i = 0; i < N * N; ++i) {
+    const float* const entry = image.At(row + i / N, column + i % N);
+    entries[turned ? N * N - 1 - i : i] = entry ? entry : zeros;
+    moves[turned ? N * N - 1 - i : i] = entry != nullptr;
+  }
   for (int64_t at = first; at < last; at += kLanes) {
     const int64_t channel = std::min(at, last - kLanes);  // the last lanes may overlap those before
     Lanes window[N * N], out[kPoints];
-    for (int i = 0; i < N * N; ++i) {
-      window[i] = entries[i] ? *reinterpret_cast<const Lanes*>(entries[i] + channel) : Lanes{};
-    }
+    for (int i = 0; i < N * N; ++i) window[i] = *reinterpret_cast<const Lanes*>(entries[i] + moves[i] * channel);
     AlongBoth<N, kIn>(transform, window, out);
     for (int i = 0; i < kPoints; ++i) *reinterpret_cast<Lanes*>(points + i * step + channel) = out[i];
   }
@@ -150,14 +160,15 @@ INLINE void Read(Transform transform, const Image& image, int64_t row, int64_t c
 template <int N, typename Transform>
 INLINE void Write(Transform transform, const Image& image, int64_t row, int64_t column, int64_t first, int64_t last,
                   const float* points, int64_t step) {
+  float* entries[N * N];
+  for (int i = 0; i < N * N; ++i) entries[i] = image.At(row + i / N, column + i % N);
   for (int64_t at = first; at < last; at += kLanes) {
     const int64_t channel = std::min(at, last - kLanes);
     Lanes in[kPoints], window[N * N];
     for (int i = 0; i < kPoints; ++i) in[i] = *reinterpret_cast<const Lanes*>(points + i * step + channel);
     AlongBoth<kIn, N>(transform, in, window);
     for (int i = 0; i < N * N; ++i) {
-      float* const entry = image.At(row + i / N, column + i % N);
-      if (entry) *reinterpret_cast<Lanes*>(entry + channel) = window[i];
+      if (entries[i]) *reinterpret_cast<Lanes*>(entries[i] + channel) = window[i];
     }
   }
 }
@@ -214,153 +225,181 @@ Matmul Make(const Product& p) {
   }
   made.second = Matrices(p.inner, p.columns, p.second_transposed);
   const memory::desc any({kPoints, p.inner, p.columns}, memory::data_type::f32, memory::format_tag::any);
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(1);  // each thread multiplies its own tiles
   // A kernel serves many tiles, so that it pays to reorder it; in a kernel's gradient the second matrices are images.
   made.desc = {Engine(), Matrices(p.rows, p.inner, p.first_transposed), p.first_transposed ? made.second : any,
                Matrices(p.rows, p.columns, false), attributes};
   made.primitive = dnnl::matmul(made.desc);
+  omp_set_num_threads(threads);
   if (made.desc.weights_desc() != made.second) {
     made.reorder = dnnl::reorder({Engine(), made.second, Engine(), made.desc.weights_desc()});
   }
   return made;
 }
 
-// The tiles of a batch of images whose outputs are (n, height, width), taken `block` at a time.
-struct Tiles {
-  int64_t n, rows, columns, count, block;
-
-  Tiles(int64_t n, int64_t height, int64_t width, int64_t channels)
-      : n(n), rows((height + kOut - 1) / kOut), columns((width + kOut - 1) / kOut), count(n * rows * columns) {
-    // A block's points stay in the second cache, more or less, but its matrices are not small.
-    const int64_t most = std::max<int64_t>((4 << 20) / (4 * kPoints * channels), 64), blocks = (count + most - 1) / most;
-    block = (count + blocks - 1) / blocks;
-  }
-
-  // Calls work(entry of the block, image, row, column of the tile's first output) for the tiles from `first` on, and
-  // clear(entry) where there are no more.
-  template <typename Work, typename Clear>
-  void Each(int64_t first, Work work, Clear clear) const {
-#pragma omp parallel for
-    for (int64_t entry = 0; entry < block; ++entry) {
-      const int64_t tile = first + entry;
-      if (tile < count) {
-        work(entry, tile / (rows * columns), tile / columns % rows * kOut, tile % columns * kOut);
-      } else {
-        clear(entry);
-      }
-    }
-  }
-};
-
-// Gives out memory one after the other.
-struct Arena {
-  char* at;
-  template <typename T = float>
-  T* Take(size_t bytes) {
-    char* const taken = at;
-    at += Aligned(bytes);
-    return reinterpret_cast<T*>(taken);
-  }
-};
+void Multiply(const Matmul& matmul, float* first, const memory& second, float* result, float* scratch) {
+  dnnl::stream stream(Engine());
+  matmul.primitive.execute(stream, {{DNNL_ARG_SRC, memory(matmul.desc.src_desc(), Engine(), first)},
+                                    {DNNL_ARG_WEIGHTS, second},
+                                    {DNNL_ARG_DST, memory(matmul.desc.dst_desc(), Engine(), result)},
+                                    {DNNL_ARG_SCRATCHPAD, memory(matmul.desc.scratchpad_desc(), Engine(), scratch)}});
+  stream.wait();
+}
 
 struct Images {
   float* data;
   int64_t n, height, width, channels;
-  explicit Images(const Floats& array)
+  explicit Images(const Buffer& array)
       : data(array.typed_data()), n(array.dimensions()[0]), height(array.dimensions()[1]), width(array.dimensions()[2]),
         channels(array.dimensions()[3]) {}
   Image operator[](int64_t i) const { return {data + i * height * width * channels, height, width, channels}; }
 };
 
-size_t PointsBytes(int64_t rows, int64_t channels) { return 4 * kPoints * rows * channels; }
+// The tiles of a batch of outputs, in blocks that a thread takes through all stages while they lie in its cache.
+struct Tiles {
+  int64_t rows, columns, count, blocks, size;
 
+  Tiles(const Images& y, int64_t channels)  // of both sides
+      : rows((y.height + kOut - 1) / kOut), columns((y.width + kOut - 1) / kOut), count(y.n * rows * columns) {
+    const int64_t most = std::max(kCache / (4 * kPoints * channels), kFewest), threads = omp_get_max_threads();
+    blocks = (count + most * threads - 1) / (most * threads) * threads;
+    size = (count + blocks - 1) / blocks;
+  }
+
+  // Calls work(entry, image, row, column of the first output) for the tiles of a block, and rest(entry) where its last
+  // entries have none.
+  template <typename Work, typename Rest>
+  void Each(int64_t block, Work work, Rest rest) const {
+    for (int64_t entry = 0; entry < size; ++entry) {
+      const int64_t tile = block * size + entry;
+      if (tile < count) {
+        work(entry, tile / (rows * columns), tile / columns % rows * kOut, tile % columns * kOut);
+      } else {
+        rest(entry);
+      }
+    }
+  }
+};
+
+float* Floats(char* bytes) { return reinterpret_cast<float*>(bytes); }
+
+// What a thread needs for a block: a product's first matrices, its second ones or the result, and scratch memory.
+struct Stages {
+  float *first, *second, *scratch;
+
+  Stages(int64_t of_first, int64_t of_second, size_t work) {
+    static thread_local Scratch kept;
+    const size_t bytes[] = {Aligned(4 * of_first), Aligned(4 * of_second)};
+    char* const at = kept.Of(bytes[0] + bytes[1] + work);
+    first = Floats(at);
+    second = Floats(at + bytes[0]);
+    scratch = Floats(at + bytes[0] + bytes[1]);
+  }
+};
+
+// Zeros for an entry without a tile.
 void Clear(float* points, int64_t step, int64_t channels) {
   for (int i = 0; i < kPoints; ++i) std::memset(points + i * step, 0, 4 * channels);
 }
 
-// y of x; with `turned`, kernels (3, 3, out, in) turned by 180°, which makes dx of dy.
-void Forward(const Images& x, float* kernel, bool turned, int64_t low_row, int64_t low_column, const Images& y) {
-  const Tiles tiles(y.n, y.height, y.width, x.channels + y.channels);
-  const Product product{tiles.block, x.channels, y.channels, false, turned, false};
-  const auto matmul = Find(product, Make);
-  const memory::desc wanted = matmul->desc.weights_desc(), work = matmul->desc.scratchpad_desc();
-  const size_t kernels = PointsBytes(x.channels, y.channels), inputs = PointsBytes(tiles.block, x.channels),
-               outputs = PointsBytes(tiles.block, y.channels);
-  Arena arena{Scratch(Aligned(kernels) + Aligned(wanted.get_size()) + Aligned(inputs) + Aligned(outputs) +
-                      Aligned(work.get_size()))};
-  float *const u = arena.Take(kernels), *const u_wanted = arena.Take(wanted.get_size()), *const v = arena.Take(inputs),
-        *const m = arena.Take(outputs), *const scratch = arena.Take(work.get_size());
-
-  const int64_t pairs = x.channels * y.channels, run = std::min(x.channels, y.channels);
-  const Image g{kernel, kWindow, kWindow, pairs};
-#pragma omp parallel for
-  for (int64_t first = 0; first < pairs; first += run) ReadKernel(g, turned, first, first + run, u);
-  dnnl::stream stream(Engine());
-  memory stored(matmul->second, Engine(), u), multiplied(wanted, Engine(), u_wanted);
-  if (matmul->reorder) {
-    matmul->reorder.execute(stream, stored, multiplied);
-  } else {
-    multiplied = stored;
+// Calls work(i, thread) for each i, always by the same thread, so that sums are always the same.
+template <typename Work>
+void Parallel(int64_t count, Work work) {
+  std::exception_ptr failed;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; ++i) {
+    try {
+      work(i, omp_get_thread_num());
+    } catch (...) {
+#pragma omp critical
+      failed = std::current_exception();
+    }
   }
-  for (int64_t first = 0; first < tiles.count; first += tiles.block) {
-    tiles.Each(
-        first,
-        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
-          ReadInput(x[image], row - low_row, column - low_column, v + entry * x.channels, tiles.block * x.channels);
-        },
-        [&](int64_t entry) { Clear(v + entry * x.channels, tiles.block * x.channels, x.channels); });
-    matmul->primitive.execute(stream, {{DNNL_ARG_SRC, memory(matmul->desc.src_desc(), Engine(), v)},
-                                       {DNNL_ARG_WEIGHTS, multiplied},
-                                       {DNNL_ARG_DST, memory(matmul->desc.dst_desc(), Engine(), m)},
-                                       {DNNL_ARG_SCRATCHPAD, memory(work, Engine(), scratch)}});
-    stream.wait();
-    tiles.Each(
-        first,
-        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
-          WriteOutput(y[image], row, column, m + entry * y.channels, tiles.block * y.channels);
-        },
-        [](int64_t) {});
-  }
+  if (failed) std::rethrow_exception(failed);
 }
 
-// dkernel of x and dy.
-void KernelGradient(const Images& x, const Images& dy, int64_t low_row, int64_t low_column, float* dkernel) {
-  const Tiles tiles(dy.n, dy.height, dy.width, x.channels + dy.channels);
-  const auto set = Find(Product{x.channels, tiles.block, dy.channels, true, false, false}, Make);
-  const auto add = Find(Product{x.channels, tiles.block, dy.channels, true, false, true}, Make);
-  const size_t kernels = PointsBytes(x.channels, dy.channels), inputs = PointsBytes(tiles.block, x.channels),
-               outputs = PointsBytes(tiles.block, dy.channels),
-               work = std::max(set->desc.scratchpad_desc().get_size(), add->desc.scratchpad_desc().get_size());
-  Arena arena{Scratch(Aligned(kernels) + Aligned(inputs) + Aligned(outputs) + Aligned(work))};
-  float *const du = arena.Take(kernels), *const v = arena.Take(inputs), *const w = arena.Take(outputs),
-        *const scratch = arena.Take(work);
+// y of x; with `turned`, kernels (3, 3, out, in) turned by 180°, which makes dx of dy.
+void Forward(const Images& x, float* kernel, bool turned, int64_t low_row, int64_t low_column, const Images& y) {
+  const int64_t pairs = x.channels * y.channels, run = std::min(x.channels, y.channels);
+  const Tiles tiles(y, x.channels + y.channels);
+  const auto matmul = Find(Product{tiles.size, x.channels, y.channels, false, turned, false}, Make);
+  const int64_t v_step = tiles.size * x.channels, m_step = tiles.size * y.channels;
 
-  dnnl::stream stream(Engine());
-  for (int64_t first = 0; first < tiles.count; first += tiles.block) {
-    tiles.Each(
-        first,
-        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
-          ReadInput(x[image], row - low_row, column - low_column, v + entry * x.channels, tiles.block * x.channels);
-          ReadCotangent(dy[image], row, column, w + entry * dy.channels, tiles.block * dy.channels);
-        },
-        [&](int64_t entry) {
-          Clear(v + entry * x.channels, tiles.block * x.channels, x.channels);
-          Clear(w + entry * dy.channels, tiles.block * dy.channels, dy.channels);
-        });
-    const auto& matmul = first == 0 ? set : add;
-    matmul->primitive.execute(stream, {{DNNL_ARG_SRC, memory(matmul->desc.src_desc(), Engine(), v)},
-                                       {DNNL_ARG_WEIGHTS, memory(matmul->second, Engine(), w)},
-                                       {DNNL_ARG_DST, memory(matmul->desc.dst_desc(), Engine(), du)},
-                                       {DNNL_ARG_SCRATCHPAD, memory(matmul->desc.scratchpad_desc(), Engine(), scratch)}});
+  static thread_local Scratch kept;
+  const size_t bytes = Aligned(4 * kPoints * pairs);
+  char* const u = kept.Of(bytes + matmul->desc.weights_desc().get_size());
+  const Image g{kernel, kWindow, kWindow, pairs};
+  Parallel(pairs / run, [&](int64_t i, int) { ReadKernel(g, turned, i * run, (i + 1) * run, Floats(u)); });
+  memory multiplied(matmul->second, Engine(), u);
+  if (matmul->reorder) {
+    memory stored = multiplied;
+    multiplied = memory(matmul->desc.weights_desc(), Engine(), u + bytes);
+    dnnl::stream stream(Engine());
+    matmul->reorder.execute(stream, stored, multiplied);
     stream.wait();
   }
+  Parallel(tiles.blocks, [&](int64_t block, int) {
+    const Stages stages(kPoints * v_step, kPoints * m_step, matmul->desc.scratchpad_desc().get_size());
+    tiles.Each(
+        block,
+        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
+          ReadInput(x[image], row - low_row, column - low_column, stages.first + entry * x.channels, v_step);
+        },
+        [](int64_t) {});
+    Multiply(*matmul, stages.first, multiplied, stages.second, stages.scratch);
+    tiles.Each(
+        block,
+        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
+          WriteOutput(y[image], row, column, stages.second + entry * y.channels, m_step);
+        },
+        [](int64_t) {});
+  });
+}
+
+// dkernel of x and dy: the sum of each thread's tiles, and of these sums.
+void KernelGradient(const Images& x, const Images& dy, int64_t low_row, int64_t low_column, float* dkernel) {
   const int64_t pairs = x.channels * dy.channels, run = std::min(x.channels, dy.channels);
+  const Tiles tiles(dy, x.channels + dy.channels);
+  const auto set = Find(Product{x.channels, tiles.size, dy.channels, true, false, false}, Make);
+  const auto add = Find(Product{x.channels, tiles.size, dy.channels, true, false, true}, Make);
+  const int64_t v_step = tiles.size * x.channels, w_step = tiles.size * dy.channels;
+  const size_t work = std::max(set->desc.scratchpad_desc().get_size(), add->desc.scratchpad_desc().get_size());
+
+  static thread_local Scratch kept;
+  const int64_t threads = omp_get_max_threads(), step = kPoints * pairs;
+  float* const du = Floats(kept.Of(4 * threads * step));
+  std::vector<char> has(threads);  // whether a thread's sum has begun
+  Parallel(tiles.blocks, [&](int64_t block, int thread) {
+    const Stages stages(kPoints * v_step, kPoints * w_step, work);
+    tiles.Each(
+        block,
+        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
+          ReadInput(x[image], row - low_row, column - low_column, stages.first + entry * x.channels, v_step);
+          ReadCotangent(dy[image], row, column, stages.second + entry * dy.channels, w_step);
+        },
+        [&](int64_t entry) {
+          Clear(stages.first + entry * x.channels, v_step, x.channels);
+          Clear(stages.second + entry * dy.channels, w_step, dy.channels);
+        });
+    const auto& matmul = has[thread] ? *add : *set;
+    Multiply(matmul, stages.first, memory(matmul.second, Engine(), stages.second), du + thread * step, stages.scratch);
+    has[thread] = true;
+  });
   const Image g{dkernel, kWindow, kWindow, pairs};
-#pragma omp parallel for
-  for (int64_t first = 0; first < pairs; first += run) WriteKernel(g, first, first + run, du);
+  Parallel(pairs / run, [&](int64_t i, int) {
+    for (int64_t thread = 1; thread < threads; ++thread) {
+      for (int64_t point = 0; has[thread] && point < kPoints; ++point) {
+        float* const sum = du + point * pairs + i * run;
+        for (int64_t j = 0; j < run; ++j) sum[j] += sum[thread * step + j];
+      }
+    }
+    WriteKernel(g, i * run, (i + 1) * run, du);
+  });
 }
 
 // The maps, numbered as in onednn.cc.
-ffi::Error Convolve(Floats first, Floats second, ffi::Result<Floats> result, int64_t map,
+ffi::Error Convolve(Buffer first, Buffer second, ffi::Result<Buffer> result, int64_t map,
                     ffi::Span<const int64_t> low) {
   try {
     if (map == 0) {
@@ -384,9 +423,9 @@ ffi::Error Convolve(Floats first, Floats second, ffi::Result<Floats> result, int
 
 EXPORT XLA_FFI_Error* jaxcnn_winograd(XLA_FFI_CallFrame* frame) {
   static auto* handler = ffi::Ffi::Bind()
-                             .Arg<Floats>()
-                             .Arg<Floats>()
-                             .Ret<Floats>()
+                             .Arg<Buffer>()
+                             .Arg<Buffer>()
+                             .Ret<Buffer>()
                              .Attr<int64_t>("map")
                              .Attr<ffi::Span<const int64_t>>("low")
                              .To(Convolve)

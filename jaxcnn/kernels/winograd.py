@@ -17,7 +17,7 @@ from jaxcnn.kernels.xla import Options
 
 TILE = 4  # outputs along an axis that are computed together
 FEWEST_TILES = 64  # with fewer, transforming the kernel takes longer than it saves
-FEWEST_CHANNELS = 24  # with fewer, transforming the images does
+FEWEST_CHANNELS = 32  # with fewer, transforming the images does
 
 
 def fprop(x: Array, kernel: Array, options: Options) -> Array:

@@ -76,7 +76,7 @@ def test_many_blocks_of_tiles_and_the_error_that_is_promised(name):
 
 @pytest.mark.parametrize("name", MAPS)
 def test_where_it_runs(name):
-    (a, b, *sizes), _ = problem(16, (8, 8), 24, 32)[name]
+    (a, b, *sizes), _ = problem(16, (8, 8), 32, 40)[name]
     assert library.WINOGRAD in text(name, a, b, *sizes)
     assert library.WINOGRAD not in text(name, a, b, *sizes, precision="float32")
     for kind in ("onednn", "xla"):
@@ -91,13 +91,13 @@ def test_where_it_runs(name):
 @pytest.mark.parametrize(
     "x, kernel, options",
     [
-        ((15, 8, 8, 24), (3, 3, 24, 24), {}),  # 60 tiles
-        ((16, 8, 8, 23), (3, 3, 23, 24), {}),
-        ((16, 8, 8, 24), (3, 3, 24, 23), {}),
-        ((16, 8, 8, 24), (5, 3, 24, 24), {}),
-        ((64, 8, 8, 24), (3, 3, 24, 24), {"stride": (1, 2)}),
-        ((64, 8, 8, 24), (3, 3, 24, 24), {"dilation": (2, 1)}),
-        ((64, 8, 8, 48), (3, 3, 24, 48), {"groups": 2}),
+        ((15, 8, 8, 32), (3, 3, 32, 32), {}),  # 60 tiles
+        ((16, 8, 8, 31), (3, 3, 31, 32), {}),
+        ((16, 8, 8, 32), (3, 3, 32, 31), {}),
+        ((16, 8, 8, 32), (5, 3, 32, 32), {}),
+        ((64, 8, 8, 32), (3, 3, 32, 32), {"stride": (1, 2)}),
+        ((64, 8, 8, 32), (3, 3, 32, 32), {"dilation": (2, 1)}),
+        ((64, 8, 8, 64), (3, 3, 32, 64), {"groups": 2}),
     ],
     ids=str,
 )
@@ -108,12 +108,12 @@ def test_where_it_does_not(x, kernel, options):
 
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
 def test_other_dtypes_do_not_meet_it(dtype, x64):
-    (a, b), _ = problem(16, (8, 8), 24, 32)["fprop"]
+    (a, b), _ = problem(16, (8, 8), 32, 40)["fprop"]
     assert library.WINOGRAD not in text("fprop", jnp.asarray(a, dtype), jnp.asarray(b, dtype))
 
 
 def test_what_is_not_finite_stays_in_its_tiles():
-    (x, kernel), _ = problem(16, (12, 12), 24, 24)["fprop"]
+    (x, kernel), _ = problem(16, (12, 12), 32, 32)["fprop"]
     x[3, 5, 5, 7] = np.nan  # the tiles that read row 5 are those of rows 4 to 7, and its first 2 rows those of none
     y = np.asarray(kernels.fprop(x, kernel, **PLAIN))
     wrong = np.isnan(y).any(-1)
@@ -127,7 +127,7 @@ def test_what_is_not_finite_stays_in_its_tiles():
 @pytest.mark.parametrize("name", MAPS)
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=str)
 def test_vmap(name, axes):
-    many = [problem(16, (7, 8), 24, 32, seed=seed)[name] for seed in range(3)]
+    many = [problem(16, (7, 8), 32, 40, seed=seed)[name] for seed in range(3)]
     sizes, products = many[0][0][2:], many[0][1]
     operands = [many[0][0][i] if axis is None else np.stack([one[0][i] for one in many]) for i, axis in enumerate(axes)]
     got = jax.jit(jax.vmap(lambda a, b: getattr(kernels, name)(a, b, *sizes, **PLAIN), axes))(*operands)
@@ -149,7 +149,7 @@ def directional(parameters, x):
 @pytest.mark.parametrize("through", [lambda f: f, jax.checkpoint], ids=["plain", "checkpoint"])
 def test_derivatives(loss, through):
     rng = np.random.default_rng(0)
-    shapes = [(16, 8, 8, 24), (3, 3, 24, 32), (3, 3, 32, 24)]
+    shapes = [(16, 8, 8, 32), (3, 3, 32, 40), (3, 3, 40, 32)]
     x, *parameters = (jnp.asarray(0.1 * rng.standard_normal(shape), jnp.float32) for shape in shapes)
     results = []
     for kind in ("auto", "xla"):
@@ -167,7 +167,7 @@ def test_two_threads_at_once():
 
     def work(seed):
         for size in (*range(8, 14), *[13] * 10):
-            for name, ((a, b, *sizes), products) in problem(16, (size, 9), 24, 40, seed=seed).items():
+            for name, ((a, b, *sizes), products) in problem(16, (size, 9), 32, 40, seed=seed).items():
                 try:
                     got = getattr(kernels, name)(a, b, *sizes, **PLAIN)
                     assert abs(errors(got, name, a, b, *sizes, products=products)).max() < 2e-5
