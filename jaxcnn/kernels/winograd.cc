@@ -1,4 +1,4 @@
-// 3×3 convolutions of stride 1 in float32 with a third of the multiplications, as an XLA FFI handler. The Python side is
+// 3×3 convolutions of stride 1 in float32 with a quarter of the multiplications, as an XLA FFI handler. The Python side is
 // winograd.py.
 //
 // Winograd's algorithm F(4×4, 3×3) (Lavin & Gray 2015, arXiv:1509.09308): a tile of 4×4 outputs, d the 6×6 inputs that
@@ -39,7 +39,7 @@ using Dims = memory::dims;
 constexpr int64_t kOut = 4, kWindow = 3, kIn = 6, kPoints = kIn * kIn;
 constexpr int64_t kCache = 2 << 20;  // bytes that a thread's tiles may fill
 constexpr int64_t kFewest = 64;      // tiles, below which the products of their matrices would be slow
-constexpr int64_t kLanes = 16;  // channels that are transformed side by side
+constexpr int64_t kLanes = 16;       // channels that are transformed side by side
 using Lanes __attribute__((vector_size(4 * kLanes), aligned(4))) = float;
 
 // The points, their squares, the squares' sum (their product is 1), and what G divides by: Π (point - other point).
@@ -214,6 +214,16 @@ memory::desc Matrices(int64_t rows, int64_t columns, bool transposed) {
   return {{kPoints, rows, columns}, memory::data_type::f32, strides};
 }
 
+// While it lives, oneDNN makes primitives for one thread.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+
+ private:
+  const int before_;
+};
+
 Matmul Make(const Product& p) {
   Matmul made;
   dnnl::primitive_attr attributes;
@@ -225,13 +235,11 @@ Matmul Make(const Product& p) {
   }
   made.second = Matrices(p.inner, p.columns, p.second_transposed);
   const memory::desc any({kPoints, p.inner, p.columns}, memory::data_type::f32, memory::format_tag::any);
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);  // each thread multiplies its own tiles
+  const OneThread each_multiplies_its_own_tiles;
   // A kernel serves many tiles, so that it pays to reorder it; in a kernel's gradient the second matrices are images.
   made.desc = {Engine(), Matrices(p.rows, p.inner, p.first_transposed), p.first_transposed ? made.second : any,
                Matrices(p.rows, p.columns, false), attributes};
   made.primitive = dnnl::matmul(made.desc);
-  omp_set_num_threads(threads);
   if (made.desc.weights_desc() != made.second) {
     made.reorder = dnnl::reorder({Engine(), made.second, Engine(), made.desc.weights_desc()});
   }
