@@ -46,16 +46,21 @@ using Lanes __attribute__((vector_size(4 * kLanes), aligned(4))) = float;
 constexpr float a = 2.f / 3, b = 3.f / 2, aa = a * a, bb = b * b, sum = aa + bb;
 constexpr float over_a = 1 / (2 * aa * (aa - bb)), over_b = 1 / (2 * bb * (bb - aa));
 
-// The matrices along one axis. Entries that belong to a point and its negative share their work.
+// What the even and the odd powers come to at a, -a, b and -b.
+INLINE void Pairs(const Lanes& even_a, const Lanes& odd_a, const Lanes& even_b, const Lanes& odd_b, Lanes (&at)[6]) {
+  at[1] = even_a + odd_a;
+  at[2] = even_a - odd_a;
+  at[3] = even_b + odd_b;
+  at[4] = even_b - odd_b;
+}
+
+// The matrices along one axis.
 struct InputTransform {  // Bᵀ
   INLINE void operator()(const Lanes (&d)[6], Lanes (&v)[6]) const {
     const Lanes even_a = d[4] - bb * d[2], odd_a = a * (d[3] - bb * d[1]);
     const Lanes even_b = d[4] - aa * d[2], odd_b = b * (d[3] - aa * d[1]);
     v[0] = d[0] - sum * d[2] + d[4];
-    v[1] = even_a + odd_a;
-    v[2] = even_a - odd_a;
-    v[3] = even_b + odd_b;
-    v[4] = even_b - odd_b;
+    Pairs(even_a, odd_a, even_b, odd_b, v);
     v[5] = d[1] - sum * d[3] + d[5];
   }
 };
@@ -65,10 +70,7 @@ struct KernelTransform {  // G
     const Lanes even_a = over_a * (g[0] + aa * g[2]), odd_a = over_a * a * g[1];
     const Lanes even_b = over_b * (g[0] + bb * g[2]), odd_b = over_b * b * g[1];
     u[0] = g[0];
-    u[1] = even_a + odd_a;
-    u[2] = even_a - odd_a;
-    u[3] = even_b + odd_b;
-    u[4] = even_b - odd_b;
+    Pairs(even_a, odd_a, even_b, odd_b, u);
     u[5] = g[2];
   }
 };
@@ -98,10 +100,7 @@ struct OutputTranspose {  // A
     const Lanes even_a = y[0] + aa * y[2], odd_a = a * (y[1] + aa * y[3]);
     const Lanes even_b = y[0] + bb * y[2], odd_b = b * (y[1] + bb * y[3]);
     m[0] = y[0];
-    m[1] = even_a + odd_a;
-    m[2] = even_a - odd_a;
-    m[3] = even_b + odd_b;
-    m[4] = even_b - odd_b;
+    Pairs(even_a, odd_a, even_b, odd_b, m);
     m[5] = y[3];
   }
 };

@@ -1,6 +1,5 @@
 """The oneDNN kernels: the numbers of XLA's in float64, whatever the geometry, dtype and transformation."""
 
-import threading
 from pathlib import Path
 
 import jax
@@ -13,6 +12,7 @@ from jax import lax
 
 from jaxcnn import kernels, ops
 from jaxcnn.kernels import library, onednn, xla
+from tests.kernels.threads import in_two_threads
 
 MISSING = library.find()
 pytestmark = pytest.mark.skipif(isinstance(MISSING, library.Missing), reason=f"no oneDNN here: {MISSING}")
@@ -279,20 +279,11 @@ def test_donation():
 
 def test_two_threads_at_once():
     """The first calls of fresh shapes, so that primitives are made at once too, and the same shape from both."""
-    wrong = []
 
     def work(seed):
         with kernels.use("onednn"):
             for size in (*range(6, 12), *[11] * 20):
                 for name, (a, b, *sizes) in problem(2, (size, 5), (3, 3), 4, 8, PLAIN, seed).items():
-                    try:
-                        assert_right(getattr(kernels, name)(a, b, *sizes, **PLAIN), name, a, b, *sizes, **PLAIN)
-                    except Exception as error:
-                        wrong.append(error)
+                    assert_right(getattr(kernels, name)(a, b, *sizes, **PLAIN), name, a, b, *sizes, **PLAIN)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    in_two_threads(work)

@@ -1,7 +1,5 @@
 """Winograd's algorithm: the numbers of XLA's in float64 on any geometry, and taken only where it should be."""
 
-import threading
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 
 from jaxcnn import kernels, ops
 from jaxcnn.kernels import library, winograd, xla
+from tests.kernels.threads import in_two_threads
 
 MISSING = library.find()
 pytestmark = pytest.mark.skipif(isinstance(MISSING, library.Missing), reason=f"no oneDNN here: {MISSING}")
@@ -163,20 +162,11 @@ def test_derivatives(loss, through):
 
 def test_two_threads_at_once():
     """The first calls of fresh shapes, so that what they share is made at once too."""
-    wrong = []
 
     def work(seed):
         for size in (*range(8, 14), *[13] * 10):
             for name, ((a, b, *sizes), products) in problem(16, (size, 9), 32, 40, seed=seed).items():
-                try:
-                    got = getattr(kernels, name)(a, b, *sizes, **PLAIN)
-                    assert abs(errors(got, name, a, b, *sizes, products=products)).max() < 2e-5
-                except Exception as error:
-                    wrong.append(error)
+                got = getattr(kernels, name)(a, b, *sizes, **PLAIN)
+                assert abs(errors(got, name, a, b, *sizes, products=products)).max() < 2e-5
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    in_two_threads(work)
