@@ -208,12 +208,6 @@ def cut(images: Array, chosen: Array, corners: Array, mirrored: Array, side: int
     return jnp.where(mirrored[:, None, None, None], windows[:, :, ::-1], windows)
 
 
-def mirrored(seed: int, epoch: int, images: int) -> np.ndarray:
-    """Which images an epoch shows mirrored: a random half at first, then the others, and so on in turn."""
-    first = np.random.default_rng(seed).random(images) < 0.5
-    return first ^ bool(epoch % 2)
-
-
 @dataclass(frozen=True)
 class Pixels:
     """uint8 pixels as the network wants them."""
@@ -326,7 +320,8 @@ def run(config: Config, dataset: Dataset, seed: int, steps: int | None, precisio
     for done in range(total if steps is None else min(total, steps)):
         epoch, place = divmod(done, per_epoch)
         if place == 0:
-            order, flipped = data.epoch_order(n, seed, epoch), mirrored(seed, epoch, n)
+            order = data.epoch_order(n, seed, epoch)
+            flipped = data.alternately_mirrored(n, seed, epoch)
         chosen = order[place * size : (place + 1) * size]
         step = next(step for step, phase in zip(phases, config.phases, strict=True) if done < phase.until * total)
         batch = chosen, flipped[chosen]

@@ -1,13 +1,14 @@
 """Images in: digits (embedded), any TFDS name or a folder of pictures; scaled, augmented and cut into batches."""
 
 from jaxcnn.data.augment import cutout, flip, shift
-from jaxcnn.data.batches import epoch_order, eval_batches, train_batches
+from jaxcnn.data.batches import alternately_mirrored, epoch_order, eval_batches, train_batches
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.lookup import load
 from jaxcnn.data.pixels import normalise, statistics
 
 __all__ = [
     "Dataset",
+    "alternately_mirrored",
     "cutout",
     "epoch_order",
     "eval_batches",

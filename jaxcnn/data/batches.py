@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float32, Int, Shaped
+from jaxtyping import Bool, Float32, Int, Shaped
 
 Images = Shaped[np.ndarray, "n h w c"]
 Labels = Int[np.ndarray, " n"]
@@ -12,6 +12,16 @@ Labels = Int[np.ndarray, " n"]
 def epoch_order(n: int, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
     """The order in which `epoch` visits the n images: a permutation that seed and epoch alone decide."""
     return np.random.default_rng((seed, epoch)).permutation(n)
+
+
+def alternately_mirrored(n: int, seed: int, epoch: int) -> Bool[np.ndarray, " n"]:
+    """Which of the n images `epoch` shows mirrored: a random half in epoch 0, the others in epoch 1, and so on in turn.
+
+    So two epochs show every image both ways; of epochs that draw anew, every second shows an image as the one before.
+    Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.6 (alternating flip).
+    """
+    first = np.random.default_rng(seed).random(n) < 0.5
+    return first ^ bool(epoch % 2)
 
 
 def train_batches(

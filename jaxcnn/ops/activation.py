@@ -107,6 +107,15 @@ def tanh(x: ArrayLike) -> Array:
     return tanh.apply(floating("tanh", "x", x))
 
 
+def _anew(x: Array) -> Array:
+    """x, from which XLA computes anew what the forward already computed from it.
+
+    Otherwise XLA sees that a backward repeats a part of its forward, and keeps every exponential and quotient in an
+    array of its own until then, which costs more time on a CPU than to repeat them.
+    """
+    return jax.lax.optimization_barrier(x)
+
+
 def _gelu_plain(x: Array, *, approximate: bool) -> Array:
     """x Φ(x), by JAX."""
     return jax.nn.gelu(x, approximate=approximate)
@@ -128,6 +137,7 @@ def _gelu_backward(x: Array, dy: Array, *, approximate: bool) -> tuple[Array]:
 
     Source: Hendrycks & Gimpel 2016, "Gaussian error linear units (GELUs)".
     """
+    x = _anew(x)
     if approximate:
         z, root, a = jnp.clip(x, -10, 10), math.sqrt(2 / math.pi), 0.044715
         t = jnp.tanh(root * (z + a * z**3))
@@ -157,6 +167,7 @@ def _silu_backward(x: Array, dy: Array) -> tuple[Array]:
 
     Source: Elfwing, Uchibe & Doya 2017, "Sigmoid-weighted linear units"; also called swish.
     """
+    x = _anew(x)
     s = jax.nn.sigmoid(x)
     return (dy * (s * (1 + x * (1 - s))),)
 

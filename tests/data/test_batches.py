@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxcnn.data import epoch_order, eval_batches, train_batches
+from jaxcnn.data import alternately_mirrored, epoch_order, eval_batches, train_batches
 
 IMAGES = np.arange(10 * 2 * 2, dtype=np.uint8).reshape(10, 2, 2, 1)
 LABELS = np.arange(10, dtype=np.int32)
@@ -73,3 +73,10 @@ def test_bad_batches():
         next(eval_batches(IMAGES, LABELS, -2))
     with pytest.raises(ValueError, match="eval_batches: 10 images have 9 labels"):
         next(eval_batches(IMAGES, LABELS[:9], 2))
+
+
+def test_two_epochs_show_every_image_both_ways():
+    shown = np.array([alternately_mirrored(1000, seed=3, epoch=epoch) for epoch in range(4)])
+    np.testing.assert_array_equal(shown[0], ~shown[1])
+    np.testing.assert_array_equal(shown[:2], shown[2:])
+    assert 400 < shown[0].sum() < 600

@@ -41,6 +41,15 @@ def test_mirrored_images_take_part_where_they_may():
     assert runs[0].accuracy == runs[1].accuracy, "their sum does not depend on which of the two was given"
 
 
+def test_two_epochs_show_each_image_as_it_is_and_mirrored():
+    digits = data.load("digits")
+    config = replace(SMALL, batch_size=len(digits.train_labels), mirror=True)
+    (first, *_), (second, *_) = (next(experiment.epoch(config, digits, seed=0, number=e)) for e in (0, 1))
+    seen = sorted(image.tobytes() for image in np.concatenate([first, second]))
+    given = np.concatenate([digits.train_images, digits.train_images[:, :, ::-1]])
+    assert seen == sorted(image.tobytes() for image in given)
+
+
 def test_decay_shrinks_convolutions_only_and_the_rate_rises_and_falls():
     config = replace(SMALL, rate=0.5, decay=0.1)
     steps = 100
