@@ -17,7 +17,7 @@ lint: .venv/installed
 
 # The oneDNN handlers' own tests under AddressSanitizer, in a copy of the package. Needs g++ on Linux x86-64.
 asan: .venv/installed
-	$(BIN)/python -m pip install --quiet setuptools onednn-devel-cpu-gomp==2023.2.0
+	$(BIN)/python -m pip install --quiet "setuptools>=77" onednn-devel-cpu-gomp==2023.2.0
 	CFLAGS=-fsanitize=address CXXFLAGS=-fsanitize=address LDFLAGS=-fsanitize=address $(BIN)/python setup.py --quiet build --build-base build/asan --build-lib build/asan/lib
 	PYTHONPATH=build/asan/lib ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
 		$(BIN)/pytest -n 0 tests/kernels/test_onednn.py tests/kernels/test_winograd.py tests/kernels/test_sums.py

@@ -67,7 +67,7 @@ class Config:
 
     widths: tuple[int, ...] = (64, 256, 256)
     deep: bool = False  # a third convolution in each block, and a shortcut around the last two
-    epochs: float = 8
+    epochs: float = 9
     phases: tuple[Phase, ...] = (Phase(0.5, side=24, whiten_bias=True), Phase(1.0))
     batch_size: int = 2000
     rate: float = 0.24  # of kernels, whose steps are orthogonalised
