@@ -2,11 +2,13 @@
 
     python experiments/transfer.py [--seeds 5] [--steps N] [--data-dir DIR] [--out runs/transfer]
 
-Takes about 5 minutes on 2 CPU cores. A small network learns all classes but Coat and Shirt. Its convolutions then stay
+Takes 3 to 5 minutes on 2 CPU cores. A small network learns all classes but Coat and Shirt. Its convolutions then stay
 as they are, and a new linear head learns Coat against Shirt from 10, 50 and 200 examples of each. The comparisons are
 the same head on the convolutions of an untrained network, and the whole network trained from scratch on the same
 examples. Printed is the accuracy on the 2,000 test images of both classes, mean ± sample standard deviation over
 seeds; a seed decides the initial weights and which examples are seen. OUT/transfer.png shows the same.
+Expected over 5 seeds: frozen features win with 10 examples (0.704 ± 0.017, from scratch 0.686 ± 0.015), training from
+scratch with 200 (0.835 ± 0.008, frozen 0.811 ± 0.014).
 Source: Yosinski, Clune, Bengio & Lipson 2014, "How transferable are features in deep neural networks?".
 """
 

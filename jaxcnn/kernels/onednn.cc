@@ -4,8 +4,11 @@
 // on any of them makes a batch of convolutions, each with its own images or kernel; one without it serves them all.
 
 #include "onednn.h"
+#include "threads.h"
 
+#include <array>
 #include <cstring>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <tuple>
@@ -27,9 +30,10 @@ struct Problem {
   Map map;
   int64_t operand_bytes, result_bytes, groups;
   Dims x, kernel, y, stride, low, high, dilation;
+  bool one_thread = false;  // else all of OpenMP's
 
   auto Tied() const {
-    return std::tie(map, operand_bytes, result_bytes, groups, x, kernel, y, stride, low, high, dilation);
+    return std::tie(map, operand_bytes, result_bytes, groups, x, kernel, y, stride, low, high, dilation, one_thread);
   }
   bool operator<(const Problem& other) const { return Tied() < other.Tied(); }
 };
@@ -138,6 +142,8 @@ Convolution Make(const Problem& p) {
   const int arguments[3][3] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
                                {DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC},
                                {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_WEIGHTS}};
+  std::optional<OneThread> one;
+  if (p.one_thread) one.emplace();
   Convolution made;
   made.desc = Describe(p);
   made.primitive = dnnl::primitive(made.desc.get());
@@ -159,8 +165,16 @@ Convolution Make(const Problem& p) {
   return made;
 }
 
-// Each of `data` is advanced by its step, 0 or its size, from one of `count` convolutions to the next.
-void Run(const Convolution& c, int64_t count, char* const (&data)[3], const size_t (&step)[3]) {
+// One of the three arrays, in memory.
+struct Buffer {
+  char* data;
+  size_t bytes;  // of one convolution
+  size_t step;   // to that of the next convolution: as many bytes, or 0 where one array serves all
+};
+using Buffers = std::array<Buffer, 3>;
+
+// `count` convolutions, one after the other.
+void Run(const Convolution& c, int64_t count, const Buffers& buffers) {
   dnnl::stream stream(Engine());
   size_t bytes = Aligned(c.scratch), at = bytes;
   for (const Array& array : c.arrays) bytes += array.reorder ? Aligned(array.wanted.get_size()) : 0;
@@ -171,14 +185,14 @@ void Run(const Convolution& c, int64_t count, char* const (&data)[3], const size
   arguments[DNNL_ARG_SCRATCHPAD] = memory(c.desc.scratchpad_desc(), Engine(), scratch);
   for (size_t i = 0; i < 3; ++i) {
     const Array& array = c.arrays[i];
-    plain.emplace_back(array.plain, Engine(), data[i]);
+    plain.emplace_back(array.plain, Engine(), buffers[i].data);
     arguments[array.argument] = array.reorder ? memory(array.wanted, Engine(), scratch + at) : plain[i];
     at += array.reorder ? Aligned(array.wanted.get_size()) : 0;
   }
   for (int64_t convolution = 0; convolution < count; ++convolution) {
     for (size_t i = 0; i < 3; ++i) {
-      plain[i].set_data_handle(data[i] + convolution * step[i]);
-      const bool fresh = convolution == 0 || step[i] > 0;
+      plain[i].set_data_handle(buffers[i].data + convolution * buffers[i].step);
+      const bool fresh = convolution == 0 || buffers[i].step > 0;
       if (i < 2 && c.arrays[i].reorder && fresh) {
         c.arrays[i].reorder.execute(stream, plain[i], arguments[c.arrays[i].argument]);
       }
@@ -190,29 +204,86 @@ void Run(const Convolution& c, int64_t count, char* const (&data)[3], const size
   stream.wait();
 }
 
+// One convolution, each thread with a part of its batch; kernel gradients are summed in the parts' order.
+void RunParts(const Problem& p, const Threads& threads, const Buffers& buffers) {
+  const int64_t n = p.x[0], parts = threads.count(), kernel = buffers[2].bytes / sizeof(float);
+  const bool sums = p.map == kWgrad;
+  static thread_local Scratch kept;
+  float* const sum = reinterpret_cast<float*>(buffers[2].data);
+  float* const others = sums ? reinterpret_cast<float*>(kept.Of((parts - 1) * buffers[2].bytes)) : nullptr;
+  threads.Share(n, [&](int64_t part, int64_t first, int64_t last) {
+    Problem some = p;
+    some.x[0] = some.y[0] = last - first;
+    some.one_thread = true;
+    Buffers share = buffers;
+    for (size_t i = 0; i < 3; ++i) {
+      if (i != (sums ? 2 : 1)) share[i].data += buffers[i].bytes / n * first;
+    }
+    if (sums && part > 0) share[2].data = reinterpret_cast<char*>(others + (part - 1) * kernel);
+    Run(*Find(some, Make), 1, share);
+  });
+  if (!sums) return;
+  threads.Share(kernel, [&](int64_t, int64_t first, int64_t last) {
+    for (int64_t part = 1; part < parts; ++part) {
+      const float* const other = others + (part - 1) * kernel;
+      for (int64_t i = first; i < last; ++i) sum[i] += other[i];
+    }
+  });
+}
+
+// Whether the threads' shares of n are about the same.
+bool Even(int64_t n, int64_t threads) { return n % threads == 0 || n >= 8 * threads; }
+
+// `count` convolutions by all threads. They share the convolutions, or else the batch, unless that is small beside the
+// kernel, which each of them reorders or, a gradient, sums for itself. What is left goes to OpenMP's threads.
+void Compute(const Problem& p, const Threads& threads, int64_t count, const Buffers& buffers) {
+  if (Even(count, threads.count())) {
+    Problem alone = p;
+    alone.one_thread = true;
+    threads.Share(count, [&](int64_t, int64_t first, int64_t last) {
+      Buffers share = buffers;
+      for (Buffer& buffer : share) buffer.data += first * buffer.step;
+      Run(*Find(alone, Make), last - first, share);
+    });
+    return;
+  }
+  const size_t kernel = buffers[p.map == kWgrad ? 2 : 1].bytes;
+  const size_t images = buffers[0].bytes + buffers[p.map == kWgrad ? 1 : 2].bytes;
+  const bool sums_bfloat16 = p.map == kWgrad && p.result_bytes == 2;
+  if (!Even(p.x[0], threads.count()) || kernel * threads.count() > images || sums_bfloat16) {
+    Run(*Find(p, Make), count, buffers);
+    return;
+  }
+  for (int64_t convolution = 0; convolution < count; ++convolution) {
+    Buffers one = buffers;
+    for (Buffer& buffer : one) buffer.data += convolution * buffer.step;
+    RunParts(p, threads, one);
+  }
+}
+
 using Ints = ffi::Span<const int64_t>;
 
 Dims Vector(Ints values) { return Dims(values.begin(), values.end()); }
 
-ffi::Error Convolve(ffi::AnyBuffer first, ffi::AnyBuffer second, ffi::Result<ffi::AnyBuffer> result, int64_t map,
-                    Ints stride, Ints low, Ints high, Ints dilation, int64_t groups) {
+ffi::Error Convolve(ffi::ThreadPool pool, ffi::AnyBuffer first, ffi::AnyBuffer second,
+                    ffi::Result<ffi::AnyBuffer> result, int64_t map, Ints stride, Ints low, Ints high, Ints dilation,
+                    int64_t groups) {
   if (first.element_count() == 0 || second.element_count() == 0) {  // vmap over no examples, say
     std::memset(result->untyped_data(), 0, result->size_bytes());
     return ffi::Error::Success();
   }
-  const ffi::AnyBuffer* buffers[] = {&first, &second, &*result};
+  const ffi::AnyBuffer* arrays[] = {&first, &second, &*result};
   const size_t rank = stride.size() + 2;
   Dims shapes[3];
-  char* data[3];
-  size_t step[3];
+  Buffers buffers;
   int64_t count = 1;
   for (size_t i = 0; i < 3; ++i) {
-    const Ints dims = buffers[i]->dimensions();
+    const Ints dims = arrays[i]->dimensions();
     const size_t leading = dims.size() - rank;
     if (leading > 1) return ffi::Error::InvalidArgument("oneDNN: an array of the wrong rank");
     shapes[i].assign(dims.begin() + leading, dims.end());
-    data[i] = static_cast<char*>(buffers[i]->untyped_data());
-    step[i] = leading ? buffers[i]->size_bytes() / dims[0] : 0;
+    const size_t bytes = arrays[i]->size_bytes() / (leading ? dims[0] : 1);
+    buffers[i] = {static_cast<char*>(arrays[i]->untyped_data()), bytes, leading ? bytes : 0};
     if (leading) count = dims[0];
   }
   Problem p{static_cast<Map>(map),
@@ -223,7 +294,7 @@ ffi::Error Convolve(ffi::AnyBuffer first, ffi::AnyBuffer second, ffi::Result<ffi
   p.kernel = shapes[map == kWgrad ? 2 : 1];
   p.y = shapes[map == kFprop ? 2 : map == kDgrad ? 0 : 1];
   try {
-    Run(*Find(p, Make), count, data, step);
+    Compute(p, Threads(pool), count, buffers);
   } catch (const std::exception& error) {
     return ffi::Error::Internal(std::string("oneDNN: ") + error.what() + ", in " + Text(p));
   }
@@ -257,6 +328,7 @@ EXPORT int64_t jaxcnn_onednn_ffi_version() { return XLA_FFI_API_MAJOR * 1000 + X
 
 EXPORT XLA_FFI_Error* jaxcnn_onednn_convolve(XLA_FFI_CallFrame* frame) {
   static auto* handler = ffi::Ffi::Bind()
+                             .Ctx<ffi::ThreadPool>()
                              .Arg<ffi::AnyBuffer>()
                              .Arg<ffi::AnyBuffer>()
                              .Ret<ffi::AnyBuffer>()

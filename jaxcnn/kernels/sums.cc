@@ -3,8 +3,7 @@
 // Each array is read once. A block of rows that fits into the first cache is summed in float32, the blocks in float64.
 
 #include "onednn.h"
-
-#include <omp.h>
+#include "threads.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -82,28 +81,33 @@ FOR_EACH_CPU void AddProducts(const float* dy, const float* x, const float* mean
   });
 }
 
+// Some of the rows, and what they sum to.
+struct Part {
+  int64_t rows;
+  std::vector<Pair> sums;
+};
+
 // Each thread goes through its share of the rows, a block at a time: add(first row, rows, rows before, its sums).
-// Returns the threads' sums and how many rows each had.
 template <typename Add>
-std::vector<std::pair<int64_t, std::vector<Pair>>> OverRows(int64_t rows, int64_t channels, Add add) {
+std::vector<Part> OverRows(const Threads& threads, int64_t rows, int64_t channels, Add add) {
   const int64_t block = std::clamp<int64_t>(4096 / channels, 16, 256);
-  const int threads = static_cast<int>(std::clamp<int64_t>(rows * channels / 16384, 1, omp_get_max_threads()));
-  std::vector<std::pair<int64_t, std::vector<Pair>>> found(threads);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int thread = 0; thread < threads; ++thread) {
+  const int64_t parts = std::clamp<int64_t>(rows * channels / 16384, 1, threads.count());
+  std::vector<Part> found(parts);
+  threads.Each(parts, [&](int64_t part) {
     std::vector<Pair> sums(channels);
-    const int64_t start = rows * thread / threads, stop = rows * (thread + 1) / threads;
+    const int64_t start = rows * part / parts, stop = rows * (part + 1) / parts;
     for (int64_t row = start; row < stop; row += block) add(row, std::min(block, stop - row), row - start, sums.data());
-    found[thread] = {stop - start, std::move(sums)};
-  }
+    found[part] = {stop - start, std::move(sums)};
+  });
   return found;
 }
 
-ffi::Error Moments(Floats x, Result mean, Result var) {
+ffi::Error Moments(ffi::ThreadPool pool, Floats x, Result mean, Result var) {
   const int64_t channels = mean->element_count(), rows = x.element_count() / channels;
-  const auto parts = OverRows(rows, channels, [&](int64_t row, int64_t count, int64_t before, Pair* sums) {
-    AddMoments(x.typed_data() + row * channels, count, channels, before, sums);
-  });
+  const auto parts =
+      OverRows(Threads(pool), rows, channels, [&](int64_t row, int64_t count, int64_t before, Pair* sums) {
+        AddMoments(x.typed_data() + row * channels, count, channels, before, sums);
+      });
   for (int64_t channel = 0; channel < channels; ++channel) {
     double before = 0;
     Pair all;
@@ -117,9 +121,9 @@ ffi::Error Moments(Floats x, Result mean, Result var) {
   return ffi::Error::Success();
 }
 
-ffi::Error Products(Floats dy, Floats x, Floats mean, Result sum, Result product) {
+ffi::Error Products(ffi::ThreadPool pool, Floats dy, Floats x, Floats mean, Result sum, Result product) {
   const int64_t channels = mean.element_count(), rows = x.element_count() / channels;
-  const auto parts = OverRows(rows, channels, [&](int64_t row, int64_t count, int64_t, Pair* sums) {
+  const auto parts = OverRows(Threads(pool), rows, channels, [&](int64_t row, int64_t count, int64_t, Pair* sums) {
     AddProducts(dy.typed_data() + row * channels, x.typed_data() + row * channels, mean.typed_data(), count, channels,
                 sums);
   });
@@ -138,12 +142,20 @@ ffi::Error Products(Floats dy, Floats x, Floats mean, Result sum, Result product
 }  // namespace
 
 EXPORT XLA_FFI_Error* jaxcnn_moments(XLA_FFI_CallFrame* frame) {
-  static auto* handler = ffi::Ffi::Bind().Arg<Floats>().Ret<Floats>().Ret<Floats>().To(Moments).release();
+  static auto* handler =
+      ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Floats>().Ret<Floats>().Ret<Floats>().To(Moments).release();
   return handler->Call(frame);
 }
 
 EXPORT XLA_FFI_Error* jaxcnn_products(XLA_FFI_CallFrame* frame) {
-  static auto* handler =
-      ffi::Ffi::Bind().Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>().Ret<Floats>().To(Products).release();
+  static auto* handler = ffi::Ffi::Bind()
+                             .Ctx<ffi::ThreadPool>()
+                             .Arg<Floats>()
+                             .Arg<Floats>()
+                             .Arg<Floats>()
+                             .Ret<Floats>()
+                             .Ret<Floats>()
+                             .To(Products)
+                             .release();
   return handler->Call(frame);
 }

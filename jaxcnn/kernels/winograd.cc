@@ -17,12 +17,10 @@
 // large. (How points matter: Barabasz et al. 2020, arXiv:1803.10986.)
 
 #include "onednn.h"
-
-#include <omp.h>
+#include "threads.h"
 
 #include <algorithm>
 #include <cstring>
-#include <exception>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -213,16 +211,6 @@ memory::desc Matrices(int64_t rows, int64_t columns, bool transposed) {
   return {{kPoints, rows, columns}, memory::data_type::f32, strides};
 }
 
-// While it lives, oneDNN makes primitives for one thread.
-class OneThread {
- public:
-  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
-
- private:
-  const int before_;
-};
-
 Matmul Make(const Product& p) {
   Matmul made;
   dnnl::primitive_attr attributes;
@@ -267,9 +255,9 @@ struct Images {
 struct Tiles {
   int64_t rows, columns, count, blocks, size;
 
-  Tiles(const Images& y, int64_t channels)  // of both sides
+  Tiles(const Images& y, int64_t channels, int64_t threads)  // of both sides
       : rows((y.height + kOut - 1) / kOut), columns((y.width + kOut - 1) / kOut), count(y.n * rows * columns) {
-    const int64_t most = std::max(kCache / (4 * kPoints * channels), kFewest), threads = omp_get_max_threads();
+    const int64_t most = std::max(kCache / (4 * kPoints * channels), kFewest);
     blocks = (count + most * threads - 1) / (most * threads) * threads;
     size = (count + blocks - 1) / blocks;
   }
@@ -310,26 +298,11 @@ void Clear(float* points, int64_t step, int64_t channels) {
   for (int i = 0; i < kPoints; ++i) std::memset(points + i * step, 0, 4 * channels);
 }
 
-// Calls work(i, thread) for each i, always by the same thread, so that sums are always the same.
-template <typename Work>
-void Parallel(int64_t count, Work work) {
-  std::exception_ptr failed;
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; ++i) {
-    try {
-      work(i, omp_get_thread_num());
-    } catch (...) {
-#pragma omp critical
-      failed = std::current_exception();
-    }
-  }
-  if (failed) std::rethrow_exception(failed);
-}
-
 // y of x; with `turned`, kernels (3, 3, out, in) turned by 180°, which makes dx of dy.
-void Forward(const Images& x, float* kernel, bool turned, int64_t low_row, int64_t low_column, const Images& y) {
+void Forward(const Threads& threads, const Images& x, float* kernel, bool turned, int64_t low_row, int64_t low_column,
+             const Images& y) {
   const int64_t pairs = x.channels * y.channels, run = std::min(x.channels, y.channels);
-  const Tiles tiles(y, x.channels + y.channels);
+  const Tiles tiles(y, x.channels + y.channels, threads.count());
   const auto matmul = Find(Product{tiles.size, x.channels, y.channels, false, turned, false}, Make);
   const int64_t v_step = tiles.size * x.channels, m_step = tiles.size * y.channels;
 
@@ -337,84 +310,91 @@ void Forward(const Images& x, float* kernel, bool turned, int64_t low_row, int64
   const size_t bytes = Aligned(4 * kPoints * pairs);
   char* const u = kept.Of(bytes + matmul->desc.weights_desc().get_size());
   const Image g{kernel, kWindow, kWindow, pairs};
-  Parallel(pairs / run, [&](int64_t i, int) { ReadKernel(g, turned, i * run, (i + 1) * run, Floats(u)); });
+  threads.Share(pairs / run, [&](int64_t, int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) ReadKernel(g, turned, i * run, (i + 1) * run, Floats(u));
+  });
   memory multiplied(matmul->second, Engine(), u);
   if (matmul->reorder) {
+    const OneThread alone;
     memory stored = multiplied;
     multiplied = memory(matmul->desc.weights_desc(), Engine(), u + bytes);
     dnnl::stream stream(Engine());
     matmul->reorder.execute(stream, stored, multiplied);
     stream.wait();
   }
-  Parallel(tiles.blocks, [&](int64_t block, int) {
+  threads.Share(tiles.blocks, [&](int64_t, int64_t first, int64_t last) {
     const Stages stages(kPoints * v_step, kPoints * m_step, matmul->desc.scratchpad_desc().get_size());
-    tiles.Each(
-        block,
-        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
-          ReadInput(x[image], row - low_row, column - low_column, stages.first + entry * x.channels, v_step);
-        },
-        [](int64_t) {});
-    Multiply(*matmul, stages.first, multiplied, stages.second, stages.scratch);
-    tiles.Each(
-        block,
-        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
-          WriteOutput(y[image], row, column, stages.second + entry * y.channels, m_step);
-        },
-        [](int64_t) {});
+    for (int64_t block = first; block < last; ++block) {
+      tiles.Each(
+          block,
+          [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
+            ReadInput(x[image], row - low_row, column - low_column, stages.first + entry * x.channels, v_step);
+          },
+          [](int64_t) {});
+      Multiply(*matmul, stages.first, multiplied, stages.second, stages.scratch);
+      tiles.Each(
+          block,
+          [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
+            WriteOutput(y[image], row, column, stages.second + entry * y.channels, m_step);
+          },
+          [](int64_t) {});
+    }
   });
 }
 
 // dkernel of x and dy: the sum of each thread's tiles, and of these sums.
-void KernelGradient(const Images& x, const Images& dy, int64_t low_row, int64_t low_column, float* dkernel) {
+void KernelGradient(const Threads& threads, const Images& x, const Images& dy, int64_t low_row, int64_t low_column,
+                    float* dkernel) {
   const int64_t pairs = x.channels * dy.channels, run = std::min(x.channels, dy.channels);
-  const Tiles tiles(dy, x.channels + dy.channels);
+  const Tiles tiles(dy, x.channels + dy.channels, threads.count());
   const auto set = Find(Product{x.channels, tiles.size, dy.channels, true, false, false}, Make);
   const auto add = Find(Product{x.channels, tiles.size, dy.channels, true, false, true}, Make);
   const int64_t v_step = tiles.size * x.channels, w_step = tiles.size * dy.channels;
   const size_t work = std::max(set->desc.scratchpad_desc().get_size(), add->desc.scratchpad_desc().get_size());
 
   static thread_local Scratch kept;
-  const int64_t threads = omp_get_max_threads(), step = kPoints * pairs;
-  float* const du = Floats(kept.Of(4 * threads * step));
-  std::vector<char> has(threads);  // whether a thread's sum has begun
-  Parallel(tiles.blocks, [&](int64_t block, int thread) {
+  const int64_t parts = std::min(tiles.blocks, threads.count()), step = kPoints * pairs;
+  float* const du = Floats(kept.Of(4 * parts * step));
+  threads.Share(tiles.blocks, [&](int64_t part, int64_t first, int64_t last) {
     const Stages stages(kPoints * v_step, kPoints * w_step, work);
-    tiles.Each(
-        block,
-        [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
-          ReadInput(x[image], row - low_row, column - low_column, stages.first + entry * x.channels, v_step);
-          ReadCotangent(dy[image], row, column, stages.second + entry * dy.channels, w_step);
-        },
-        [&](int64_t entry) {
-          Clear(stages.first + entry * x.channels, v_step, x.channels);
-          Clear(stages.second + entry * dy.channels, w_step, dy.channels);
-        });
-    const auto& matmul = has[thread] ? *add : *set;
-    Multiply(matmul, stages.first, memory(matmul.second, Engine(), stages.second), du + thread * step, stages.scratch);
-    has[thread] = true;
+    for (int64_t block = first; block < last; ++block) {
+      tiles.Each(
+          block,
+          [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
+            ReadInput(x[image], row - low_row, column - low_column, stages.first + entry * x.channels, v_step);
+            ReadCotangent(dy[image], row, column, stages.second + entry * dy.channels, w_step);
+          },
+          [&](int64_t entry) {
+            Clear(stages.first + entry * x.channels, v_step, x.channels);
+            Clear(stages.second + entry * dy.channels, w_step, dy.channels);
+          });
+      const auto& matmul = block == first ? *set : *add;
+      Multiply(matmul, stages.first, memory(matmul.second, Engine(), stages.second), du + part * step, stages.scratch);
+    }
   });
   const Image g{dkernel, kWindow, kWindow, pairs};
-  Parallel(pairs / run, [&](int64_t i, int) {
-    for (int64_t thread = 1; thread < threads; ++thread) {
-      for (int64_t point = 0; has[thread] && point < kPoints; ++point) {
-        float* const sum = du + point * pairs + i * run;
-        for (int64_t j = 0; j < run; ++j) sum[j] += sum[thread * step + j];
+  threads.Share(pairs / run, [&](int64_t, int64_t first, int64_t last) {
+    for (int64_t part = 1; part < parts; ++part) {
+      for (int64_t point = 0; point < kPoints; ++point) {
+        float* const sum = du + point * pairs;
+        for (int64_t i = first * run; i < last * run; ++i) sum[i] += sum[part * step + i];
       }
     }
-    WriteKernel(g, i * run, (i + 1) * run, du);
+    for (int64_t i = first; i < last; ++i) WriteKernel(g, i * run, (i + 1) * run, du);
   });
 }
 
 // The maps, numbered as in onednn.cc.
-ffi::Error Convolve(Buffer first, Buffer second, ffi::Result<Buffer> result, int64_t map,
+ffi::Error Convolve(ffi::ThreadPool pool, Buffer first, Buffer second, ffi::Result<Buffer> result, int64_t map,
                     ffi::Span<const int64_t> low) {
+  const Threads threads(pool);
   try {
-    if (map == 0) {
-      Forward(Images(first), second.typed_data(), false, low[0], low[1], Images(*result));
-    } else if (map == 1) {
-      Forward(Images(first), second.typed_data(), true, kWindow - 1 - low[0], kWindow - 1 - low[1], Images(*result));
+    if (map < 2) {
+      const bool turned = map == 1;
+      const int64_t row = turned ? kWindow - 1 - low[0] : low[0], column = turned ? kWindow - 1 - low[1] : low[1];
+      Forward(threads, Images(first), second.typed_data(), turned, row, column, Images(*result));
     } else {
-      KernelGradient(Images(first), Images(second), low[0], low[1], result->typed_data());
+      KernelGradient(threads, Images(first), Images(second), low[0], low[1], result->typed_data());
     }
   } catch (const std::exception& error) {
     std::string text = std::string("Winograd's convolution: ") + error.what() + ", in map " + std::to_string(map);
@@ -430,6 +410,7 @@ ffi::Error Convolve(Buffer first, Buffer second, ffi::Result<Buffer> result, int
 
 EXPORT XLA_FFI_Error* jaxcnn_winograd(XLA_FFI_CallFrame* frame) {
   static auto* handler = ffi::Ffi::Bind()
+                             .Ctx<ffi::ThreadPool>()
                              .Arg<Buffer>()
                              .Arg<Buffer>()
                              .Ret<Buffer>()

@@ -152,6 +152,28 @@ def test_nothing_of_an_earlier_call_comes_back():
 # Transformations.
 
 
+@pytest.mark.parametrize("batch", [1, 7, 8, 33])
+@pytest.mark.parametrize("name", MAPS)
+def test_threads_share_a_batch_and_always_in_the_same_way(name, batch):
+    arguments = problem(batch, (12, 12), (3, 3), 4, 8, PLAIN)[name]
+    compute = jax.jit(lambda *operands: getattr(onednn, name)(*operands, *arguments[2:], xla.Options(**PLAIN)))
+    result = compute(*arguments[:2])
+    assert_right(result, name, *arguments, **PLAIN)
+    np.testing.assert_array_equal(result, compute(*arguments[:2]))
+
+
+@pytest.mark.parametrize("count", [3, 4, 33])
+@pytest.mark.parametrize("name", MAPS)
+def test_threads_share_many_convolutions(name, count):
+    each = [problem(2, (5, 5), (3, 3), 4, 8, PLAIN, seed)[name] for seed in range(count)]
+    rest, options = each[0][2:], xla.Options(**PLAIN)
+    results = jax.vmap(lambda a, b: getattr(onednn, name)(a, b, *rest, options))(
+        *map(np.stack, zip(*[e[:2] for e in each], strict=True))
+    )
+    for result, arguments in zip(results, each, strict=True):
+        assert_right(result, name, *arguments, **PLAIN)
+
+
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("name", MAPS)
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (1, -1)], ids=str)
