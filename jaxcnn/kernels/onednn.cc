@@ -222,13 +222,10 @@ void RunParts(const Problem& p, const Threads& threads, const Buffers& buffers) 
     if (sums && part > 0) share[2].data = reinterpret_cast<char*>(others + (part - 1) * kernel);
     Run(*Find(some, Make), 1, share);
   });
-  if (!sums) return;
-  threads.Share(kernel, [&](int64_t, int64_t first, int64_t last) {
-    for (int64_t part = 1; part < parts; ++part) {
-      const float* const other = others + (part - 1) * kernel;
-      for (int64_t i = first; i < last; ++i) sum[i] += other[i];
-    }
-  });
+  for (int64_t part = 1; sums && part < parts; ++part) {
+    const float* const other = others + (part - 1) * kernel;
+    for (int64_t i = 0; i < kernel; ++i) sum[i] += other[i];
+  }
 }
 
 // Whether the threads' shares of n are about the same.

@@ -3,7 +3,7 @@
 Each is one call of the handler in `onednn.cc`, on XLA's own arrays. What JAX has to be told about it is here:
 
 * `vmap`: many batches with one kernel are one larger batch. Where each has its own kernel, or wants its own kernel
-  gradient, the handler goes through them, every one with all of oneDNN's threads.
+  gradient, the threads share them, and where they are too few, each of them.
 * Several devices: the batch may be cut into shards, each device computes its own, and kernel gradients are summed over
   them. Any other axis is gathered.
 """
