@@ -6,8 +6,9 @@ Takes 18 minutes on 2 CPU cores. The base has two stages of two convolutions, ba
 each variant changes one of its choices. All train alike, from the same seeds, on the first 12,000 images of
 Fashion-MNIST, so few that they can be learned by heart. Printed are the accuracy on the 10,000 test images, the
 generalisation gap (accuracy on the training images less that), both in evaluation mode, and the seconds of training
-without compiling: mean ± sample standard deviation. OUT/ablation.png shows the same. Expected of the base: 87.4 ± 0.1 %,
-with a gap of 2.9 ± 0.5; batch norm and depth matter most, and dropout costs more here than it gives.
+without compiling: mean ± sample standard deviation. OUT/ablation.png shows the same.
+Expected of the base: 87.4 ± 0.1 %, with a gap of 2.9 ± 0.5; batch norm and depth matter most, and dropout costs more
+here than it gives.
 Sources: Ioffe & Szegedy 2015 (batch norm); Srivastava et al. 2014 (dropout); Springenberg et al. 2015, "Striving for
 simplicity" (strides for pooling); Boureau, Ponce & LeCun 2010 (max and average pooling).
 """
