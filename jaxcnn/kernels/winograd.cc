@@ -21,9 +21,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <tuple>
-#include <vector>
 
 #include "xla/ffi/api/ffi.h"
 
