@@ -30,7 +30,7 @@ import optax
 import optax.contrib
 from jax import Array, lax
 
-from jaxcnn import data, ops
+from jaxcnn import data, kernels, ops
 from jaxcnn.data import Dataset
 from jaxcnn.layers import (
     Activation,
@@ -58,7 +58,7 @@ class Phase:
 
     until: float
     side: int = 32
-    whiten_bias: bool = False  # whether the first layer's bias is trained, which takes a pass back to it
+    fixed: tuple[str, ...] = ("whiten",)  # layers that are not trained, to which no pass back is made
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Config:
 
     widths: tuple[int, ...] = (64, 256, 256)
     deep: bool = False  # a third convolution in each block, and a shortcut around the last two
-    epochs: float = 9
-    phases: tuple[Phase, ...] = (Phase(0.5, side=24, whiten_bias=True), Phase(1.0))
+    epochs: float = 11
+    phases: tuple[Phase, ...] = (Phase(0.5, side=24, fixed=()), Phase(0.7), Phase(1.0, fixed=("whiten", "block1")))
     batch_size: int = 2000
     rate: float = 0.24  # of kernels, whose steps are orthogonalised
     momentum: float = 0.6
@@ -82,7 +82,7 @@ class Config:
     label_smoothing: float = 0.2
 
 
-WIDE = Config(widths=(128, 384, 384), epochs=15, phases=(Phase(0.2, whiten_bias=True), Phase(1.0)))
+WIDE = Config(widths=(128, 384, 384), epochs=15, phases=(Phase(0.2, fixed=()), Phase(1.0)))
 CONFIGS = {
     94: Config(),
     95: WIDE,
@@ -156,7 +156,7 @@ def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
     Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers") steps along the nearest orthogonal matrix to the
     momentum, of a kernel as a matrix (window · in, out). The whitening's bias is at rest when its phases end.
     """
-    shares = [phase.until for phase in config.phases if phase.whiten_bias]
+    shares = [phase.until for phase in config.phases if "whiten" not in phase.fixed]
     whiten_steps = max(1, round(max(shares, default=0) * steps))
     matrix = optax.contrib.MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3)
     muon = optax.contrib.scale_by_muon(
@@ -235,17 +235,17 @@ def make_step(config: Config, net: Layer, update: Any, normalise: Pixels, phase:
         if phase.side != side:
             x = jax.image.resize(x, (len(x), phase.side, phase.side, x.shape[-1]), "linear")  # averages, no aliases
 
+        fixed = {name: params[name] for name in phase.fixed}
+
         def loss(params: Params) -> tuple[Array, State]:
-            if not phase.whiten_bias:
-                params = params | {"whiten": lax.stop_gradient(params["whiten"])}
-            y, new = net.apply(params, state, x, train=True)
+            y, new = net.apply(params | lax.stop_gradient(fixed), state, x, train=True)
             return ops.softmax_cross_entropy(
                 y / config.widths[-1], labels[chosen], label_smoothing=config.label_smoothing
             ).mean(), new
 
         (value, new), gradients = jax.value_and_grad(loss, has_aux=True)(params)
         updates, opt_state = update(gradients, opt_state, params)
-        return (optax.apply_updates(normalised(params), updates), new), opt_state, value
+        return (optax.apply_updates(normalised(params), updates) | fixed, new), opt_state, value
 
     return step
 
@@ -305,14 +305,15 @@ def run(config: Config, dataset: Dataset, seed: int, steps: int | None, precisio
     key = jax.random.fold_in(jax.random.key(seed), 1)
     batch = np.zeros(size, int), np.zeros(size, bool)
     began = time.perf_counter()
-    phases = [
-        make_step(config, net, transform.update, normalise, phase)
-        .lower(model, opt_state, images, labels, batch, key)
-        .compile()
-        for phase in config.phases
-    ]
     test_batch = jax.ShapeDtypeStruct((min(EVAL_BATCH, len(dataset.test_images)), *dataset.image_shape), jnp.float32)
-    logits = jax.jit(lambda model, x: net.apply(model[0], model[1], x)[0]).lower(model, test_batch).compile()
+    with kernels.use("fast"):
+        phases = [
+            make_step(config, net, transform.update, normalise, phase)
+            .lower(model, opt_state, images, labels, batch, key)
+            .compile()
+            for phase in config.phases
+        ]
+        logits = jax.jit(lambda model, x: net.apply(model[0], model[1], x)[0]).lower(model, test_batch).compile()
     compiling = time.perf_counter() - began
 
     began = time.perf_counter()

@@ -20,7 +20,9 @@ import jax
 
 TARGET = "jaxcnn_onednn_convolve"  # what XLA calls the handler of convolutions
 WINOGRAD = "jaxcnn_winograd"  # and that of some of them which takes fewer multiplications
-TARGETS = (TARGET, WINOGRAD, "jaxcnn_moments", "jaxcnn_products")
+WINOGRAD_BFLOAT16 = "jaxcnn_winograd_bfloat16"  # and these in bfloat16
+TARGETS = (TARGET, WINOGRAD, WINOGRAD_BFLOAT16, "jaxcnn_moments", "jaxcnn_products")
+AMD = "jaxcnn_amd"  # tells whose machine it is
 RUNTIME = "onednn-cpu-gomp"
 
 
@@ -38,6 +40,9 @@ class Library:
     def __init__(self, handlers: ctypes.CDLL, path: str) -> None:
         self.path = path
         self.version = "{}.{}".format(*_version(handlers.jaxcnn_onednn_version))
+        amd = handlers[AMD]
+        amd.restype = ctypes.c_bool
+        self._amd = bool(amd())
         self._implementation = handlers.jaxcnn_onednn_implementation
         self._implementation.restype = ctypes.c_char_p
 
@@ -46,6 +51,14 @@ class Library:
         """What oneDNN would run for a problem, in the order that onednn.cc takes it; empty where it can't."""
         arrays = [(ctypes.c_int64 * len(vector))(*vector) for vector in vectors]
         return str(self._implementation(*map(ctypes.c_int64, numbers), *arrays).decode())
+
+    def multiplies_bfloat16(self, implementation: str) -> bool:
+        """Whether one multiplies bfloat16 faster than this machine does float32.
+
+        AMX does. AVX512_BF16 makes two products where a float32 unit makes one, but Intel has two of these and one of
+        the former.
+        """
+        return "amx" in implementation or ("avx512_core_bf16" in implementation and self._amd)
 
 
 @functools.cache
@@ -61,6 +74,9 @@ def find() -> Library | Missing:
     built, spoken = _version(handlers.jaxcnn_onednn_ffi_version), _ffi_version()
     if built > spoken or built[0] != spoken[0]:  # XLA would not start with such a handler
         return Missing(f"the kernels were built for XLA's FFI {built}, and this jaxlib has {spoken}", "jaxlib")
+    absent = [name for name in (*TARGETS, AMD) if not hasattr(handlers, name)]
+    if absent:
+        return Missing(f"the oneDNN kernels were built from another jaxcnn, without {absent[0]}", "handlers")
     for target in TARGETS:
         jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handlers[target]), platform="cpu")
     return Library(handlers, path)

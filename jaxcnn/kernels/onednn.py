@@ -40,7 +40,7 @@ class Call:
     groups: int
     sizes: Ints  # the result's spatial axes: y's, x's or the kernel's
     dtype: np.dtype[Any]  # the result's
-    handler: str = library.TARGET  # or `library.WINOGRAD`, for what that serves
+    handler: str = library.TARGET  # or one of `kernels.winograd`, for what that serves
 
     @classmethod
     def of(
@@ -90,7 +90,7 @@ def wgrad(x: Array, dy: Array, window: Shape, options: Options, handler: str = l
 def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape, always: bool = False) -> bool:
     """Whether oneDNN is here and has a fast implementation of the map `name` for these operands.
 
-    In bfloat16 that is one for AMX: with AVX-512 alone oneDNN is slower than XLA, and is taken only where `always`.
+    In bfloat16 that is one that is faster than float32; another is taken only where `always`.
     """
     found = library.find()
     call = Call.of(name, options, a, b, *sizes)
@@ -106,7 +106,7 @@ def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape, alway
         (MAPS.index(name), a.dtype.itemsize, call.dtype.itemsize, call.groups, len(call.stride)),
         (*(shapes[one] for one in order), call.stride, lows, highs, call.dilation),
     )
-    fast = always or a.dtype == np.float32 or "amx" in implementation
+    fast = always or a.dtype == np.float32 or found.multiplies_bfloat16(implementation)
     return bool(implementation) and not implementation.startswith("ref") and fast
 
 
@@ -199,8 +199,8 @@ def _handler(call: Call, a: Array, b: Array) -> Array:
     result = jax.ShapeDtypeStruct((*many, *shape), call.dtype)
     lows, highs = zip(*call.padding, strict=True)
     map_and_low = {"map": np.int64(MAPS.index(call.map)), "low": np.array(lows)}
-    if call.handler == library.WINOGRAD and not many:
-        return jax.ffi.ffi_call(library.WINOGRAD, result)(a, b, **map_and_low)
+    if call.handler != library.TARGET and not many:
+        return jax.ffi.ffi_call(call.handler, result)(a, b, **map_and_low)
     return jax.ffi.ffi_call(library.TARGET, result)(
         a,
         b,

@@ -1,5 +1,4 @@
-// 3×3 convolutions of stride 1 in float32 with a quarter of the multiplications, as an XLA FFI handler. The Python side is
-// winograd.py.
+// 3×3 convolutions of stride 1 with a quarter of the multiplications, as XLA FFI handlers. The Python side is winograd.py.
 //
 // Winograd's algorithm F(4×4, 3×3) (Lavin & Gray 2015, arXiv:1509.09308): a tile of 4×4 outputs, d the 6×6 inputs that
 // reach it and g a kernel,
@@ -15,6 +14,9 @@
 // Along an axis, A and G evaluate a polynomial, whose coefficients are the entries, at six points, and Bᵀ undoes that.
 // The points are 0, ±2/3, ±3/2 and infinity: with Lavin & Gray's 0, ±1, ±2 and infinity rounding errors are twice as
 // large. (How points matter: Barabasz et al. 2020, arXiv:1803.10986.)
+//
+// Arrays are float32. One handler multiplies in float32, the other in bfloat16: Bᵀ d B, G g Gᵀ and A dy Aᵀ are rounded to
+// it, and their products summed in float32.
 
 #include "onednn.h"
 #include "threads.h"
@@ -39,6 +41,27 @@ constexpr int64_t kCache = 2 << 20;  // bytes that a thread's tiles may fill
 constexpr int64_t kFewest = 64;      // tiles, below which the products of their matrices would be slow
 constexpr int64_t kLanes = 16;       // channels that are transformed side by side
 using Lanes __attribute__((vector_size(4 * kLanes), aligned(4))) = float;
+
+// The upper half of a float's bits.
+struct BFloat16 {
+  uint16_t bits;
+};
+
+template <typename Number>
+constexpr memory::data_type kType = memory::data_type::f32;
+template <>
+constexpr memory::data_type kType<BFloat16> = memory::data_type::bf16;
+
+INLINE void Store(const Lanes& values, float* to) { *reinterpret_cast<Lanes*>(to) = values; }
+
+// Rounded to the nearest, and of two as near to the even one.
+INLINE void Store(const Lanes& values, BFloat16* to) {
+  using Words __attribute__((vector_size(4 * kLanes))) = uint32_t;
+  using Halves __attribute__((vector_size(2 * kLanes), aligned(2))) = uint16_t;
+  const Words words = reinterpret_cast<const Words&>(values), odd = words >> 16 & 1;
+  const Words rounded = values == values ? words + 0x7fff + odd : words | 0x400000;  // which keeps a NaN one
+  *reinterpret_cast<Halves*>(to) = __builtin_convertvector(rounded >> 16, Halves);
+}
 
 // The points, their squares, the squares' sum (their product is 1), and what G divides by: Π (point - other point).
 constexpr float a = 2.f / 3, b = 3.f / 2, aa = a * a, bb = b * b, sum = aa + bb;
@@ -133,9 +156,9 @@ struct Image {
 
 // The N × N window of an image from `row` and `column` on, or turned by 180°: its channels in [first, last) transformed
 // and written to points[0], points[step], ... Beyond the image's edges are zeros.
-template <int N, typename Transform>
+template <int N, typename Transform, typename Number>
 INLINE void Read(Transform transform, const Image& image, int64_t row, int64_t column, bool turned, int64_t first,
-                 int64_t last, float* points, int64_t step) {
+                 int64_t last, Number* points, int64_t step) {
   static const float zeros[kLanes] = {};
   const float* entries[N * N];
   int64_t moves[N * N];  // 1 where the entry has channels, 0 where it is zeros
@@ -149,7 +172,7 @@ INLINE void Read(Transform transform, const Image& image, int64_t row, int64_t c
     Lanes window[N * N], out[kPoints];
     for (int i = 0; i < N * N; ++i) window[i] = *reinterpret_cast<const Lanes*>(entries[i] + moves[i] * channel);
     AlongBoth<N, kIn>(transform, window, out);
-    for (int i = 0; i < kPoints; ++i) *reinterpret_cast<Lanes*>(points + i * step + channel) = out[i];
+    for (int i = 0; i < kPoints; ++i) Store(out[i], points + i * step + channel);
   }
 }
 
@@ -174,7 +197,15 @@ FOR_EACH_CPU void ReadInput(const Image& x, int64_t row, int64_t column, float* 
   Read<kIn>(InputTransform(), x, row, column, false, 0, x.channels, points, step);
 }
 
+FOR_EACH_CPU void ReadInput(const Image& x, int64_t row, int64_t column, BFloat16* points, int64_t step) {
+  Read<kIn>(InputTransform(), x, row, column, false, 0, x.channels, points, step);
+}
+
 FOR_EACH_CPU void ReadCotangent(const Image& dy, int64_t row, int64_t column, float* points, int64_t step) {
+  Read<kOut>(OutputTranspose(), dy, row, column, false, 0, dy.channels, points, step);
+}
+
+FOR_EACH_CPU void ReadCotangent(const Image& dy, int64_t row, int64_t column, BFloat16* points, int64_t step) {
   Read<kOut>(OutputTranspose(), dy, row, column, false, 0, dy.channels, points, step);
 }
 
@@ -190,12 +221,16 @@ FOR_EACH_CPU void WriteKernel(const Image& g, int64_t first, int64_t last, const
   Write<kWindow>(KernelTranspose(), g, 0, 0, first, last, points, g.channels);
 }
 
-// 36 products of row-major matrices, (rows, inner) and (inner, columns); either may be stored transposed.
+// 36 products of row-major matrices, (rows, inner) and (inner, columns); either may be stored transposed. The result is
+// float32.
 struct Product {
+  memory::data_type type, second_type;  // what is multiplied, and how the second matrix is stored
   int64_t rows, inner, columns;
   bool first_transposed, second_transposed, add;  // to what the result held
 
-  auto Tied() const { return std::tie(rows, inner, columns, first_transposed, second_transposed, add); }
+  auto Tied() const {
+    return std::tie(type, second_type, rows, inner, columns, first_transposed, second_transposed, add);
+  }
   bool operator<(const Product& other) const { return Tied() < other.Tied(); }
 };
 
@@ -206,9 +241,9 @@ struct Matmul {
   dnnl::reorder reorder;  // to how it is multiplied, where that differs
 };
 
-memory::desc Matrices(int64_t rows, int64_t columns, bool transposed) {
+memory::desc Matrices(memory::data_type type, int64_t rows, int64_t columns, bool transposed) {
   const Dims strides = {rows * columns, transposed ? 1 : columns, transposed ? rows : 1};
-  return {{kPoints, rows, columns}, memory::data_type::f32, strides};
+  return {{kPoints, rows, columns}, type, strides};
 }
 
 Matmul Make(const Product& p) {
@@ -220,12 +255,12 @@ Matmul Make(const Product& p) {
     add.append_sum();
     attributes.set_post_ops(add);
   }
-  made.second = Matrices(p.inner, p.columns, p.second_transposed);
-  const memory::desc any({kPoints, p.inner, p.columns}, memory::data_type::f32, memory::format_tag::any);
+  made.second = Matrices(p.second_type, p.inner, p.columns, p.second_transposed);
+  const memory::desc any({kPoints, p.inner, p.columns}, p.type, memory::format_tag::any);
   const OneThread each_multiplies_its_own_tiles;
   // A kernel serves many tiles, so that it pays to reorder it; in a kernel's gradient the second matrices are images.
-  made.desc = {Engine(), Matrices(p.rows, p.inner, p.first_transposed), p.first_transposed ? made.second : any,
-               Matrices(p.rows, p.columns, false), attributes};
+  made.desc = {Engine(), Matrices(p.type, p.rows, p.inner, p.first_transposed), p.first_transposed ? made.second : any,
+               Matrices(memory::data_type::f32, p.rows, p.columns, false), attributes};
   made.primitive = dnnl::matmul(made.desc);
   if (made.desc.weights_desc() != made.second) {
     made.reorder = dnnl::reorder({Engine(), made.second, Engine(), made.desc.weights_desc()});
@@ -233,7 +268,7 @@ Matmul Make(const Product& p) {
   return made;
 }
 
-void Multiply(const Matmul& matmul, float* first, const memory& second, float* result, float* scratch) {
+void Multiply(const Matmul& matmul, void* first, const memory& second, float* result, void* scratch) {
   dnnl::stream stream(Engine());
   matmul.primitive.execute(stream, {{DNNL_ARG_SRC, memory(matmul.desc.src_desc(), Engine(), first)},
                                     {DNNL_ARG_WEIGHTS, second},
@@ -255,9 +290,9 @@ struct Images {
 struct Tiles {
   int64_t rows, columns, count, blocks, size;
 
-  Tiles(const Images& y, int64_t channels, int64_t threads)  // of both sides
+  Tiles(const Images& y, int64_t bytes, int64_t threads)  // of a tile's channels, on both sides
       : rows((y.height + kOut - 1) / kOut), columns((y.width + kOut - 1) / kOut), count(y.n * rows * columns) {
-    const int64_t most = std::max(kCache / (4 * kPoints * channels), kFewest);
+    const int64_t most = std::max(kCache / (kPoints * bytes), kFewest);
     blocks = (count + most * threads - 1) / (most * threads) * threads;
     size = (count + blocks - 1) / blocks;
   }
@@ -280,30 +315,36 @@ struct Tiles {
 float* Floats(char* bytes) { return reinterpret_cast<float*>(bytes); }
 
 // What a thread needs for a block: a product's first matrices, its second ones or the result, and scratch memory.
+template <typename First, typename Second>
 struct Stages {
-  float *first, *second, *scratch;
+  First* first;
+  Second* second;
+  void* scratch;
 
   Stages(int64_t of_first, int64_t of_second, size_t work) {
     static thread_local Scratch kept;
-    const size_t bytes[] = {Aligned(4 * of_first), Aligned(4 * of_second)};
+    const size_t bytes[] = {Aligned(sizeof(First) * of_first), Aligned(sizeof(Second) * of_second)};
     char* const at = kept.Of(bytes[0] + bytes[1] + work);
-    first = Floats(at);
-    second = Floats(at + bytes[0]);
-    scratch = Floats(at + bytes[0] + bytes[1]);
+    first = reinterpret_cast<First*>(at);
+    second = reinterpret_cast<Second*>(at + bytes[0]);
+    scratch = at + bytes[0] + bytes[1];
   }
 };
 
 // Zeros for an entry without a tile.
-void Clear(float* points, int64_t step, int64_t channels) {
-  for (int i = 0; i < kPoints; ++i) std::memset(points + i * step, 0, 4 * channels);
+template <typename Number>
+void Clear(Number* points, int64_t step, int64_t channels) {
+  for (int i = 0; i < kPoints; ++i) std::memset(points + i * step, 0, sizeof(Number) * channels);
 }
 
-// y of x; with `turned`, kernels (3, 3, out, in) turned by 180°, which makes dx of dy.
+// y of x, multiplied as `Number`; with `turned`, kernels (3, 3, out, in) turned by 180°, which makes dx of dy.
+template <typename Number>
 void Forward(const Threads& threads, const Images& x, float* kernel, bool turned, int64_t low_row, int64_t low_column,
              const Images& y) {
   const int64_t pairs = x.channels * y.channels, run = std::min(x.channels, y.channels);
-  const Tiles tiles(y, x.channels + y.channels, threads.count());
-  const auto matmul = Find(Product{tiles.size, x.channels, y.channels, false, turned, false}, Make);
+  const Tiles tiles(y, sizeof(Number) * x.channels + sizeof(float) * y.channels, threads.count());
+  const auto matmul = Find(
+      Product{kType<Number>, kType<float>, tiles.size, x.channels, y.channels, false, turned, false}, Make);
   const int64_t v_step = tiles.size * x.channels, m_step = tiles.size * y.channels;
 
   static thread_local Scratch kept;
@@ -323,7 +364,7 @@ void Forward(const Threads& threads, const Images& x, float* kernel, bool turned
     stream.wait();
   }
   threads.Share(tiles.blocks, [&](int64_t, int64_t first, int64_t last) {
-    const Stages stages(kPoints * v_step, kPoints * m_step, matmul->desc.scratchpad_desc().get_size());
+    const Stages<Number, float> stages(kPoints * v_step, kPoints * m_step, matmul->desc.scratchpad_desc().get_size());
     for (int64_t block = first; block < last; ++block) {
       tiles.Each(
           block,
@@ -342,13 +383,17 @@ void Forward(const Threads& threads, const Images& x, float* kernel, bool turned
   });
 }
 
-// dkernel of x and dy: the sum of each thread's tiles, and of these sums.
+// dkernel of x and dy, multiplied as `Number`: the sum of each thread's tiles, and of these sums.
+template <typename Number>
 void KernelGradient(const Threads& threads, const Images& x, const Images& dy, int64_t low_row, int64_t low_column,
                     float* dkernel) {
   const int64_t pairs = x.channels * dy.channels, run = std::min(x.channels, dy.channels);
-  const Tiles tiles(dy, x.channels + dy.channels, threads.count());
-  const auto set = Find(Product{x.channels, tiles.size, dy.channels, true, false, false}, Make);
-  const auto add = Find(Product{x.channels, tiles.size, dy.channels, true, false, true}, Make);
+  const Tiles tiles(dy, sizeof(Number) * (x.channels + dy.channels), threads.count());
+  const auto product = [&](bool add) {
+    const auto type = kType<Number>;
+    return Find(Product{type, type, x.channels, tiles.size, dy.channels, true, false, add}, Make);
+  };
+  const auto set = product(false), add = product(true);
   const int64_t v_step = tiles.size * x.channels, w_step = tiles.size * dy.channels;
   const size_t work = std::max(set->desc.scratchpad_desc().get_size(), add->desc.scratchpad_desc().get_size());
 
@@ -356,7 +401,7 @@ void KernelGradient(const Threads& threads, const Images& x, const Images& dy, i
   const int64_t parts = std::min(tiles.blocks, threads.count()), step = kPoints * pairs;
   float* const du = Floats(kept.Of(4 * parts * step));
   threads.Share(tiles.blocks, [&](int64_t part, int64_t first, int64_t last) {
-    const Stages stages(kPoints * v_step, kPoints * w_step, work);
+    const Stages<Number, Number> stages(kPoints * v_step, kPoints * w_step, work);
     for (int64_t block = first; block < last; ++block) {
       tiles.Each(
           block,
@@ -385,6 +430,7 @@ void KernelGradient(const Threads& threads, const Images& x, const Images& dy, i
 }
 
 // The maps, numbered as in onednn.cc.
+template <typename Number>
 ffi::Error Convolve(ffi::ThreadPool pool, Buffer first, Buffer second, ffi::Result<Buffer> result, int64_t map,
                     ffi::Span<const int64_t> low) {
   const Threads threads(pool);
@@ -392,9 +438,9 @@ ffi::Error Convolve(ffi::ThreadPool pool, Buffer first, Buffer second, ffi::Resu
     if (map < 2) {
       const bool turned = map == 1;
       const int64_t row = turned ? kWindow - 1 - low[0] : low[0], column = turned ? kWindow - 1 - low[1] : low[1];
-      Forward(threads, Images(first), second.typed_data(), turned, row, column, Images(*result));
+      Forward<Number>(threads, Images(first), second.typed_data(), turned, row, column, Images(*result));
     } else {
-      KernelGradient(threads, Images(first), Images(second), low[0], low[1], result->typed_data());
+      KernelGradient<Number>(threads, Images(first), Images(second), low[0], low[1], result->typed_data());
     }
   } catch (const std::exception& error) {
     std::string text = std::string("Winograd's convolution: ") + error.what() + ", in map " + std::to_string(map);
@@ -406,9 +452,8 @@ ffi::Error Convolve(ffi::ThreadPool pool, Buffer first, Buffer second, ffi::Resu
   return ffi::Error::Success();
 }
 
-}  // namespace
-
-EXPORT XLA_FFI_Error* jaxcnn_winograd(XLA_FFI_CallFrame* frame) {
+template <typename Number>
+XLA_FFI_Error* Call(XLA_FFI_CallFrame* frame) {
   static auto* handler = ffi::Ffi::Bind()
                              .Ctx<ffi::ThreadPool>()
                              .Arg<Buffer>()
@@ -416,7 +461,12 @@ EXPORT XLA_FFI_Error* jaxcnn_winograd(XLA_FFI_CallFrame* frame) {
                              .Ret<Buffer>()
                              .Attr<int64_t>("map")
                              .Attr<ffi::Span<const int64_t>>("low")
-                             .To(Convolve)
+                             .To(Convolve<Number>)
                              .release();
   return handler->Call(frame);
 }
+
+}  // namespace
+
+EXPORT XLA_FFI_Error* jaxcnn_winograd(XLA_FFI_CallFrame* frame) { return Call<float>(frame); }
+EXPORT XLA_FFI_Error* jaxcnn_winograd_bfloat16(XLA_FFI_CallFrame* frame) { return Call<BFloat16>(frame); }

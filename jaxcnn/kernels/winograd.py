@@ -1,12 +1,14 @@
-"""Convolution's three linear maps by Winograd's algorithm, on CPUs by the handler in `winograd.cc`; float32.
+"""Convolution's three linear maps by Winograd's algorithm, on CPUs by the handlers in `winograd.cc`; float32.
 
-Where the kernel is 3×3 and the stride 1 it multiplies a quarter as often as the sums that define them, and takes about
-half as long. In return it rounds more, with errors of 1e-6 of a result's size and not 2e-7 (root mean squares, 128
-channels), and a number that is not finite reaches every output of its tile. Arguments as in `kernels.onednn`, which
-tells JAX what has to be told.
+Where the kernel is 3×3 and the stride 1 it multiplies a quarter as often as the sums that define them (more often where
+tiles reach over the edge), and takes about half as long. In return it rounds more, with errors of 1e-6 of a result's
+size and not 2e-7 (root mean squares, 128 channels), and a number that is not finite reaches every output of its tile.
+`BFLOAT16` multiplies in bfloat16: errors of 1e-2, where rounding the operands to bfloat16 leaves 2e-3. Arguments as in
+`kernels.onednn`, which tells JAX what has to be told.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from jax import Array
@@ -16,33 +18,51 @@ from jaxcnn.kernels.onednn import Shape
 from jaxcnn.kernels.xla import Options
 
 TILE = 4  # outputs along an axis that are computed together
-FEWEST_TILES = 64  # with fewer, transforming the kernel takes longer than it saves
+POINTS = TILE + 2  # products along an axis that they take
+LEAST_SAVED = 1.5  # times the multiplications: with less, transforming the images takes longer than it saves
+FEWEST_TILES = 64  # with fewer, transforming the kernel does
 FEWEST_CHANNELS = 32  # with fewer, transforming the images does
 
 
-def fprop(x: Array, kernel: Array, options: Options) -> Array:
-    """y from x and kernel."""
-    return onednn.fprop(x, kernel, options, library.WINOGRAD)
+@dataclass(frozen=True)
+class Winograd:
+    """The maps by one of the handlers."""
+
+    handler: str
+
+    def fprop(self, x: Array, kernel: Array, options: Options) -> Array:
+        """y from x and kernel."""
+        return onednn.fprop(x, kernel, options, self.handler)
+
+    def dgrad(self, dy: Array, kernel: Array, sizes: Shape, options: Options) -> Array:
+        """dx from dy and kernel."""
+        return onednn.dgrad(dy, kernel, sizes, options, self.handler)
+
+    def wgrad(self, x: Array, dy: Array, window: Shape, options: Options) -> Array:
+        """dkernel from x and dy."""
+        return onednn.wgrad(x, dy, window, options, self.handler)
 
 
-def dgrad(dy: Array, kernel: Array, sizes: Shape, options: Options) -> Array:
-    """dx from dy and kernel."""
-    return onednn.dgrad(dy, kernel, sizes, options, library.WINOGRAD)
-
-
-def wgrad(x: Array, dy: Array, window: Shape, options: Options) -> Array:
-    """dkernel from x and dy."""
-    return onednn.wgrad(x, dy, window, options, library.WINOGRAD)
+FLOAT32, BFLOAT16 = Winograd(library.WINOGRAD), Winograd(library.WINOGRAD_BFLOAT16)
 
 
 def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape) -> bool:
     """Whether it can compute the map `name` for these operands, and is likely to be the fastest."""
     call = onednn.Call.of(name, options, a, b, *sizes)
     window, images = (call.sizes, b.shape) if name == "wgrad" else (b.shape[:-2], call.result(a.shape, b.shape))
+    x, y = (images, a.shape) if name == "dgrad" else (a.shape, images)
     channels = (a.shape[-1], b.shape[-1], images[-1])
     plain = call.stride == call.dilation == (1, 1) and call.groups == 1 and tuple(window) == (3, 3)
     float32 = a.dtype == b.dtype == call.dtype == np.float32
     if not plain or not float32 or isinstance(library.find(), library.Missing):
         return False
-    tiles = images[0] * math.prod(-(-size // TILE) for size in images[1:-1])
-    return tiles >= FEWEST_TILES and min(channels) >= FEWEST_CHANNELS
+    tiles = [-(-size // TILE) for size in images[1:-1]]
+    lows = (low for low, _ in call.padding)
+    saved = math.prod(map(_products, x[1:-1], y[1:-1], lows)) / math.prod(POINTS * count for count in tiles)
+    enough = images[0] * math.prod(tiles) >= FEWEST_TILES and min(channels) >= FEWEST_CHANNELS
+    return enough and saved >= LEAST_SAVED
+
+
+def _products(size: int, outputs: int, low: int) -> int:
+    """How often the sums along an axis multiply an entry of the image, and not of its padding."""
+    return sum(max(0, min(outputs, size + low - tap) - max(0, low - tap)) for tap in range(3))

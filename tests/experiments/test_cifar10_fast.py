@@ -18,7 +18,7 @@ TINY = experiment.Config(
     bias_rate=20.0,
     head_rate=50.0,
     epochs=5,
-    phases=(experiment.Phase(0.6, side=24, whiten_bias=True), experiment.Phase(1.0)),
+    phases=(experiment.Phase(0.6, side=24, fixed=()), experiment.Phase(1.0)),
 )
 DEEP = dataclasses.replace(TINY, deep=True, cutout=12, translate=4)
 SHARED = Path(__file__).parents[3] / "shared" / "tfds"
@@ -68,10 +68,22 @@ def test_what_is_fixed_stays_and_all_else_moves(results, dataset):
     assert fixed == {"whiten/kernel"} | norms
 
 
-def test_a_phase_that_does_not_train_the_whitening_bias_leaves_it(dataset):
-    frozen = dataclasses.replace(TINY, phases=(experiment.Phase(1.0, side=24),))
-    params, _ = experiment.run(frozen, dataset, 0, 2, "float32").model
-    assert not np.any(params["whiten"]["bias"])
+@pytest.mark.parametrize("fixed", [("whiten",), ("whiten", "block1")], ids=str)
+def test_a_phase_leaves_the_layers_that_are_fixed_in_it(dataset, fixed):
+    """All that is in them: neither momentum nor decay goes on."""
+
+    def after(steps):
+        phases = (experiment.Phase(0.5, side=24, fixed=()), experiment.Phase(1.0, side=24, fixed=fixed))
+        config = dataclasses.replace(TINY, phases=phases, epochs=4 * TINY.batch_size / len(dataset.train_labels))
+        return experiment.run(config, dataset, 0, steps, "float32").model[0]
+
+    before, later = after(2), after(4)
+    moved = {name for name, leaf in before.items() if not same(leaf, later[name])}
+    assert moved == {"whiten", "block1", "block2", "block3", "head"} - set(fixed)
+
+
+def same(a, b):
+    return all(map(np.array_equal, jax.tree.leaves(a), jax.tree.leaves(b)))
 
 
 def test_the_kernels_whiten_patches():
@@ -144,7 +156,7 @@ def test_a_first_step_by_hand():
 
 def test_rates_fall_to_nothing_and_the_whitening_bias_rests_first():
     params, gradients = drawn(0), drawn(1)
-    config = experiment.Config(phases=(experiment.Phase(0.25, whiten_bias=True), experiment.Phase(1.0)), momentum=0)
+    config = experiment.Config(phases=(experiment.Phase(0.25, fixed=()), experiment.Phase(1.0)), momentum=0)
     transform = experiment.optimizer(config, 8)
     state, sizes = transform.init(params), []
     for _ in range(9):

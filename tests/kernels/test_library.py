@@ -32,6 +32,15 @@ def test_handlers_of_another_ffi_are_not_registered(monkeypatch, spoken):
     assert look().part == "jaxlib"
 
 
+@built
+def test_handlers_of_another_jaxcnn_are_not_registered(monkeypatch):
+    """A source tree was updated, and not installed again."""
+    monkeypatch.setattr(library, "TARGETS", (*library.TARGETS, "jaxcnn_tomorrow"))
+    monkeypatch.setattr(library.jax.ffi, "register_ffi_target", lambda *_, **__: pytest.fail("registered"))
+    missing = "the oneDNN kernels were built from another jaxcnn, without jaxcnn_tomorrow"
+    assert look() == library.Missing(missing, "handlers")
+
+
 def test_asking_for_oneDNN_where_it_is_not(monkeypatch):
     monkeypatch.setattr(library, "find", lambda: library.Missing("it was not built", "handlers"))
     with pytest.raises(ValueError, match=r"\"onednn\" can't be had: it was not built\. `jaxcnn doctor` says how"):
@@ -39,5 +48,5 @@ def test_asking_for_oneDNN_where_it_is_not(monkeypatch):
 
 
 def test_an_unknown_choice():
-    with pytest.raises(ValueError, match=r'kernels is \'mkl\'; expected "auto", "onednn" or "xla"'):
+    with pytest.raises(ValueError, match=r'kernels is \'mkl\'; expected "auto", "fast", "onednn" or "xla"'):
         kernels.use("mkl")

@@ -1,7 +1,5 @@
 """The oneDNN kernels: the numbers of XLA's in float64, whatever the geometry, dtype and transformation."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +10,7 @@ from jax import lax
 
 from jaxcnn import kernels, ops
 from jaxcnn.kernels import library, onednn, xla
+from tests.kernels.machine import multiplies_bfloat16
 from tests.kernels.threads import in_two_threads
 
 MISSING = library.find()
@@ -104,7 +103,7 @@ def test_oneDNN_is_what_runs(name, groups, dtype):
 
     assert library.TARGET in text("onednn") and "stablehlo.convolution" not in text("onednn")
     assert library.TARGET not in text("xla")
-    fast = dtype == jnp.float32 or "amx_bf16" in Path("/proc/cpuinfo").read_text()
+    fast = dtype == jnp.float32 or multiplies_bfloat16()
     assert (library.TARGET in text("auto")) == fast
 
 

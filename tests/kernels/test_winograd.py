@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jaxcnn import kernels, ops
 from jaxcnn.kernels import library, winograd, xla
+from tests.kernels.machine import multiplies_bfloat16
 from tests.kernels.threads import in_two_threads
 
 MISSING = library.find()
@@ -55,22 +56,30 @@ def problems(draw):
     return problem(draw(each(1, 4)), sizes, channels, outputs, padding, draw(each(0, 99))), padding
 
 
+HANDLERS = pytest.mark.parametrize(
+    "handler, largest, rms",
+    [(winograd.FLOAT32, 2e-5, 1.5e-6), (winograd.BFLOAT16, 0.25, 1.2e-2)],
+    ids=["float32", "bfloat16"],
+)
+
+
+@HANDLERS
 @settings(max_examples=40, deadline=None)
-@given(problems())
-def test_the_three_maps_on_any_geometry(drawn):
+@given(drawn=problems())
+def test_the_three_maps_on_any_geometry(handler, largest, rms, drawn):
     operands, padding = drawn
     for name, ((a, b, *sizes), products) in operands.items():
-        got = getattr(winograd, name)(a, b, *sizes, xla.Options(**PLAIN | {"padding": padding}))
+        got = getattr(handler, name)(a, b, *sizes, xla.Options(**PLAIN | {"padding": padding}))
         error = errors(got, name, a, b, *sizes, products=products, padding=padding)
-        assert abs(error).max() < 2e-5, name
+        assert abs(error).max() < largest, name
 
 
+@HANDLERS
 @pytest.mark.parametrize("name", MAPS)
-def test_many_blocks_of_tiles_and_the_error_that_is_promised(name):
+def test_many_blocks_of_tiles_and_the_error_that_is_promised(name, handler, largest, rms):
     (a, b, *sizes), products = problem(17, (18, 30), 128, 96)[name]
-    assert library.WINOGRAD in text(name, a, b, *sizes)
-    error = errors(getattr(kernels, name)(a, b, *sizes, **PLAIN), name, a, b, *sizes, products=products)
-    assert (error**2).mean() ** 0.5 < 1.5e-6 and abs(error).max() < 2e-5
+    error = errors(getattr(handler, name)(a, b, *sizes, xla.Options(**PLAIN)), name, a, b, *sizes, products=products)
+    assert (error**2).mean() ** 0.5 < rms and abs(error).max() < largest
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -87,6 +96,16 @@ def test_where_it_runs(name):
     assert library.WINOGRAD not in compute.trace(a, b).lower(lowering_platforms=("cuda",)).as_text()
 
 
+@pytest.mark.parametrize("name", MAPS)
+def test_bfloat16_is_multiplied_so_only_where_that_is_asked_for(name):
+    (a, b, *sizes), _ = problem(16, (8, 8), 32, 40)[name]
+    with kernels.use("fast"):
+        assert (library.WINOGRAD_BFLOAT16 in text(name, a, b, *sizes, precision="bfloat16")) == multiplies_bfloat16()
+        for precision in (None, "float32"):
+            assert library.WINOGRAD_BFLOAT16 not in text(name, a, b, *sizes, precision=precision)
+    assert library.WINOGRAD_BFLOAT16 not in text(name, a, b, *sizes, precision="bfloat16")
+
+
 @pytest.mark.parametrize(
     "x, kernel, options",
     [
@@ -97,6 +116,8 @@ def test_where_it_runs(name):
         ((64, 8, 8, 32), (3, 3, 32, 32), {"stride": (1, 2)}),
         ((64, 8, 8, 32), (3, 3, 32, 32), {"dilation": (2, 1)}),
         ((64, 8, 8, 64), (3, 3, 32, 64), {"groups": 2}),
+        ((64, 5, 5, 32), (3, 3, 32, 32), {}),  # 4 tiles of 36 products, where the sums have 13 × 13
+        ((64, 8, 1, 32), (3, 3, 32, 32), {}),
     ],
     ids=str,
 )
@@ -111,10 +132,13 @@ def test_other_dtypes_do_not_meet_it(dtype, x64):
     assert library.WINOGRAD not in text("fprop", jnp.asarray(a, dtype), jnp.asarray(b, dtype))
 
 
-def test_what_is_not_finite_stays_in_its_tiles():
+@HANDLERS
+@pytest.mark.parametrize("bits", [0x7FC00000, 0x7FFFFFFF, 0xFFFFFFFF], ids=hex)
+def test_what_is_not_finite_stays_in_its_tiles(handler, largest, rms, bits):
     (x, kernel), _ = problem(16, (12, 12), 32, 32)["fprop"]
-    x[3, 5, 5, 7] = np.nan  # the tiles that read row 5 are those of rows 4 to 7, and its first 2 rows those of none
-    y = np.asarray(kernels.fprop(x, kernel, **PLAIN))
+    # A NaN: the tiles that read row 5 are those of rows 4 to 7, and its first 2 rows those of none.
+    x[3, 5, 5, 7] = np.uint32(bits).view(np.float32)
+    y = np.asarray(handler.fprop(x, kernel, xla.Options(**PLAIN)))
     wrong = np.isnan(y).any(-1)
     assert wrong[3, 4:7, 4:7].all() and not np.delete(wrong, 3, 0).any()
     assert not wrong[3, :4].any() and not wrong[3, 8:].any() and not wrong[3, :, 8:].any()
