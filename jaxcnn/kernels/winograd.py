@@ -21,7 +21,7 @@ TILE = 4  # outputs along an axis that are computed together
 POINTS = TILE + 2  # products along an axis that they take
 LEAST_SAVED = 1.5  # times the multiplications: with less, transforming the images takes longer than it saves
 FEWEST_TILES = 64  # with fewer, transforming the kernel does
-FEWEST_CHANNELS = 32  # with fewer, transforming the images does
+FEWEST_CHANNELS = 24  # with fewer, transforming the images does
 
 
 @dataclass(frozen=True)
