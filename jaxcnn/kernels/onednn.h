@@ -16,7 +16,8 @@
 #else
 #define FOR_EACH_CPU
 #endif
-#define INLINE inline __attribute__((always_inline))  // into them
+#define INLINED __attribute__((always_inline))  // into them
+#define INLINE inline INLINED
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
 inline const dnnl::engine& Engine() {

@@ -126,18 +126,23 @@ struct OutputTranspose {  // A
   }
 };
 
-// The N × N lanes load(0), load(1), ... transformed along both axes and given to store(0, lanes), store(1, lanes), ...
+// The N × N lanes that load(0, lanes), load(1, lanes), ... write, transformed along both axes and given to
+// store(0, lanes), store(1, lanes), ... Loops are unrolled so that what they transform stays in registers.
 template <int N, int M, typename Transform, typename Load, typename Store>
 INLINE void AlongBoth(Transform transform, Load load, Store store) {
   Lanes half[M * N], in[N], out[M];
   for (int j = 0; j < N; ++j) {
-    for (int i = 0; i < N; ++i) in[i] = load(i * N + j);
+#pragma GCC unroll 6
+    for (int i = 0; i < N; ++i) load(i * N + j, in[i]);
     transform(in, out);
+#pragma GCC unroll 6
     for (int i = 0; i < M; ++i) half[i * N + j] = out[i];
   }
   for (int i = 0; i < M; ++i) {
+#pragma GCC unroll 6
     for (int j = 0; j < N; ++j) in[j] = half[i * N + j];
     transform(in, out);
+#pragma GCC unroll 6
     for (int j = 0; j < M; ++j) store(i * M + j, out[j]);
   }
 }
@@ -169,8 +174,8 @@ INLINE void Read(Transform transform, const Image& image, int64_t row, int64_t c
   for (int64_t at = first; at < last; at += kLanes) {
     const int64_t channel = std::min(at, last - kLanes);  // the last lanes may overlap those before
     AlongBoth<N, kIn>(
-        transform, [&](int i) { return *reinterpret_cast<const Lanes*>(entries[i] + moves[i] * channel); },
-        [&](int i, const Lanes& values) { Store(values, points + i * step + channel); });
+        transform, [&](int i, Lanes& to) INLINED { to = *reinterpret_cast<const Lanes*>(entries[i] + moves[i] * channel); },
+        [&](int i, const Lanes& values) INLINED { Store(values, points + i * step + channel); });
   }
 }
 
@@ -183,8 +188,8 @@ INLINE void Write(Transform transform, const Image& image, int64_t row, int64_t 
   for (int64_t at = first; at < last; at += kLanes) {
     const int64_t channel = std::min(at, last - kLanes);
     AlongBoth<kIn, N>(
-        transform, [&](int i) { return *reinterpret_cast<const Lanes*>(points + i * step + channel); },
-        [&](int i, const Lanes& values) {
+        transform, [&](int i, Lanes& to) INLINED { to = *reinterpret_cast<const Lanes*>(points + i * step + channel); },
+        [&](int i, const Lanes& values) INLINED {
           if (entries[i]) Store(values, entries[i] + channel);
         });
   }
