@@ -11,8 +11,9 @@ the first block as it is (`Phase`; Brock et al. 2017, "FreezeOut", arXiv 1706.04
 bfloat16 (`kernels.use("fast")`). The targets 95 and 96 are the paper's networks, wider and longer trained.
 
 Printed for each seed: test accuracy by six views and by one, and the seconds of compiling, training (whitening
-included) and evaluation; then mean ± sample standard deviation. The data is in memory and on the device throughout; a
-step takes indices.
+included) and evaluation; then mean ± sample standard deviation. Expected: 0.9404 ± 0.0005 over 5 seeds, each in 11
+minutes on 2 cores of an AMD EPYC with AVX512_BF16, 8 s of them compiling and 27 s evaluating. The data is in memory and
+on the device throughout; a step takes indices.
 """
 
 import argparse
