@@ -109,7 +109,7 @@ def conv(
       groups: the input and output channels are cut into this many groups that do not see each other;
         groups = cin is a depthwise convolution.
       precision: what float32 is multiplied in, here and in the backward pass. "bfloat16" rounds x, kernel and dy to it
-        and sums their products in float32, the dtype of every result: several times as fast where the hardware
+        and sums their products in float32, the dtype of every result: up to several times as fast where the hardware
         multiplies bfloat16 (AMX, AMD's AVX512_BF16, GPU, TPU). None follows `jax.default_matmul_precision`. No other
         dtype heeds it.
       layout: "NHWC" (channels last) or "NCHW" (channels first), whatever the number of spatial axes.
