@@ -1,7 +1,9 @@
 """94 % on CIFAR-10: the parts of the recipe, and a few steps of it on a few made-up images."""
 
 import dataclasses
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -234,3 +236,45 @@ def test_the_real_images_are_whitened():
     moments = white.T.astype(np.float64) @ white / len(white)
     np.testing.assert_allclose(moments, np.diag(np.diag(moments)), atol=1e-4)
     assert 0.5 < moments.diagonal().min() <= moments.diagonal().max() < 1  # ε holds the small ones back
+
+
+def test_without_its_package_airbench94_is_left_out_with_a_word(dataset, monkeypatch):
+    monkeypatch.setitem(sys.modules, "airbench", None)
+    said = experiment.beside(dataset, 2)
+    assert said.startswith("PyTorch's airbench94 was not run: import of airbench")
+    assert said.endswith("To run it, pip install airbench torch torchvision.")
+
+
+def test_airbench94_finds_our_images_and_its_accuracies_are_told(dataset, monkeypatch):
+    """A stand-in for the package, which needs a GPU: it looks for the images where the package does."""
+    torch = pytest.importorskip("torch", exc_type=ImportError)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+
+    class Loader:
+        def __init__(self, path, train, batch_size, aug=None, altflip=False):
+            part = torch.load(f"{path}/{'train' if train else 'test'}.pt")
+            self.images, self.labels, self.classes = part["images"].numpy(), part["labels"].numpy(), part["classes"]
+
+    def train94(loader, verbose):
+        np.testing.assert_array_equal(loader.images, dataset.train_images)
+        np.testing.assert_array_equal(loader.labels, dataset.train_labels)
+        assert loader.classes == list("abcdefghij")
+        return "trained"
+
+    def evaluate(model, loader, views):
+        assert (model, views) == ("trained", 2)
+        np.testing.assert_array_equal(loader.images, dataset.test_images)
+        np.testing.assert_array_equal(loader.labels, dataset.test_labels)
+        return float(torch.rand(1))
+
+    recipe = {"opt": {"batch_size": 8}, "aug": {}, "net": {"tta_level": 2}}
+    package = SimpleNamespace(
+        CifarLoader=Loader,
+        train94=train94,
+        evaluate=evaluate,
+        warmup94=lambda: print("not to be seen"),
+        lib_airbench94=SimpleNamespace(hyp=recipe),
+    )
+    monkeypatch.setitem(sys.modules, "airbench", package)
+    accuracies = [float(torch.rand(1, generator=torch.Generator().manual_seed(seed))) for seed in range(2)]
+    assert experiment.beside(dataset, 2).startswith(f"PyTorch's airbench94: {experiment.spread(accuracies)}; training")
