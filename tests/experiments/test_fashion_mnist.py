@@ -77,3 +77,32 @@ def test_a_kernel_moves_at_one_pace_in_all_directions():
     assert (
         np.einsum("ab,ab->b", np.reshape(gradient["conv"], (18, 4)), np.reshape(updates["conv"], (18, 4))) < 0
     ).all()
+
+
+def test_the_deep_network_has_seven_convolutions_and_two_shortcuts():
+    """With kernels of zeros past each first convolution, what reaches a block's end came by its shortcut."""
+    config = replace(SMALL, deep=True)
+    model = experiment.deep_network(config, classes=10)
+    params, state = model.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 28, 28, 1), jnp.float32))
+    kernels = [leaf.shape for leaf in jax.tree.leaves(params) if leaf.ndim == 4]
+    assert sorted(kernels) == sorted(
+        [(3, 3, 1, 8), (3, 3, 8, 16), *[(3, 3, 16, 16)] * 2, (3, 3, 16, 32), *[(3, 3, 32, 32)] * 2]
+    )
+    x = jax.random.normal(jax.random.key(1), (2, 28, 28, 1))
+
+    def without(*names):
+        """The logits, the kernels under these names being zeros."""
+
+        def kept(path, leaf):
+            hidden = leaf.ndim == 4 and any(name in jax.tree_util.keystr(path) for name in names)
+            return jnp.zeros_like(leaf) if hidden else leaf
+
+        return model.apply(jax.tree_util.tree_map_with_path(kept, params), state, x)[0]
+
+    assert np.abs(np.diff(without("conv2", "conv3"), axis=0)).max() > 1e-3, "two images still differ"
+    np.testing.assert_array_equal(*without("conv1"))
+
+
+def test_the_deep_network_learns(capsys):
+    experiment.main(replace(SMALL, deep=True, precision="bfloat16", epochs=3), seeds=2)
+    assert min(float(line.split("accuracy ")[1][:6]) for line in capsys.readouterr().out.splitlines()[1:3]) > 0.5
