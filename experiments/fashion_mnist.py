@@ -5,7 +5,8 @@
 A small convolutional network is trained from several seeds; printed are each one's test accuracy, alone and with
 the mirrored image's probabilities added (test-time augmentation), and the seconds for compiling, training and
 evaluating; then mean ± sample standard deviation. Expected of `fast`: 0.9404 ± 0.0013 over 5 seeds, each in about 4
-minutes on 2 CPU cores; of `long` 0.9505 (seed 0), in 33 minutes on 2 cores of an AMD EPYC with AVX512_BF16.
+minutes on 2 CPU cores; of `long` 0.9509 ± 0.0006 over 2 seeds, each in 27 minutes on 2 cores of an AMD EPYC with
+AVX512_BF16.
 Sources: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (the network, mirrored images); He et al. 2015
 (shortcuts); Jordan et al. 2024, "Muon" (the optimizer); Smith & Topin 2018 (one-cycle rate); DeVries & Taylor 2017
 (cutout).
