@@ -182,7 +182,7 @@ def run(config: Config, dataset: data.Dataset, seed: int, steps: int | None = No
     params, state = model.init(init_key, jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32))
     train = TrainState(params, state, optimiser.init(params), jnp.int32(0), run_key)
     started = time.perf_counter()
-    with kernels.use("fast"):
+    with kernels.use("fast"):  # in bfloat16 by Winograd's algorithm, too
         step = step.lower(train, images[: config.batch_size], labels[: config.batch_size]).compile()
     compiled = time.perf_counter()
     batches = itertools.chain.from_iterable(epoch(config, dataset, seed, e) for e in range(config.epochs))

@@ -3,7 +3,7 @@
     python -m experiments.mnist [--seeds 5] [--steps N] [--data-dir DIR]
 
 Printed as by `experiments.fashion_mnist`: each seed's test accuracy and seconds, then mean ± sample standard deviation.
-Expected: 0.9969 ± 0.0002 over 3 seeds, each in about 4 minutes on 2 CPU cores. Where MNIST can't be had, that is said,
+Expected: 0.9969 ± 0.0002 over 3 seeds, each in 4 to 6 minutes on 2 CPU cores. Where MNIST can't be had, that is said,
 and nothing else done.
 Source: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition" (the dataset).
 """

@@ -245,9 +245,17 @@ def test_without_its_package_airbench94_is_left_out_with_a_word(dataset, monkeyp
     assert said.endswith("To run it, pip install airbench torch torchvision.")
 
 
-def test_airbench94_finds_our_images_and_its_accuracies_are_told(dataset, monkeypatch):
+def test_airbench94_is_not_run_where_pytorch_finds_no_gpu(dataset, monkeypatch):
+    torch = pytest.importorskip("torch", exc_type=ImportError)
+    monkeypatch.setitem(sys.modules, "airbench", SimpleNamespace())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert experiment.beside(dataset, 2).startswith("PyTorch's airbench94 was not run: PyTorch finds no GPU. ")
+
+
+def test_airbench94_finds_our_images_and_its_accuracies_are_told(dataset, monkeypatch, capsys):
     """A stand-in for the package, which needs a GPU: it looks for the images where the package does."""
     torch = pytest.importorskip("torch", exc_type=ImportError)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
 
     class Loader:
@@ -278,3 +286,4 @@ def test_airbench94_finds_our_images_and_its_accuracies_are_told(dataset, monkey
     monkeypatch.setitem(sys.modules, "airbench", package)
     accuracies = [float(torch.rand(1, generator=torch.Generator().manual_seed(seed))) for seed in range(2)]
     assert experiment.beside(dataset, 2).startswith(f"PyTorch's airbench94: {experiment.spread(accuracies)}; training")
+    assert not capsys.readouterr().out, "what the package prints is not ours"
