@@ -35,8 +35,9 @@ def use(kernels: Literal["auto", "fast", "onednn", "xla"]) -> AbstractContextMan
     "auto" (the default) is oneDNN, or Winograd's algorithm over it, where it was built and is fast, and XLA otherwise.
     "fast" is the same, and takes Winograd's algorithm with precision "bfloat16", too, where the machine multiplies
     bfloat16: 3×3 kernels of stride 1 then take about half as long, with errors of 1e-2 of a result's size (root mean
-    squares) and not 2e-3. "onednn" is whatever implementation of its own it has, and a ValueError where it was not
-    built or can't be loaded. "xla" never uses it.
+    squares) and not 2e-3; how an image is rounded, and whether a NaN reaches it, then depends on its neighbours.
+    "onednn" is whatever implementation of its own it has, and a ValueError where it was not built or can't be loaded.
+    "xla" never uses it.
     """
     if kernels not in ("auto", "fast", "onednn", "xla"):
         raise ValueError(f'kernels.use: kernels is {kernels!r}; expected "auto", "fast", "onednn" or "xla".')
@@ -124,7 +125,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         operands: Any = [jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b)]
         always = _choice.value == "onednn"
         quick = _choice.value in ("auto", "fast") and not asked
-        if quick and winograd.serves(name, given, *operands, *sizes):
+        if quick and winograd.FLOAT32.serves(name, given, *operands, *sizes):
             return winograd.FLOAT32
         if _choice.value != "xla" and onednn.serves(name, given, *operands, *sizes, always=always):
             return onednn
@@ -134,7 +135,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         wide = on_cpu(a.dtype)
         if on_cpu(jnp.bfloat16) is not onednn:
             cpu = by(wide, _rounded)
-        elif _choice.value == "fast" and wide is winograd.FLOAT32:
+        elif _choice.value == "fast" and winograd.BFLOAT16.serves(name, given, a, b, *sizes):
             cpu = by(winograd.BFLOAT16)
         else:
             cpu = by(onednn, _narrow)

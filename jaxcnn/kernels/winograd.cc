@@ -16,7 +16,8 @@
 // large. (How points matter: Barabasz et al. 2020, arXiv:1803.10986.)
 //
 // Arrays are float32. One handler multiplies in float32, the other in bfloat16: Bᵀ d B, G g Gᵀ and A dy Aᵀ are rounded to
-// it, and their products summed in float32.
+// it, and their products summed in float32. The latter also lets tiles reach over the edge into the next image, where
+// that takes fewer of them; an image's result then depends on the next one's by how it is rounded.
 
 #include "onednn.h"
 #include "threads.h"
@@ -37,9 +38,10 @@ using dnnl::memory;
 using Dims = memory::dims;
 
 constexpr int64_t kOut = 4, kWindow = 3, kIn = 6, kPoints = kIn * kIn;
-constexpr int64_t kCache = 2 << 20;  // bytes that a thread's tiles may fill
-constexpr int64_t kFewest = 64;      // tiles, below which the products of their matrices would be slow
-constexpr int64_t kLanes = 16;       // channels that are transformed side by side
+constexpr int64_t kCache = 2 << 20;       // bytes that a thread's tiles may fill
+constexpr int64_t kAllCaches = 32 << 20;  // bytes that no cache is likely to hold until they are read
+constexpr int64_t kFewest = 64;           // tiles, below which the products of their matrices would be slow
+constexpr int64_t kLanes = 16;            // channels that are transformed side by side
 using Lanes __attribute__((vector_size(4 * kLanes), aligned(4), may_alias)) = float;
 
 // The upper half of a float's bits.
@@ -62,6 +64,23 @@ INLINE void Store(const Lanes& values, BFloat16* to) {
   const Words rounded = values == values ? words + 0x7fff + odd : words | 0x400000;  // which keeps a NaN one
   *reinterpret_cast<Halves*>(to) = __builtin_convertvector(rounded >> 16, Halves);
 }
+
+#ifdef AVX512
+// The same by one instruction, on a CPU that has it.
+struct NativeBFloat16 {
+  uint16_t bits;
+};
+
+template <>
+constexpr memory::data_type kType<NativeBFloat16> = memory::data_type::bf16;
+
+INLINE void Store(const Lanes& values, NativeBFloat16* to) {
+  using Halves __attribute__((vector_size(2 * kLanes), aligned(2), may_alias)) = uint16_t;
+  Halves halves;
+  asm("vcvtneps2bf16 %1, %0" : "=v"(halves) : "v"(values));
+  *reinterpret_cast<Halves*>(to) = halves;
+}
+#endif
 
 // The points, their squares, the squares' sum (their product is 1), and what G divides by: Π (point - other point).
 constexpr float a = 2.f / 3, b = 3.f / 2, aa = a * a, bb = b * b, sum = aa + bb;
@@ -147,14 +166,35 @@ INLINE void AlongBoth(Transform transform, Load load, Store store) {
   }
 }
 
-// One image, (height, width, channels). A kernel is one, too, with in × out channels.
+// Images (height, width, channels), laid in `across` rows of `across` with a row and a column of zeros between them, as
+// if they were one. A kernel is one, too, with in × out channels.
 struct Image {
   float* data;
-  int64_t height, width, channels;
+  int64_t height, width, channels, across = 1, count = 1;
 
-  float* At(int64_t row, int64_t column) const {
-    const bool inside = 0 <= row && row < height && 0 <= column && column < width;
-    return inside ? data + (row * width + column) * channels : nullptr;
+  // The N × N entries from `row` and `column` on; null where there is none.
+  template <int N>
+  INLINE void Entries(int64_t row, int64_t column, float* (&entries)[N * N]) const {
+    int64_t down[N], right[N], rows[N], columns[N];
+    for (int i = 0; i < N; ++i) {
+      Place(row + i, height, down[i], rows[i]);
+      Place(column + i, width, right[i], columns[i]);
+    }
+    for (int i = 0; i < N; ++i) {
+      for (int j = 0; j < N; ++j) {
+        const int64_t image = down[i] * across + right[j];
+        const bool inside = rows[i] >= 0 && columns[j] >= 0 && image < count;
+        entries[i * N + j] = inside ? data + ((image * height + rows[i]) * width + columns[j]) * channels : nullptr;
+      }
+    }
+  }
+
+ private:
+  // The image that a row lies in, of those below each other, and its row there; -1 where there is none. So for columns.
+  INLINE void Place(int64_t at, int64_t size, int64_t& image, int64_t& entry) const {
+    image = across == 1 || at < 0 ? 0 : at / (size + 1);
+    entry = at - image * (size + 1);
+    if (entry >= size || image >= across) entry = -1;
   }
 };
 
@@ -164,33 +204,41 @@ template <int N, typename Transform, typename Number>
 INLINE void Read(Transform transform, const Image& image, int64_t row, int64_t column, bool turned, int64_t first,
                  int64_t last, Number* points, int64_t step) {
   static const float zeros[kLanes] = {};
+  float* found[N * N];
+  image.Entries<N>(row, column, found);
   const float* entries[N * N];
   int64_t moves[N * N];  // 1 where the entry has channels, 0 where it is zeros
   for (int i = 0; i < N * N; ++i) {
-    const float* const entry = image.At(row + i / N, column + i % N);
-    entries[turned ? N * N - 1 - i : i] = entry ? entry : zeros;
-    moves[turned ? N * N - 1 - i : i] = entry != nullptr;
+    const float* const entry = found[turned ? N * N - 1 - i : i];
+    entries[i] = entry ? entry : zeros;
+    moves[i] = entry != nullptr;
   }
+  const int64_t ahead = kOut * image.channels;  // the next tile's
   for (int64_t at = first; at < last; at += kLanes) {
     const int64_t channel = std::min(at, last - kLanes);  // the last lanes may overlap those before
     AlongBoth<N, kIn>(
-        transform, [&](int i, Lanes& to) INLINED { to = *reinterpret_cast<const Lanes*>(entries[i] + moves[i] * channel); },
+        transform,
+        [&](int i, Lanes& to) INLINED {
+          const float* const from = entries[i] + moves[i] * channel;
+          __builtin_prefetch(from + ahead);
+          to = *reinterpret_cast<const Lanes*>(from);
+        },
         [&](int i, const Lanes& values) INLINED { Store(values, points + i * step + channel); });
   }
 }
 
 // The other way: points transformed into an image's window, where that lies inside of it.
-template <int N, typename Transform>
-INLINE void Write(Transform transform, const Image& image, int64_t row, int64_t column, int64_t first, int64_t last,
-                  const float* points, int64_t step) {
+template <int N, typename Transform, typename To>
+INLINE void Write(Transform transform, To store, const Image& image, int64_t row, int64_t column, int64_t first,
+                  int64_t last, const float* points, int64_t step) {
   float* entries[N * N];
-  for (int i = 0; i < N * N; ++i) entries[i] = image.At(row + i / N, column + i % N);
+  image.Entries<N>(row, column, entries);
   for (int64_t at = first; at < last; at += kLanes) {
     const int64_t channel = std::min(at, last - kLanes);
     AlongBoth<kIn, N>(
         transform, [&](int i, Lanes& to) INLINED { to = *reinterpret_cast<const Lanes*>(points + i * step + channel); },
         [&](int i, const Lanes& values) INLINED {
-          if (entries[i]) Store(values, entries[i] + channel);
+          if (entries[i]) store(values, entries[i] + channel);
         });
   }
 }
@@ -211,16 +259,38 @@ FOR_EACH_CPU void ReadCotangent(const Image& dy, int64_t row, int64_t column, BF
   Read<kOut>(OutputTranspose(), dy, row, column, false, 0, dy.channels, points, step);
 }
 
-FOR_EACH_CPU void WriteOutput(const Image& y, int64_t row, int64_t column, const float* points, int64_t step) {
-  Write<kOut>(OutputTransform(), y, row, column, 0, y.channels, points, step);
+#ifdef AVX512
+AVX512 void ReadInput(const Image& x, int64_t row, int64_t column, NativeBFloat16* points, int64_t step) {
+  Read<kIn>(InputTransform(), x, row, column, false, 0, x.channels, points, step);
 }
+
+AVX512 void ReadCotangent(const Image& dy, int64_t row, int64_t column, NativeBFloat16* points, int64_t step) {
+  Read<kOut>(OutputTranspose(), dy, row, column, false, 0, dy.channels, points, step);
+}
+#endif
+
+FOR_EACH_CPU void WriteOutput(const Image& y, int64_t row, int64_t column, const float* points, int64_t step) {
+  const auto store = [](const Lanes& values, float* to) INLINED { Store(values, to); };
+  Write<kOut>(OutputTransform(), store, y, row, column, 0, y.channels, points, step);
+}
+
+#ifdef AVX512
+// Past the caches, which then neither read what is overwritten nor keep it.
+AVX512 void StreamOutput(const Image& y, int64_t row, int64_t column, const float* points, int64_t step) {
+  const auto store = [](const Lanes& values, float* to) INLINED {
+    asm("vmovntps %1, %0" : "=m"(*reinterpret_cast<Lanes*>(to)) : "v"(values));
+  };
+  Write<kOut>(OutputTransform(), store, y, row, column, 0, y.channels, points, step);
+}
+#endif
 
 FOR_EACH_CPU void ReadKernel(const Image& g, bool turned, int64_t first, int64_t last, float* points) {
   Read<kWindow>(KernelTransform(), g, 0, 0, turned, first, last, points, g.channels);
 }
 
 FOR_EACH_CPU void WriteKernel(const Image& g, int64_t first, int64_t last, const float* points) {
-  Write<kWindow>(KernelTranspose(), g, 0, 0, first, last, points, g.channels);
+  const auto store = [](const Lanes& values, float* to) INLINED { Store(values, to); };
+  Write<kWindow>(KernelTranspose(), store, g, 0, 0, first, last, points, g.channels);
 }
 
 // 36 products of row-major matrices, (rows, inner) and (inner, columns); either may be stored transposed. The result is
@@ -282,21 +352,39 @@ void Multiply(const Matmul& matmul, void* first, const memory& second, float* re
   stream.wait();
 }
 
+// A batch of images, or of groups of them that are laid together.
 struct Images {
   float* data;
-  int64_t n, height, width, channels;
+  int64_t n, height, width, channels, across = 1;
   explicit Images(const Buffer& array)
       : data(array.typed_data()), n(array.dimensions()[0]), height(array.dimensions()[1]), width(array.dimensions()[2]),
         channels(array.dimensions()[3]) {}
-  Image operator[](int64_t i) const { return {data + i * height * width * channels, height, width, channels}; }
+
+  int64_t bytes() const { return sizeof(float) * n * height * width * channels; }
+  int64_t groups() const { return (n + across * across - 1) / (across * across); }
+  Image operator[](int64_t i) const {
+    const int64_t first = i * across * across;
+    return {data + first * height * width * channels, height, width, channels, across, n - first};
+  }
 };
+
+// How many tiles lie along an axis of so many images.
+int64_t TilesAlong(int64_t size, int64_t across) { return ((size + 1) * across - 1 + kOut - 1) / kOut; }
+
+// Lays images together in fours where fewer tiles then cover them: of 5×5, say, 9 and not 16.
+void LayTogether(Images& x, Images& y, int64_t low_row, int64_t low_column) {
+  const bool same = x.height == y.height && x.width == y.width && low_row == 1 && low_column == 1;
+  const int64_t together = TilesAlong(y.height, 2) * TilesAlong(y.width, 2);
+  if (same && together < 4 * TilesAlong(y.height, 1) * TilesAlong(y.width, 1)) x.across = y.across = 2;
+}
 
 // The tiles of a batch of outputs, in blocks that a thread takes through all stages while they lie in its cache.
 struct Tiles {
   int64_t rows, columns, count, blocks, size;
 
   Tiles(const Images& y, int64_t bytes, int64_t threads)  // of a tile's channels, on both sides
-      : rows((y.height + kOut - 1) / kOut), columns((y.width + kOut - 1) / kOut), count(y.n * rows * columns) {
+      : rows(TilesAlong(y.height, y.across)), columns(TilesAlong(y.width, y.across)),
+        count(y.groups() * rows * columns) {
     const int64_t most = std::max(kCache / (kPoints * bytes), kFewest);
     blocks = (count + most * threads - 1) / (most * threads) * threads;
     size = (count + blocks - 1) / blocks | 1;  // odd: an even one may have a tile's points meet in one place of the cache
@@ -370,6 +458,11 @@ void Forward(const Threads& threads, const Images& x, float* kernel, bool turned
     matmul->reorder.execute(stream, stored, multiplied);
     stream.wait();
   }
+  auto* write = &WriteOutput;
+#ifdef AVX512
+  const bool aligned = y.channels % kLanes == 0 && reinterpret_cast<uintptr_t>(y.data) % sizeof(Lanes) == 0;
+  if (aligned && y.bytes() > kAllCaches && __builtin_cpu_supports("avx512f")) write = &StreamOutput;
+#endif
   threads.Share(tiles.blocks, [&](int64_t, int64_t first, int64_t last) {
     const Stages<Number, float> stages(kPoints * v_step, kPoints * m_step, matmul->desc.scratchpad_desc().get_size());
     for (int64_t block = first; block < last; ++block) {
@@ -383,10 +476,13 @@ void Forward(const Threads& threads, const Images& x, float* kernel, bool turned
       tiles.Each(
           block,
           [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
-            WriteOutput(y[image], row, column, stages.second + entry * y.channels, m_step);
+            write(y[image], row, column, stages.second + entry * y.channels, m_step);
           },
           [](int64_t) {});
     }
+#ifdef AVX512
+    __builtin_ia32_sfence();  // what was streamed is there before another thread is told so
+#endif
   });
 }
 
@@ -445,12 +541,14 @@ ffi::Error Convolve(ffi::ThreadPool pool, Buffer first, Buffer second, ffi::Resu
                     ffi::Span<const int64_t> low) {
   const Threads threads(pool);
   try {
-    if (map < 2) {
-      const bool turned = map == 1;
-      const int64_t row = turned ? kWindow - 1 - low[0] : low[0], column = turned ? kWindow - 1 - low[1] : low[1];
-      Forward<Number>(threads, Images(first), second.typed_data(), turned, row, column, Images(*result));
+    const bool gradient = map == 2, turned = map == 1;
+    const int64_t row = turned ? kWindow - 1 - low[0] : low[0], column = turned ? kWindow - 1 - low[1] : low[1];
+    Images x(first), y(gradient ? second : *result);
+    if (kType<Number> == memory::data_type::bf16) LayTogether(x, y, row, column);
+    if (gradient) {
+      KernelGradient<Number>(threads, x, y, row, column, result->typed_data());
     } else {
-      KernelGradient<Number>(threads, Images(first), Images(second), low[0], low[1], result->typed_data());
+      Forward<Number>(threads, x, second.typed_data(), turned, row, column, y);
     }
   } catch (const std::exception& error) {
     std::string text = std::string("Winograd's convolution: ") + error.what() + ", in map " + std::to_string(map);
@@ -479,4 +577,9 @@ XLA_FFI_Error* Call(XLA_FFI_CallFrame* frame) {
 }  // namespace
 
 EXPORT XLA_FFI_Error* jaxcnn_winograd(XLA_FFI_CallFrame* frame) { return Call<float>(frame); }
-EXPORT XLA_FFI_Error* jaxcnn_winograd_bfloat16(XLA_FFI_CallFrame* frame) { return Call<BFloat16>(frame); }
+EXPORT XLA_FFI_Error* jaxcnn_winograd_bfloat16(XLA_FFI_CallFrame* frame) {
+#ifdef AVX512
+  if (__builtin_cpu_supports("avx512bf16")) return Call<NativeBFloat16>(frame);
+#endif
+  return Call<BFloat16>(frame);
+}

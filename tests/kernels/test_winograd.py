@@ -86,6 +86,32 @@ def test_many_blocks_of_tiles_and_the_error_that_is_promised(name, handler, larg
     assert (error**2).mean() ** 0.5 < rms and abs(error).max() < largest
 
 
+@needs_bfloat16
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 9), st.tuples(*[st.sampled_from([1, 4, 5, 7, 9, 13])] * 2), st.integers(0, 99))
+def test_images_laid_together(batch, sizes, seed):
+    for name, ((a, b, *rest), products) in problem(batch, sizes, 24, 32, seed=seed).items():
+        got = getattr(winograd.BFLOAT16, name)(a, b, *rest, xla.Options(**PLAIN))
+        assert abs(errors(got, name, a, b, *rest, products=products)).max() < 0.25, name
+
+
+@HANDLERS
+def test_a_result_larger_than_the_caches(handler, largest, rms):
+    (a, b), products = problem(40, (60, 60), 24, 64)["fprop"]
+    got = handler.fprop(a, b, xla.Options(**PLAIN))
+    assert got.nbytes > 2**25
+    error = errors(got, "fprop", a, b, products=products)
+    assert (error**2).mean() ** 0.5 < rms and abs(error).max() < largest
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_images_that_tiles_cover_badly_are_computed_so_only_laid_together(name):
+    (a, b, *sizes), _ = problem(32, (5, 5), 32, 40)[name]
+    assert library.WINOGRAD not in text(name, a, b, *sizes)
+    with kernels.use("fast"):
+        assert (library.WINOGRAD_BFLOAT16 in text(name, a, b, *sizes, precision="bfloat16")) == multiplies_bfloat16()
+
+
 @pytest.mark.parametrize("name", MAPS)
 def test_where_it_runs(name):
     (a, b, *sizes), _ = problem(16, (8, 8), 32, 40)[name]
