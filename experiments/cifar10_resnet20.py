@@ -11,8 +11,8 @@ by 1×1 convolutions (option B). `onecycle` makes 17,550 steps, the rate rising 
 weight decay: Smith & Topin 2018, "Super-convergence". Either multiplies in bfloat16 unless told otherwise. Expected of
 `onecycle`: 0.9169 (seed 0), in 49 minutes on 2 cores of an AMD EPYC with AVX512_BF16. `paper` was not run to its end.
 
-Each seed leaves its run folder, OUT/CONFIG-seed0 and so on, with curves and checkpoints; `--resume` goes on with runs
-that were stopped. Printed are test accuracies after the last epoch, never the best of all, and seconds.
+Each seed leaves its run folder, OUT/CONFIG-PRECISION-seed0 and so on, with curves and checkpoints; `--resume` goes on
+with runs that were stopped. Printed are test accuracies after the last epoch, never the best of all, and seconds.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def main(
     accuracies: list[float] = []
     for seed in range(seeds):
         began = time.perf_counter()
-        folder = out / f"{name}-seed{seed}"
+        folder = out / f"{name}-{precision}-seed{seed}"
         with jax.default_matmul_precision(precision):
             result = train(replace(config, seed=seed, out=folder, resume=resume), Progress(steps))
             accuracies.append((result.evaluation or result.experiment.evaluate(result.state)).accuracy)

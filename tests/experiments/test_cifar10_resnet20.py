@@ -70,7 +70,7 @@ def test_steps_stop_it_and_resume_goes_on(dataset, tmp_path, capsys):
     experiment.main(small, "onecycle", 1, None, tmp_path, resume=True)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("epoch 1: training loss ") and " after 6 steps, " in lines[-1]
-    written = json.loads((tmp_path / "onecycle-seed0" / "config.json").read_text())["config"]
+    written = json.loads((tmp_path / "onecycle-bfloat16-seed0" / "config.json").read_text())["config"]
     assert (written["model"], written["weight_decay"], written["augment"]) == ("resnet20", 5e-4, "flip-shift")
 
 
@@ -80,5 +80,6 @@ def test_what_is_multiplied_is_rounded_to_bfloat16_unless_told_otherwise(dataset
     losses = []
     for name, chosen in {"one": {}, "two": {"precision": "bfloat16"}, "three": {"precision": "float32"}}.items():
         experiment.main(small, name, 1, None, tmp_path, **chosen)
-        losses.append(json.loads((tmp_path / f"{name}-seed0" / "metrics.jsonl").read_text())["train_loss"])
+        folder = tmp_path / f"{name}-{chosen.get('precision', 'bfloat16')}-seed0"
+        losses.append(json.loads((folder / "metrics.jsonl").read_text())["train_loss"])
     assert losses[0] == losses[1] != losses[2] == pytest.approx(losses[0], rel=1e-2)
