@@ -15,7 +15,7 @@ included) and evaluation; then mean ± sample standard deviation. Expected: 0.94
 38 s on 2 cores of an AMD EPYC with AVX512_BF16, of which 9 s go into compiling and 22 s into evaluation. There memory
 was kept from step to step (`GLIBC_TUNABLES` in experiments/README.md). The data is in memory and on the device
 throughout; a step takes indices. Where JAX runs on a GPU and the author's PyTorch package is installed (`pip install
-airbench torch torchvision`), its airbench94 is trained after a whole run to 94 %, from as many seeds, on the same images.
+airbench torch torchvision`), its airbench94 is trained after a whole run to 94 %: as many seeds, on the same images.
 """
 
 import argparse
