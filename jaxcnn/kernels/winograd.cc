@@ -227,9 +227,21 @@ INLINE void Read(Transform transform, const Image& image, int64_t row, int64_t c
   }
 }
 
+struct InCache {
+  INLINE void operator()(const Lanes& values, float* to) const { Store(values, to); }
+};
+
+#ifdef AVX512
+struct PastCaches {  // which then neither read what is overwritten nor keep it
+  INLINE void operator()(const Lanes& values, float* to) const {
+    asm("vmovntps %1, %0" : "=m"(*reinterpret_cast<Lanes*>(to)) : "v"(values));
+  }
+};
+#endif
+
 // The other way: points transformed into an image's window, where that lies inside of it.
-template <int N, typename Transform, typename To>
-INLINE void Write(Transform transform, To store, const Image& image, int64_t row, int64_t column, int64_t first,
+template <int N, typename Transform, typename Keep>
+INLINE void Write(Transform transform, Keep keep, const Image& image, int64_t row, int64_t column, int64_t first,
                   int64_t last, const float* points, int64_t step) {
   float* entries[N * N];
   image.Entries<N>(row, column, entries);
@@ -238,7 +250,7 @@ INLINE void Write(Transform transform, To store, const Image& image, int64_t row
     AlongBoth<kIn, N>(
         transform, [&](int i, Lanes& to) INLINED { to = *reinterpret_cast<const Lanes*>(points + i * step + channel); },
         [&](int i, const Lanes& values) INLINED {
-          if (entries[i]) store(values, entries[i] + channel);
+          if (entries[i]) keep(values, entries[i] + channel);
         });
   }
 }
@@ -270,17 +282,12 @@ AVX512 void ReadCotangent(const Image& dy, int64_t row, int64_t column, NativeBF
 #endif
 
 FOR_EACH_CPU void WriteOutput(const Image& y, int64_t row, int64_t column, const float* points, int64_t step) {
-  const auto store = [](const Lanes& values, float* to) INLINED { Store(values, to); };
-  Write<kOut>(OutputTransform(), store, y, row, column, 0, y.channels, points, step);
+  Write<kOut>(OutputTransform(), InCache(), y, row, column, 0, y.channels, points, step);
 }
 
 #ifdef AVX512
-// Past the caches, which then neither read what is overwritten nor keep it.
 AVX512 void StreamOutput(const Image& y, int64_t row, int64_t column, const float* points, int64_t step) {
-  const auto store = [](const Lanes& values, float* to) INLINED {
-    asm("vmovntps %1, %0" : "=m"(*reinterpret_cast<Lanes*>(to)) : "v"(values));
-  };
-  Write<kOut>(OutputTransform(), store, y, row, column, 0, y.channels, points, step);
+  Write<kOut>(OutputTransform(), PastCaches(), y, row, column, 0, y.channels, points, step);
 }
 #endif
 
@@ -289,8 +296,7 @@ FOR_EACH_CPU void ReadKernel(const Image& g, bool turned, int64_t first, int64_t
 }
 
 FOR_EACH_CPU void WriteKernel(const Image& g, int64_t first, int64_t last, const float* points) {
-  const auto store = [](const Lanes& values, float* to) INLINED { Store(values, to); };
-  Write<kWindow>(KernelTranspose(), store, g, 0, 0, first, last, points, g.channels);
+  Write<kWindow>(KernelTranspose(), InCache(), g, 0, 0, first, last, points, g.channels);
 }
 
 // 36 products of row-major matrices, (rows, inner) and (inner, columns); either may be stored transposed. The result is

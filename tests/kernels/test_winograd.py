@@ -95,6 +95,16 @@ def test_images_laid_together(batch, sizes, seed):
         assert abs(errors(got, name, a, b, *rest, products=products)).max() < 0.25, name
 
 
+@pytest.mark.parametrize(
+    "handler", [winograd.FLOAT32, pytest.param(winograd.BFLOAT16, marks=needs_bfloat16)], ids=["float32", "bfloat16"]
+)
+def test_a_nan_reaches_the_next_image_only_where_they_are_laid_together(handler):
+    images, kernel = np.ones((5, 5, 5, 24), np.float32), np.ones((3, 3, 24, 32), np.float32)
+    images[0] = np.nan
+    spoilt = np.isnan(handler.fprop(images, kernel, xla.Options(**PLAIN))).any((1, 2, 3))
+    assert spoilt.tolist() == [True, *[handler.together] * 3, False], "the fifth lies in the next four"
+
+
 @HANDLERS
 def test_a_result_larger_than_the_caches(handler, largest, rms):
     (a, b), products = problem(40, (60, 60), 24, 64)["fprop"]
