@@ -14,6 +14,7 @@ does as it likes, and on a CPU 3×3 kernels may go to `kernels.winograd`, which 
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxcnn.kernels import grouped, library, onednn, sums, winograd, xla
+from jaxcnn.primitive import Operation
 
 __all__ = ["dgrad", "fprop", "moments", "products", "use", "wgrad"]
 
@@ -49,17 +51,17 @@ def use(kernels: Literal["auto", "fast", "onednn", "xla"]) -> AbstractContextMan
 
 def fprop(x: Array, kernel: Array, **options: Any) -> Array:
     """y from x and kernel."""
-    return _bilinear("fprop", x, kernel, (), tuple(options.items()))
+    return _MAPS["fprop"](x, kernel, (), options)
 
 
 def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], **options: Any) -> Array:
     """dx, of the spatial sizes `sizes`, from dy and kernel."""
-    return _bilinear("dgrad", dy, kernel, (tuple(sizes),), tuple(options.items()))
+    return _MAPS["dgrad"](dy, kernel, (tuple(sizes),), options)
 
 
 def wgrad(x: Array, dy: Array, window: Sequence[int], **options: Any) -> Array:
     """dkernel, of the spatial sizes `window`, from x and dy."""
-    return _bilinear("wgrad", x, dy, (tuple(window),), tuple(options.items()))
+    return _MAPS["wgrad"](x, dy, (tuple(window),), options)
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -79,25 +81,40 @@ def _sums(which: sums.Sums, *arrays: Array) -> tuple[Array, Array]:
     return first, second
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 3, 4))
-def _bilinear(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tuple[tuple[str, Any], ...]) -> Array:
-    """A map that a second derivative can go through: it meets the maps in the forward of a rule."""
-    return _compute(name, a, b, sizes, options)
+@dataclass(frozen=True)
+class _Map:
+    """One of the maps, bilinear in a and b, and its derivatives: higher ones meet it in a rule's forward or backward."""
+
+    name: str
+
+    def __call__(self, a: Array, b: Array, sizes: tuple[Any, ...], options: dict[str, Any]) -> Array:
+        parts = self.forward, self.backward, self.tangent
+        return Operation(self.name, *parts, (("sizes", sizes), *options.items()))(a, b)
+
+    def forward(self, a: Array, b: Array, *, sizes: tuple[Any, ...], **options: Any) -> tuple[Array, Any]:
+        return _compute(self.name, a, b, sizes, tuple(options.items())), (a, b)
+
+    def backward(self, operands: Any, dresult: Array, wanted: Any, *, sizes: Any, **options: Any) -> Any:
+        """What multiplies a and b in ⟨map(a, b), dresult⟩: each map is ⟨dy, conv(x, kernel)⟩ with one array taken out."""
+        a, b = operands
+        options |= {"preferred_element_type": None}
+        given = dresult.astype(a.dtype)
+        da, db = {
+            "fprop": (lambda: dgrad(given, b, a.shape[1:-1], **options), lambda: wgrad(a, given, b.shape[:-2], **options)),
+            "dgrad": (lambda: fprop(given, b, **options), lambda: wgrad(given, a, b.shape[:-2], **options)),
+            "wgrad": (lambda: dgrad(b, given, a.shape[1:-1], **options), lambda: fprop(a, given, **options)),
+        }[self.name]
+        return da() if wanted[0] else None, db() if wanted[1] else None
+
+    def tangent(self, operands: Any, tangents: Any, *, sizes: Any, **options: Any) -> Array:
+        """That of map(a, b) is map(ȧ, b) + map(a, ḃ)."""
+        (a, b), (da, db) = operands, tangents
+        pairs = [(da, b)] * (da is not None) + [(a, db)] * (db is not None)
+        first, *rest = (self(*pair, sizes, options) for pair in pairs)
+        return sum(rest, first)
 
 
-def _cotangents(name: str, sizes: Any, options: Any, operands: tuple[Array, Array], dresult: Array) -> Any:
-    """What multiplies a and b in ⟨map(a, b), dresult⟩: each map is ⟨dy, conv(x, kernel)⟩ with one array taken out."""
-    a, b = operands
-    keywords = dict(options) | {"preferred_element_type": None}
-    given = dresult.astype(a.dtype)
-    if name == "fprop":
-        return dgrad(given, b, a.shape[1:-1], **keywords), wgrad(a, given, b.shape[:-2], **keywords)
-    if name == "dgrad":
-        return fprop(given, b, **keywords), wgrad(given, a, b.shape[:-2], **keywords)
-    return dgrad(b, given, a.shape[1:-1], **keywords), fprop(a, given, **keywords)
-
-
-_bilinear.defvjp(lambda name, a, b, *static: (_bilinear(name, a, b, *static), (a, b)), _cotangents)
+_MAPS = {name: _Map(name) for name in ("fprop", "dgrad", "wgrad")}
 
 
 @partial(jax.jit, static_argnums=(0, 3, 4), inline=True)  # so that a call outside jit is not traced each time

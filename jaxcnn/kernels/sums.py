@@ -17,6 +17,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxcnn.kernels import library
 from jaxcnn.kernels.onednn import varying
+from jaxcnn.primitive import Operation, TangentOf
 
 Pair = tuple[Array, Array]  # two vectors, a number for each channel
 
@@ -31,7 +32,7 @@ class Sums:
 
     def on_cpu(self, *arrays: Array) -> Pair:
         """By the handler."""
-        return _differentiable(self)(*arrays)
+        return Operation("sums", _forward, _backward, TangentOf(self.plain), (("sums", self),))(*arrays)
 
 
 def serves(*arrays: Array) -> bool:
@@ -61,13 +62,13 @@ MOMENTS = Sums("jaxcnn_moments", _moments, _merged_moments)
 PRODUCTS = Sums("jaxcnn_products", _products, lax.psum)
 
 
-def _differentiable(sums: Sums) -> Callable[..., Pair]:
-    """A second derivative meets them in the forward of a rule; it is XLA's."""
-    compute = jax.custom_vjp(_batched(sums))
-    compute.defvjp(
-        lambda *arrays: (compute(*arrays), arrays), lambda arrays, dsums: jax.vjp(sums.plain, *arrays)[1](dsums)
-    )
-    return compute
+def _forward(*arrays: Array, sums: Sums) -> tuple[Pair, Any]:
+    return _batched(sums)(*arrays), arrays
+
+
+def _backward(arrays: Any, dsums: Pair, wanted: Any, *, sums: Sums) -> Any:
+    """A higher derivative meets the sums in a rule's forward or backward; it is XLA's."""
+    return jax.vjp(sums.plain, *arrays)[1](dsums)
 
 
 def _batched(sums: Sums) -> Callable[..., Pair]:
