@@ -15,7 +15,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn.ops.rule import RULES
-from jaxcnn.verify.naive import NAIVE
+from jaxcnn.verify.catalog.naive import NAIVE
 from tests.ops.cases import CASES
 
 # Scope "module" runs all tests of a case in a row.

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 
 from jaxcnn.ops.rule import RULES
-from jaxcnn.verify.faults.windows import remainders
-from jaxcnn.verify.spaces import SPACES, Draw, worked_out
+from jaxcnn.verify.catalog.spaces import SPACES, Draw, worked_out
+from jaxcnn.verify.catalog.windows.faults import remainders
 
 quick = settings(
     max_examples=60,
