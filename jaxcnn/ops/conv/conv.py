@@ -193,9 +193,10 @@ def conv_dgrad(
         )
     *window, _, cout = kernel.shape
     groups = group_count(op, groups, cout, f"the kernel's output, shape {kernel.shape}")
-    options = gradient_options(op, dy, sizes, window, cout, stride=stride, padding=padding, dilation=dilation)
+    options = gradient_options(
+        op, dy, sizes, window, cout, stride=stride, padding=padding, dilation=dilation, precision=precision
+    )
     sizes = per_axis(op, "sizes", sizes, len(window))
-    options["precision"] = multiplied_in(op, precision)
     return conv_dgrad.apply(*same_dtype(dy, kernel), sizes=sizes, groups=groups, **options)
 
 
@@ -240,8 +241,7 @@ def conv_wgrad(
 ) -> Array:
     """dkernel of `conv`: the gradient (*window, cin / groups, cout) for a kernel of spatial sizes `window`.
 
-    Options as `conv`, channels last. Raises ValueError if dy is not of the shape that `conv` would have returned.
-    The derivation is in `conv.backward`, that of its own backward in `conv_wgrad.backward`.
+    Options, errors and the derivation as of `conv_dgrad`; its own backward pass is derived in `conv_wgrad.backward`.
     """
     op = "conv_wgrad"
     x, dy = floating(op, "x", x), floating(op, "dy", dy)
@@ -251,9 +251,9 @@ def conv_wgrad(
             "(n, *spatial, cin) and (n, *out, cout)."
         )
     groups = group_count(op, group_count(op, groups, x.shape[-1], "x"), dy.shape[-1], "dy")
+    *_, cout = dy.shape
     options = gradient_options(
-        op, dy, x.shape[1:-1], window, dy.shape[-1], stride=stride, padding=padding, dilation=dilation
+        op, dy, x.shape[1:-1], window, cout, stride=stride, padding=padding, dilation=dilation, precision=precision
     )
     window = per_axis(op, "window", window, x.ndim - 2)
-    options["precision"] = multiplied_in(op, precision)
     return conv_wgrad.apply(*same_dtype(x, dy), window=window, groups=groups, **options)

@@ -6,6 +6,7 @@ from jax import Array
 
 from jaxcnn.ops.check import Layout, group_count
 from jaxcnn.ops.geometry import Padding, PerAxis, output_size, per_axis, resolve_padding
+from jaxcnn.ops.precision import Precision, multiplied_in
 
 
 def check_conv(x: Array, kernel: Array, bias: Array | None, groups: int, layout: Layout) -> int:
@@ -54,8 +55,9 @@ def gradient_options(
     stride: PerAxis,
     padding: Padding,
     dilation: PerAxis,
+    precision: Precision | None,
 ) -> dict[str, Any]:
-    """The options in numbers; ValueError if dy is not what `conv` returns with them.
+    """The options but the groups, worked out; ValueError if dy is not what `conv` returns with them.
 
     `sizes` are x's spatial sizes, `window` the kernel's, `cout` its output channels.
     """
@@ -73,4 +75,4 @@ def gradient_options(
         raise ValueError(
             f"{op}: dy has shape {dy.shape}; with these options conv returns (n, {', '.join(map(str, (*out, cout)))})."
         )
-    return {"stride": stride, "padding": pads, "dilation": dilation}
+    return {"stride": stride, "padding": pads, "dilation": dilation, "precision": multiplied_in(op, precision)}

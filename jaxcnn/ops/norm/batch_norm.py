@@ -13,15 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn import kernels
-from jaxcnn.ops.check import (
-    Layout,
-    accumulator,
-    channel_vectors,
-    channels_back,
-    channels_last,
-    floating,
-    positive,
-)
+from jaxcnn.ops.check import Layout, accumulator, channel_vectors, channels_back, channels_last, floating, positive
 from jaxcnn.ops.rule import rule
 
 Image = Float[Array, "*n c"]

@@ -26,15 +26,18 @@ def transposed(matrix: Matrix) -> Callable[[Any, Arrays, Any, Options], Any]:
 
 
 def by_matrix(rule: str, name: str, cause: str, matrix: Matrix) -> Fault:
+    """A fault of dx: that of the product with these matrices."""
     return changed(rule, 0, name, cause, transposed(matrix))
 
 
 def bins(w: int, o: int) -> tuple[Any, Any]:
+    """Where each of o bins over w positions begins, and the position after its last."""
     i = np.arange(o)
     return i * w // o, -(-(i + 1) * w // o)
 
 
 def inside(w: int, starts: Any, stops: Any) -> Any:
+    """(bins, w): 1 where a bin holds a position, else 0."""
     q = np.arange(w)
     return ((starts[:, None] <= q) & (q < stops[:, None])).astype(float)
 

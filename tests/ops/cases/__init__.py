@@ -1,6 +1,6 @@
 """The table that drives the tests of every rule: arrays and options chosen to hurt.
 
-A rule in `RULES` without a row here fails `test_rules.py::test_every_rule_has_cases_and_a_naive_loop`.
+A rule in `RULES` without a row in its family's file fails test_families.py.
 """
 
 from tests.ops.cases import activation, conv, dense, dropout, loss, norm, pad, pool, resize

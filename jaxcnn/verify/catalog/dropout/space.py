@@ -5,15 +5,7 @@ from typing import Any
 import jax
 from hypothesis import strategies as st
 
-from jaxcnn.verify.catalog.draw import (
-    Draw,
-    Drawn,
-    batch_size,
-    drawn_shape,
-    generator,
-    some_layout,
-    space,
-)
+from jaxcnn.verify.catalog.draw import Draw, Drawn, batch_size, drawn_shape, generator, some_layout, space
 
 
 @space("dropout", "spatial_dropout", "stochastic_depth")

@@ -4,14 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from jaxcnn.verify.catalog.draw import (
-    Draw,
-    Drawn,
-    batch_size,
-    generator,
-    some_layout,
-    space,
-)
+from jaxcnn.verify.catalog.draw import Draw, Drawn, batch_size, generator, some_layout, space
 
 
 @space("pad")

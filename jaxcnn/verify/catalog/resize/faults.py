@@ -6,13 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.verify.catalog.fault import (
-    Arrays,
-    Fault,
-    Options,
-    as_if,
-    changed,
-)
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, as_if, changed
 from jaxcnn.verify.catalog.matrices import bins, by_matrix, everywhere, inside, transposed
 
 

@@ -7,12 +7,7 @@ from jax.nn import sigmoid
 from jax.scipy.stats import norm
 
 from jaxcnn.verify.catalog.activation.faults.slope import slope
-from jaxcnn.verify.catalog.fault import (
-    Arrays,
-    Fault,
-    Options,
-    as_if,
-)
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, as_if
 
 
 def _other_form(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:

@@ -5,10 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxcnn.verify.catalog.fault import (
-    Fault,
-    changed,
-)
+from jaxcnn.verify.catalog.fault import Fault, changed
 from jaxcnn.verify.catalog.loss.faults.per_example import constant, entries, rows
 
 

@@ -6,13 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.verify.catalog.fault import (
-    Arrays,
-    Fault,
-    Options,
-    as_if,
-    changed,
-)
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, as_if, changed
 from jaxcnn.verify.catalog.loss.faults.per_example import constant, share, wrong_divisor
 
 

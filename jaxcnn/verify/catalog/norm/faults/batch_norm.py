@@ -6,20 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxcnn.verify.catalog.fault import (
-    Arrays,
-    Fault,
-    Options,
-    as_if,
-    changed,
-    first_example,
-)
-from jaxcnn.verify.catalog.norm.faults.standardize import (
-    no_epsilon,
-    no_scale,
-    others,
-    standardized_dx,
-)
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, as_if, changed, first_example
+from jaxcnn.verify.catalog.norm.faults.standardize import no_epsilon, no_scale, others, standardized_dx
 
 
 def _train_dx(arrays: Arrays, dy: Any, options: Options, **terms: Any) -> Any:

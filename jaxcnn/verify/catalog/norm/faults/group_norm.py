@@ -5,20 +5,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxcnn.verify.catalog.fault import (
-    Arrays,
-    Fault,
-    Options,
-    as_if,
-    changed,
-    first_example,
-)
-from jaxcnn.verify.catalog.norm.faults.standardize import (
-    Wrong,
-    scale_faults,
-    standardization_faults,
-    standardized_dx,
-)
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, as_if, changed, first_example
+from jaxcnn.verify.catalog.norm.faults.standardize import Wrong, scale_faults, standardization_faults, standardized_dx
 
 OVER = (1, 3)
 

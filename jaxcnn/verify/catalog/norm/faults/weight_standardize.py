@@ -4,18 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from jaxcnn.verify.catalog.fault import (
-    Arrays,
-    Fault,
-    Options,
-    changed,
-)
-from jaxcnn.verify.catalog.norm.faults.standardize import (
-    Wrong,
-    others,
-    standardization_faults,
-    standardized_dx,
-)
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, changed
+from jaxcnn.verify.catalog.norm.faults.standardize import Wrong, others, standardization_faults, standardized_dx
 
 
 def _kernel(axes: Callable[[Any], Any], **terms: Any) -> Wrong:

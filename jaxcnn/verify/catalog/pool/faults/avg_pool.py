@@ -3,17 +3,9 @@
 import math
 from typing import Any
 
-from jaxcnn.verify.catalog.fault import (
-    Arrays,
-    Fault,
-    Options,
-    as_if,
-    changed,
-)
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, as_if, changed
 from jaxcnn.verify.catalog.pool.faults.taps import first_tap, shared, window
-from jaxcnn.verify.catalog.windows.faults import (
-    window_faults,
-)
+from jaxcnn.verify.catalog.windows.faults import window_faults
 
 
 def _none_counted(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:

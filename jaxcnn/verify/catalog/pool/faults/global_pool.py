@@ -4,12 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from jaxcnn.verify.catalog.fault import (
-    Arrays,
-    Fault,
-    Options,
-    changed,
-)
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, changed
 from jaxcnn.verify.catalog.pool.faults.taps import MAX_SHARES, first_tap, places_shared
 
 

@@ -7,17 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.verify.catalog.fault import (
-    Arrays,
-    Fault,
-    Options,
-    changed,
-    pulled_back,
-)
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, changed, pulled_back
 from jaxcnn.verify.catalog.pool.faults.taps import window
-from jaxcnn.verify.catalog.windows.faults import (
-    window_faults,
-)
+from jaxcnn.verify.catalog.windows.faults import window_faults
 
 
 def _power(power: Callable[[float], float]) -> Callable[[Any, Arrays, Any, Options], Any]:
