@@ -127,5 +127,4 @@ FLATTEN = [
     ),
 ]
 
-
 FAULTS: list[Fault] = [*DENSE, *BILINEAR, *FLATTEN]

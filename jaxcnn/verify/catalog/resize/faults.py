@@ -78,7 +78,6 @@ NEAREST = [
     by_matrix("resize_nearest", "mean", "is averaged over the bins instead of summed over the copies", _shares),
 ]
 
-
 BILINEAR = [
     *everywhere("resize_bilinear"),
     as_if(
@@ -98,6 +97,5 @@ BILINEAR = [
     ),
     by_matrix("resize_bilinear", "nearest", "goes to one position only, as in nearest-neighbour resizing", _copies),
 ]
-
 
 FAULTS: list[Fault] = [*NEAREST, *BILINEAR]

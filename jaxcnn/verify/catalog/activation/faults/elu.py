@@ -45,7 +45,6 @@ ELU = [
     slope("elu", "relu", "is zero where x < 0: that is relu", lambda x, alpha: x > 0),
 ]
 
-
 CELU = [
     slope(
         "celu",
@@ -123,6 +122,5 @@ SELU = [
     ),
     slope("selu", "rounded-constants", "has α = 1.67 and λ = 1.05", lambda x: sides(x, 1.05, 1.05 * 1.67 * _power(x))),
 ]
-
 
 FAULTS: list[Fault] = [*ELU, *CELU, *SELU]

@@ -32,7 +32,6 @@ RELU = [
     ),
 ]
 
-
 LEAKY_RELU = [
     slope(
         "leaky_relu",
@@ -63,7 +62,6 @@ LEAKY_RELU = [
         lambda x, slope: jnp.where(x > 0, slope, 1),
     ),
 ]
-
 
 RELU6 = [
     slope("relu6", "one-at-zero", "takes the derivative 1 at 0", lambda x: (x >= 0) & (x < 6)),
@@ -125,6 +123,5 @@ PRELU = [
         lambda d, a, dy, o: d.sum() + 0 * d,
     ),
 ]
-
 
 FAULTS: list[Fault] = [*RELU, *LEAKY_RELU, *RELU6, *PRELU]

@@ -20,7 +20,6 @@ SIGMOID = [
     slope("sigmoid", "tanh", "is dy (1 - y²), which is right for tanh", lambda x: 1 - sigmoid(x) ** 2),
 ]
 
-
 HARD_SIGMOID = [
     slope("hard_sigmoid", "at-the-kinks", "takes the derivative 1/6 at -3 and 3 too", lambda x: (jnp.abs(x) <= 3) / 6),
     slope(
@@ -41,7 +40,6 @@ HARD_SIGMOID = [
     slope("hard_sigmoid", "sigmoid", "is the derivative of the sigmoid", lambda x: sigmoid(x) * (1 - sigmoid(x))),
 ]
 
-
 TANH = [
     slope("tanh", "not-squared", "is dy (1 - y): y should be squared", lambda x: 1 - jnp.tanh(x)),
     slope("tanh", "square-of-difference", "is dy (1 - y)², which should be 1 - y²", lambda x: (1 - jnp.tanh(x)) ** 2),
@@ -51,7 +49,6 @@ TANH = [
     ),
     slope("tanh", "plus", "is dy (1 + y²): the sign of y² is wrong", lambda x: 1 + jnp.tanh(x) ** 2),
 ]
-
 
 SOFTSIGN = [
     slope("softsign", "not-squared", "is dy / (1 + |x|): it should be squared", lambda x: 1 / (1 + jnp.abs(x))),
@@ -72,7 +69,6 @@ SOFTSIGN = [
     ),
 ]
 
-
 SOFTPLUS = [
     slope("softplus", "sign-of-x", "is dy σ(-x): the sign of x is wrong", lambda x: sigmoid(-x)),
     slope(
@@ -85,6 +81,5 @@ SOFTPLUS = [
     slope("softplus", "relu", "is the derivative of relu, which softplus smooths", lambda x: x > 0),
     slope("softplus", "power-only", "is dy eˣ: the division by 1 + eˣ is missing", jnp.exp),
 ]
-
 
 FAULTS: list[Fault] = [*SIGMOID, *HARD_SIGMOID, *TANH, *SOFTSIGN, *SOFTPLUS]

@@ -50,7 +50,6 @@ SOFTMAX = [
     ),
 ]
 
-
 LOG_SOFTMAX = [
     changed("log_softmax", 0, "sum-dropped", "is dy: the term - softmax Σ dy is missing", lambda d, a, dy, o: dy),
     changed(
@@ -89,6 +88,5 @@ LOG_SOFTMAX = [
         lambda a, dy, o: (a, dy, {"axis": _other_axis(a, o)}),
     ),
 ]
-
 
 FAULTS: list[Fault] = [*SOFTMAX, *LOG_SOFTMAX]

@@ -38,7 +38,6 @@ SILU = [
     ),
 ]
 
-
 HARD_SWISH = [
     slope(
         "hard_swish",
@@ -76,7 +75,6 @@ HARD_SWISH = [
     ),
 ]
 
-
 MISH = [
     slope("mish", "product-rule", "is dy tanh(softplus(x)): the product rule's second term is missing", _t),
     slope(
@@ -101,6 +99,5 @@ MISH = [
     ),
     slope("mish", "silu", "is the derivative of silu, x σ(x)", lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x)))),
 ]
-
 
 FAULTS: list[Fault] = [*SILU, *HARD_SWISH, *MISH]

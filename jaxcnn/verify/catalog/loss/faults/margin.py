@@ -105,5 +105,4 @@ MULTI_MARGIN = [
     _multi("factor-2-dropped", "misses the 2 of the square's derivative", lambda d, excess, t, o: d / o["p"]),
 ]
 
-
 FAULTS: list[Fault] = [*HINGE, *MULTI_MARGIN]

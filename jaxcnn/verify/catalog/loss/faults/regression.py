@@ -35,7 +35,6 @@ MSE = [
     *_target("mse"),
 ]
 
-
 L1 = [
     *wrong_divisor("l1"),
     _slope("l1", "squared", "is that of the squared difference", lambda d: 2 * d),
@@ -44,7 +43,6 @@ L1 = [
     _slope("l1", "one-sided", "is zero where the prediction is below the target", lambda d: d > 0),
     *_target("l1"),
 ]
-
 
 HUBER = [
     *wrong_divisor("huber"),
@@ -77,6 +75,5 @@ HUBER = [
     as_if("huber", 0, "delta-default", "has delta 1 whatever `delta` is", lambda a, dy, o: (a, dy, {"delta": 1.0})),
     *_target("huber"),
 ]
-
 
 FAULTS: list[Fault] = [*MSE, *L1, *HUBER]

@@ -162,5 +162,4 @@ EVAL = [
     ),
 ]
 
-
 FAULTS: list[Fault] = [*TRAIN, *EVAL]

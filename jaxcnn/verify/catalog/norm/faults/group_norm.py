@@ -96,7 +96,6 @@ GROUP = [
     _statistics("instance_norm", "statistics-over-channels", "takes the statistics over the channels too", (1, 2, 3)),
 ]
 
-
 RMS = [
     changed("rms_norm", 0, "square-term-dropped", "misses the path through the mean square", _rms(by_var=0.0)),
     changed(
@@ -111,6 +110,5 @@ RMS = [
     *scale_faults("rms_norm"),
     *_sums("rms_norm", 1, "scale"),
 ]
-
 
 FAULTS: list[Fault] = [*GROUP, *RMS]

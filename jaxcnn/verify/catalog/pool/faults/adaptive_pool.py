@@ -113,5 +113,4 @@ MAX = [
     ),
 ]
 
-
 FAULTS: list[Fault] = [*AVG, *MAX]

@@ -23,7 +23,6 @@ GLOBAL_AVG = [
     ]
 ]
 
-
 GLOBAL_MAX = [changed("global_max_pool", 0, name, cause, places_shared(s)) for name, cause, s in MAX_SHARES]
 
 
