@@ -2,10 +2,10 @@
 
     python experiments/verifiers_compared.py [--rules conv,max_pool] [--limit N] [--seed 0]
 
-Each fault of `jaxcnn.verify.faults` is planted at one typical configuration of its rule: an author's own test, not a
-search over shapes. Planted are the faults that give another gradient there, on the given values or on values with ties
-and zeros in the same shapes. A checker that raises an error has found the fault; one that rejects the right backward
-pass too is left out. Compared are
+Each fault of `jaxcnn.verify.catalog.faults` is planted at one typical configuration of its rule: an author's own
+test, not a search over shapes. Planted are the faults that give another gradient there, on the given values or on
+values with ties and zeros in the same shapes. A checker that raises an error has found the fault; one that rejects the
+right backward pass too is left out. Compared are
 
 * `jax.test_util.check_grads`, reverse mode with its default tolerances, in float32 and in float64;
 * `torch.autograd.gradcheck`, fast and slow, in float64, where PyTorch is installed (`pip install torch`);
@@ -29,12 +29,12 @@ from rich.table import Table
 
 from jaxcnn.ops.rule import RULES
 from jaxcnn.verify.bench import Bench
+from jaxcnn.verify.catalog.fault import differentiable, right
+from jaxcnn.verify.catalog.faults import Fault, of_rule
+from jaxcnn.verify.catalog.spaces import Draw, worked_out
 from jaxcnn.verify.check import bench_of, finds, pair
 from jaxcnn.verify.checks import FULL
-from jaxcnn.verify.faults import Fault, of_rule
-from jaxcnn.verify.faults.fault import differentiable, right
 from jaxcnn.verify.problem import Problem
-from jaxcnn.verify.spaces import Draw, worked_out
 
 try:
     import torch

@@ -21,9 +21,9 @@ def verify_target(options: "VerifyOptions") -> "Verdict":
 
     from jaxcnn.ops.rule import Rule
     from jaxcnn.verify import check, check_rule
+    from jaxcnn.verify.catalog.spaces import SPACES, Draw
     from jaxcnn.verify.pool import Verdict
     from jaxcnn.verify.search import check_draw
-    from jaxcnn.verify.spaces import SPACES, Draw
 
     target = str(options.target)
     function, keywords = found(target), _keywords(options.options)
@@ -33,7 +33,7 @@ def verify_target(options: "VerifyOptions") -> "Verdict":
     if not options.shapes:
         raise ValueError(
             f"{target}: it is not known which arguments it takes; give their shapes, such as --shapes 2,5,5,3 3,3,3,4"
-            + (", or enter a strategy for it by jaxcnn.verify.spaces.space." if is_rule else ".")
+            + (", or enter a strategy for it by jaxcnn.verify.catalog.spaces.space." if is_rule else ".")
         )
     args = _arrays(options.shapes, options.seed)
     if is_rule:

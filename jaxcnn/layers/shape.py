@@ -11,12 +11,12 @@ from jax import Array, ShapeDtypeStruct
 from jaxcnn import ops
 from jaxcnn.layers.base import Function, Params, one_of
 from jaxcnn.layers.describe import Field
+from jaxcnn.ops.bins import adaptive_bins
 from jaxcnn.ops.check import positive
 from jaxcnn.ops.geometry import PerAxis, PoolPadding, per_axis
 from jaxcnn.ops.pad import Mode
-from jaxcnn.ops.pool_shapes import pool_options
+from jaxcnn.ops.pool.shapes import pool_options
 from jaxcnn.ops.resize import nearest, neighbours
-from jaxcnn.ops.runs import bins
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,7 +81,7 @@ class AdaptivePool(Function):
         """Bins may be unequal: the field is that of the longest."""
         lengths = x.shape[1:-1]
         sizes = per_axis(type(self).__name__, "sizes", self.sizes, len(lengths))
-        longest = [int(bins(0, w, o).lengths.max()) for w, o in zip(lengths, sizes, strict=True)]
+        longest = [int(adaptive_bins(0, w, o).lengths.max()) for w, o in zip(lengths, sizes, strict=True)]
         return field.resized(lengths, sizes, longest), ()
 
 

@@ -8,10 +8,10 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jaxcnn.ops.bins import Bins, Positions, along
 from jaxcnn.ops.check import Layout, accumulator, channels_back, image, shape_only
 from jaxcnn.ops.geometry import PerAxis, per_axis
 from jaxcnn.ops.rule import rule
-from jaxcnn.ops.runs import Positions, Runs, along
 
 Image = Float[Array, "n *spatial c"]
 
@@ -36,10 +36,10 @@ def neighbours(length: int, size: int, align_corners: bool) -> tuple[Positions, 
     return low, np.where(low < length - 1, (over - low * under) / under, 0)
 
 
-def _readers(axis: int, read: Positions, length: int) -> Runs:
+def _readers(axis: int, read: Positions, length: int) -> Bins:
     """For each position along the axis the outputs that read it; `read` never falls."""
     q = np.arange(length)
-    return Runs(axis, np.searchsorted(read, q), np.searchsorted(read, q, "right"))
+    return Bins(axis, np.searchsorted(read, q), np.searchsorted(read, q, "right"))
 
 
 def _nearest_plain(x: Image, *, sizes: Any) -> Image:
@@ -65,7 +65,7 @@ def _nearest_backward(residuals: Array, dy: Image, *, sizes: Any) -> tuple[Image
     """The cotangent dx of copying.
 
     Along one axis y[i] = x[s(i)] with s(i) = floor(i W / O), so dx[q] = Σ_{i: s(i) = q} dy[i]. s never falls, so these
-    i are a run: dx sums over runs of dy, axis by axis. A position that nobody copies has an empty run.
+    i are a bin: dx sums over bins of dy, axis by axis. A position that nobody copies has an empty bin.
     """
     dx = dy.astype(accumulator(dy))
     for axis in range(1, len(sizes) + 1):
@@ -125,7 +125,7 @@ def _bilinear_backward(residuals: Array, dy: Image, *, sizes: Any, align_corners
 
         dx[q] = Σ_{i: l[i] = q} (1 - t[i]) dy[i] + Σ_{i: l[i] = q - 1} t[i] dy[i].
 
-    l never falls, so both are sums over runs of outputs, the second one a position further on. The weights of several
+    l never falls, so both are sums over bins of outputs, the second one a position further on. The weights of several
     axes multiply, so dy goes back through one axis after the other.
     """
     dx = dy.astype(accumulator(dy))

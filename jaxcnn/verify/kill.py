@@ -18,8 +18,8 @@ from jaxcnn.verify.problem import Arrays, Problem, Program
 from jaxcnn.verify.search import CASES, Search, largest
 
 if TYPE_CHECKING:
-    from jaxcnn.verify.faults import Fault
-    from jaxcnn.verify.spaces import Draw
+    from jaxcnn.verify.catalog.faults import Fault
+    from jaxcnn.verify.catalog.spaces import Draw
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Kills:
 
 def kills(rule: Rule[..., Any], *, cases: int = CASES, seed: int = 0) -> Kills:
     """Verify every planted fault of `rule` as `check_rule` would, with `cases` draws. Raises as `check_rule`."""
-    from jaxcnn.verify.faults import of_rule
+    from jaxcnn.verify.catalog.faults import of_rule
 
     started, faults = time.perf_counter(), of_rule(rule.name)
     alive = survivors(faults, cases=cases, seed=seed)

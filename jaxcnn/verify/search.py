@@ -11,14 +11,14 @@ import numpy as np
 
 from jaxcnn.ops.rule import RULES, Rule
 from jaxcnn.verify import checks
+from jaxcnn.verify.catalog.naive import NAIVE
 from jaxcnn.verify.check import fails, pair, verify
 from jaxcnn.verify.cover import cover
-from jaxcnn.verify.naive import NAIVE
 from jaxcnn.verify.problem import Problem, floats
 from jaxcnn.verify.report import Report
 
 if TYPE_CHECKING:
-    from jaxcnn.verify.spaces import Draw
+    from jaxcnn.verify.catalog.spaces import Draw
 
 CASES = 8
 DRAWS = 200  # that are drawn for each rule; `cases` of them are run
@@ -71,7 +71,7 @@ def problem_of(
     rule: Rule[..., Any], draw: "Draw", forward: Callable[..., tuple[Any, Any]], backward: Callable[..., Any]
 ) -> Problem:
     """A rule with this forward and backward, on the arrays and options that its door makes of a draw."""
-    from jaxcnn.verify.spaces import worked_out
+    from jaxcnn.verify.catalog.spaces import worked_out
 
     with jax.enable_x64(True):
         args, options = worked_out(rule.name, draw)
@@ -96,7 +96,7 @@ class Search:
         cases: int,
         seed: int,
     ) -> None:
-        from jaxcnn.verify.spaces import SPACES
+        from jaxcnn.verify.catalog.spaces import SPACES
 
         if rule.name not in SPACES:
             raise ValueError(

@@ -114,7 +114,7 @@ def test_a_rule_of_ones_own_is_verified_on_its_shapes(jaxcnn, mine):
         (["--shapes", "2,3"], "--shapes, --options and --reference need a MODULE:NAME"),
         (["mine.py:dense", "--rule", "relu"], "--rule and --faults are for jaxcnn's own rules"),
         (["mine.py:dense"], "give their shapes, such as --shapes 2,5,5,3 3,3,3,4"),
-        (["mine.py:powered"], "or enter a strategy for it by jaxcnn.verify.spaces.space"),
+        (["mine.py:powered"], "or enter a strategy for it by jaxcnn.verify.catalog.spaces.space"),
         (["mine.py:dense", "--shapes", "2,x"], "--shapes has '2,x'; expected sizes such as 2,5,5,3, or none"),
         (["mine.py:dense", "--shapes", "2", "--options", "stride"], "--options is 'stride', which is no JSON"),
         (["mine.py:dense", "--shapes", "2", "--options", "[1]"], r"--options is '\[1\]'; expected a JSON object"),

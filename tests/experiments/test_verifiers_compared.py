@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments import verifiers_compared
-from jaxcnn.verify.faults import of_rule
+from jaxcnn.verify.catalog.faults import of_rule
 
 
 @pytest.fixture(scope="module")

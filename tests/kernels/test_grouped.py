@@ -8,7 +8,7 @@ import pytest
 from jaxcnn import kernels
 from jaxcnn.kernels import grouped
 from jaxcnn.kernels.xla import Options
-from jaxcnn.verify.naive import NAIVE
+from jaxcnn.verify.catalog.naive import NAIVE
 
 # sizes, window, stride, padding, dilation
 GEOMETRY = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.kernels import xla
-from jaxcnn.verify.naive import NAIVE
+from jaxcnn.verify.catalog.naive import NAIVE
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage, signal
 
 from jaxcnn.ops import conv, filters
-from jaxcnn.ops.filters import depthwise
+from jaxcnn.ops.conv.filters import depthwise
 
 KERNELS = {name: value for name, value in vars(filters).items() if name.isupper()}
 IMAGE = np.random.default_rng(0).standard_normal((7, 9)).astype(np.float32)

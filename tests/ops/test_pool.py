@@ -16,8 +16,8 @@ from jaxcnn.ops import (
     max_pool_with_indices,
     max_unpool,
 )
-from jaxcnn.verify.naive import pool as naive
-from jaxcnn.verify.naive.windows import windows
+from jaxcnn.verify.catalog.pool import naive
+from jaxcnn.verify.catalog.windows.naive import windows
 from tests.ops.cases.pool import CASES
 from tests.ops.test_rules import arrays_of, results
 

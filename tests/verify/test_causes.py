@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxcnn.ops.rule import RULES
+from jaxcnn.verify.catalog.fault import pulled_back
+from jaxcnn.verify.catalog.faults import of_rule
 from jaxcnn.verify.causes import likely_cause
-from jaxcnn.verify.faults import of_rule
-from jaxcnn.verify.faults.fault import pulled_back
 
 # A rule's arrays (shapes; an array where values matter) and options.
 TYPICAL = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.ops.rule import RULES
-from jaxcnn.verify.faults import FAULTS, of_rule
+from jaxcnn.verify.catalog.faults import FAULTS, of_rule
 
 
 def test_there_are_80_faults_or_more_and_each_has_a_name_of_its_own():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from jaxcnn.ops import RULES
-from jaxcnn.verify.faults import Fault, of_rule
+from jaxcnn.verify.catalog.faults import Fault, of_rule
 from jaxcnn.verify.kill import kills, survivors
 from jaxcnn.verify.search import check_rule
 
@@ -42,7 +42,7 @@ def test_what_only_the_costly_checks_find_is_found():
 
 def test_a_survivor_and_a_wrong_equivalence_are_told(monkeypatch):
     wrongly = replace(of_rule("relu")[0], equivalent="it is not")
-    monkeypatch.setattr("jaxcnn.verify.faults.of_rule", lambda rule: [RIGHT, wrongly])
+    monkeypatch.setattr("jaxcnn.verify.catalog.faults.of_rule", lambda rule: [RIGHT, wrongly])
     found = kills(RULES["relu"], cases=2)
     assert found.survivors == ("right",) and found.mistaken == (wrongly.name,)
     assert not found.ok and found.to_dict()["ok"] is False

@@ -7,8 +7,8 @@ import pytest
 import jaxcnn  # noqa: F401  (registers the rules)
 from jaxcnn.ops.rule import RULES, Rule
 from jaxcnn.verify import check_rule
+from jaxcnn.verify.catalog.spaces import Draw
 from jaxcnn.verify.cover import cover, features
-from jaxcnn.verify.spaces import Draw
 
 
 def test_a_right_rule_passes():

@@ -16,7 +16,7 @@ def catalogued(error: Mistake, argument: int, args: Any, static: Any, dy: Any, r
     """The causes of the catalogue's faults of this rule that give the same wrong cotangent."""
     if rule is None:
         return
-    from jaxcnn.verify.faults import of_rule
+    from jaxcnn.verify.catalog.faults import of_rule
 
     args, dy = jax.tree.map(in_float64, (tuple(args), dy))
     for fault in of_rule(rule):
@@ -35,7 +35,7 @@ def in_float64(array: Any) -> Any:
 
 def other_inputs(error: Mistake, argument: int, plain: Any, args: Any, static: Any, dy: Any) -> Iterator[str]:
     """The gradient that other arguments, or another dy, would have."""
-    from jaxcnn.verify.faults.fault import pulled_back
+    from jaxcnn.verify.catalog.fault import pulled_back
 
     args, dy = jax.tree.map(in_float64, (tuple(args), dy))
     compute = jax.jit(lambda args, dy: pulled_back(plain, args, dy, **static)[argument])

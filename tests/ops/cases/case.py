@@ -39,3 +39,20 @@ def tied(shape):
 def away_from_zero(shape):
     """An `arrays` function: values of both signs, none closer to 0 than 0.1."""
     return lambda rng: (rng.choice([-1, 1], shape) * rng.uniform(0.1, 3, shape),)
+
+
+# name, spatial sizes, new sizes. 3 channels, batch 2 unless named.
+RESIZED = [
+    ("divides", (6, 4), (3, 2)),
+    ("overlap", (7, 5), (3, 4)),
+    ("unchanged", (3, 5), (3, 5)),
+    ("one", (4, 5), 1),
+    ("from-one", (1, 3), (4, 2)),
+    ("twice", (3, 2), (6, 4)),
+    ("larger", (4, 3), (7, 5)),
+    ("larger-and-smaller", (2, 7), (5, 3)),
+    ("much-smaller", (11, 9), (2, 3)),
+    ("1d", (9,), 4),
+    ("1d-larger", (4,), 11),
+    ("3d", (3, 4, 2), (2, 5, 2)),
+]

@@ -1,6 +1,6 @@
 """Convolution and its two gradients, over every kind of geometry."""
 
-from jaxcnn.verify.naive.windows import windows
+from jaxcnn.verify.catalog.windows.naive import windows
 from tests.ops.cases.case import Case, normal
 
 # name, spatial sizes, window, options. Cin = 4 and Cout = 6 unless groups say otherwise, batch 2 unless named.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.ops.cases.case import Case, distinct, normal, tied
+from tests.ops.cases.case import RESIZED, Case, distinct, normal, tied
 
 # name, spatial sizes, window, options. 3 channels, batch 2 unless named.
 GEOMETRIES = [
@@ -98,6 +98,14 @@ def _cases():
         yield Case("global_avg_pool", name, normal(shape), options)
         yield Case("global_max_pool", name, distinct(shape), options)
         yield Case("global_max_pool", f"{name}-ties", tied(shape), options, smooth=False)
+
+    for name, spatial, sizes in RESIZED:
+        shape, options = (2, *spatial, 3), {"sizes": sizes}
+        yield Case("adaptive_avg_pool", name, normal(shape), options)
+        yield Case("adaptive_max_pool", name, distinct(shape), options)
+        yield Case("adaptive_max_pool", f"{name}-ties", tied(shape), options, smooth=False)
+    for rule in ("adaptive_avg_pool", "adaptive_max_pool"):
+        yield Case(rule, "nchw", distinct((1, 2, 5, 4)), {"sizes": (3, 6), "layout": "NCHW"})
 
 
 CASES = list(_cases())

@@ -3,6 +3,7 @@
 Each row is what is tried, and pieces that the message must hold: the argument, what was seen, the fix.
 """
 
-from tests.ops.errors import activation, conv, layers, loss, norm, pool, shape
+from tests.ops.errors import activation, conv, dense, dropout, loss, norm, pad, pool, resize
 
-BAD = conv.BAD | pool.BAD | shape.BAD | norm.BAD | layers.BAD | activation.BAD | loss.BAD
+FAMILIES = [conv, pad, pool, resize, dense, dropout, norm, activation, loss]
+BAD = {name: row for family in FAMILIES for name, row in family.BAD.items()}

@@ -3,9 +3,21 @@
 import jax.numpy as jnp
 
 from jaxcnn import ops
-from tests.ops.errors.arrays import LOGITS, X
+from tests.ops.errors.arrays import LOGITS, PIXELS, X
+
+ALONE = [
+    *("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "sigmoid", "hard_sigmoid", "tanh", "softsign", "softplus"),
+    *("gelu", "silu", "hard_swish", "mish", "softmax", "log_softmax"),
+]
+
+
+def integers(name):
+    return lambda: getattr(ops, name)(PIXELS)
+
 
 BAD = {
+    **{f"{name}-integers": (integers(name), [f"{name}: x has dtype uint8; expected floats"]) for name in ALONE},
+    "prelu-integers": (lambda: ops.prelu(PIXELS, jnp.ones(3)), ["prelu: x has dtype uint8; expected floats"]),
     "relu-none": (lambda: ops.relu(None), ["x is None", "expected an array of floats"]),
     "relu-text": (lambda: ops.relu("abc"), ["x is 'abc'", "expected an array of floats"]),
     "prelu-slope": (lambda: ops.prelu(X, jnp.ones(4)), ["slope has shape (4,)", "(3,)"]),

@@ -1,0 +1,7 @@
+"""Convolution, its two gradients and its transpose; kernels designed by hand."""
+
+from jaxcnn.ops.conv import filters
+from jaxcnn.ops.conv.conv import conv, conv_dgrad, conv_wgrad
+from jaxcnn.ops.conv.conv_transpose import conv_transpose
+
+__all__ = ["conv", "conv_dgrad", "conv_transpose", "conv_wgrad", "filters"]

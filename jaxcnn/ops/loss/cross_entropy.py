@@ -1,0 +1,171 @@
+"""Cross-entropy of one class out of many: one number for each example of the batch; average them for its loss."""
+
+from numbers import Integral
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from jaxcnn.ops.check import accumulator, is_number, same_dtype, shape_only
+from jaxcnn.ops.loss.labels import class_scores, classes, one_hot
+from jaxcnn.ops.loss.per_example import PerExample, behind
+from jaxcnn.ops.rule import rule
+
+
+def _softmax_plain(
+    logits: Float[Array, "n k"],
+    labels: Array,
+    class_weights: Float[Array, " k"] | None,
+    *,
+    label_smoothing: float,
+    ignore_index: int | None,
+) -> PerExample:
+    """-Σ_k weight[k] target[k] log softmax(logits)[k]."""
+    log_p = jax.nn.log_softmax(logits.astype(accumulator(logits)))
+    weighted = _weighted(_target(labels, log_p, label_smoothing, ignore_index), class_weights)
+    return -(weighted * log_p).sum(-1).astype(logits.dtype)
+
+
+def _softmax_forward(
+    logits: Float[Array, "n k"],
+    labels: Array,
+    class_weights: Float[Array, " k"] | None,
+    *,
+    label_smoothing: float,
+    ignore_index: int | None,
+) -> tuple[PerExample, Any]:
+    """The loss, and e^z with its sum; for labels or weights that want a cotangent also log p."""
+    wide = logits.astype(accumulator(logits))
+    shifted = wide - lax.stop_gradient(wide.max(-1, keepdims=True))  # so that no exponential overflows
+    powers = jnp.exp(shifted)
+    total = powers.sum(-1, keepdims=True)
+    log_p = shifted - jnp.log(total)
+    loss = -(_weighted(_target(labels, log_p, label_smoothing, ignore_index), class_weights) * log_p).sum(-1)
+    needed = labels.ndim == 2 or class_weights is not None
+    kept = (powers, total, log_p if needed else None, labels, class_weights, shape_only(logits))
+    return loss.astype(logits.dtype), kept
+
+
+def _softmax_backward(
+    residuals: Any, dloss: PerExample, *, label_smoothing: float, ignore_index: int | None
+) -> tuple[Array, Array | None, Array | None]:
+    """The cotangents (dlogits, dlabels, dclass_weights) of softmax cross-entropy.
+
+    For one example with logits z, target t and class weights w (all 1 where none are given), with m[k] = w[k] t[k],
+    which need not sum to 1,
+
+        loss = -Σ_k m[k] log p[k] = -Σ_k m[k] (z[k] - log Σ_i e^z[i]) = (Σ_k m[k]) log Σ_i e^z[i] - Σ_k m[k] z[k].
+
+    ∂ log Σ_i e^z[i] / ∂z[k] = p[k], so dlogits[k] = dloss ((Σ_i m[i]) p[k] - m[k]); for a distribution without weights
+    that is p - t. ∂loss / ∂m[k] = -log p[k]. Smoothing made t = (1 - s) labels + s / K of the labels, so
+    dlabels[k] = -dloss (1 - s) w[k] log p[k]; integer labels have no cotangent. The weights serve every example, so
+    dclass_weights[k] is the sum over the batch of -dloss t[k] log p[k]. An ignored example has t = 0.
+
+    Source: Bridle 1990; label smoothing: Szegedy et al. 2015, "Rethinking the Inception architecture", section 7.
+    """
+    powers, total, log_p, labels, class_weights, logits = residuals
+    target = _target(labels, powers, label_smoothing, ignore_index)
+    weighted, dloss = _weighted(target, class_weights), behind(dloss, powers)
+    whole = labels.ndim == 1 and class_weights is None and ignore_index is None
+    mass = 1 if whole else weighted.sum(-1, keepdims=True)
+    dlogits = (dloss * mass / total) * powers - dloss * weighted  # one division for each example
+    dlabels = dclass_weights = None
+    if labels.ndim == 2:
+        dlabels = (-(1 - label_smoothing) * dloss * _weighted(log_p, class_weights)).astype(labels.dtype)
+    if class_weights is not None:
+        dclass_weights = -(dloss * target * log_p).sum(0).astype(class_weights.dtype)
+    return dlogits.astype(logits.dtype), dlabels, dclass_weights
+
+
+def _target(labels: Array, like: Array, label_smoothing: float, ignore_index: int | None) -> Float[Array, "n k"]:
+    """The distribution to be met: 0 for a label that is ignored, NaN for any other integer that is no class."""
+    k = like.shape[-1]
+    target = one_hot(labels, k, like.dtype) if labels.ndim == 1 else labels.astype(like.dtype)
+    target = (1 - label_smoothing) * target + label_smoothing / k
+    if ignore_index is None:
+        return target
+    return jnp.where((labels.astype(jnp.int32) == ignore_index)[:, None], 0, target)
+
+
+def _weighted(target: Array, weights: Array | None) -> Array:
+    return target if weights is None else weights * target
+
+
+@rule(_softmax_plain, _softmax_forward, _softmax_backward)
+def softmax_cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    class_weights: ArrayLike | None = None,
+    *,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+) -> Array:
+    """-log of the probability that softmax(logits) gives to the label, in nats; safe for any finite logits.
+
+    As PyTorch's `cross_entropy(..., reduction="none")`, with its weights, smoothing and ignored labels.
+
+    Args:
+      logits: (n, k), before softmax.
+      labels: integer classes (n,), 0 to k - 1; or (n, k), one-hot or any weights for the classes.
+      class_weights: (k,), a factor w for each class: the loss is -Σ_k w[k] target[k] log p[k], for an integer label
+        without smoothing its class's weight times the loss. PyTorch's weighted mean is
+        `loss.sum() / class_weights[labels].sum()`, over the labels that are not ignored.
+      label_smoothing: s with 0 <= s <= 1; the target is (1 - s) labels + s / k.
+      ignore_index: integer labels equal to it, a class or not, have the loss 0 and the gradient 0. The mean over the
+        rest is `loss.sum() / (labels != ignore_index).sum()`.
+
+    Returns: (n,), one loss for each example.
+
+    Raises: ValueError for shapes or dtypes that do not match, options outside their range, or a label that is no class.
+      Where the labels can't be looked at (under `jit`), that example's loss and gradient are NaN.
+
+    The backward pass and its derivation: `softmax_cross_entropy.backward`.
+    """
+    op = "softmax_cross_entropy"
+    logits = class_scores(op, "logits", logits)
+    if not is_number(label_smoothing) or not 0 <= label_smoothing <= 1:
+        raise ValueError(f"{op}: label_smoothing is {label_smoothing!r}; expected a number from 0 to 1.")
+    labels = _checked_labels(op, labels, logits, ignore_index)
+    weights = None if class_weights is None else _checked_weights(op, class_weights, logits)
+    soft = labels.astype(jnp.result_type(labels, logits)) if labels.ndim == 2 else None
+    wide_logits, soft, weights = same_dtype(logits, soft, weights)
+    return softmax_cross_entropy.apply(
+        wide_logits,
+        labels if soft is None else soft,
+        weights,
+        label_smoothing=float(label_smoothing),
+        ignore_index=None if ignore_index is None else int(ignore_index),
+    )
+
+
+def _checked_labels(op: str, given: ArrayLike, logits: Array, ignore_index: int | None) -> Array:
+    labels = jnp.asarray(given)
+    if ignore_index is not None:
+        if isinstance(ignore_index, bool) or not isinstance(ignore_index, Integral):
+            raise ValueError(f"{op}: ignore_index is {ignore_index!r}; expected an int such as -1 or 255, or None.")
+        if labels.ndim == 2:
+            raise ValueError(
+                f"{op}: ignore_index is {ignore_index} and labels has shape {labels.shape}; only integer classes of "
+                f"shape ({len(logits)},) can be ignored. Give rows of zeros to the examples that should not count."
+            )
+    if labels.shape == logits.shape:
+        return labels
+    if labels.shape != logits.shape[:1]:
+        raise ValueError(
+            f"{op}: labels has shape {labels.shape} and logits {logits.shape}; expected integer classes of shape "
+            f"({len(logits)},), or one-hot labels or probabilities of shape {logits.shape}."
+        )
+    return classes(op, "logits", logits, given, ignore_index)
+
+
+def _checked_weights(op: str, given: ArrayLike, logits: Array) -> Array:
+    weights = jnp.asarray(given)
+    if weights.shape != logits.shape[1:]:
+        raise ValueError(
+            f"{op}: class_weights has shape {weights.shape} and logits {logits.shape}; expected one weight for each "
+            f"class, {logits.shape[1:]}. To weigh examples multiply the losses that come back."
+        )
+    return weights.astype(jnp.result_type(weights, logits))

@@ -1,0 +1,31 @@
+"""One loss for each example: the mean over its entries, its cotangent's share, and the hinge."""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from jaxcnn.ops.check import accumulator
+
+PerExample = Float[Array, " n"]
+
+
+def example_mean(each: Array, like: Array) -> PerExample:
+    """The mean over all axes but the first, in the dtype of `like`."""
+    return each.mean(range(1, each.ndim)).astype(like.dtype)
+
+
+def share(dloss: PerExample, x: Array) -> Array:
+    """dloss / m for each of the m entries of an example."""
+    return behind(dloss.astype(accumulator(x)) / math.prod(x.shape[1:]), x)
+
+
+def behind(dloss: PerExample, x: Array) -> Array:
+    """dloss with axes of length 1 behind it, to multiply x (n, ...)."""
+    return dloss.astype(accumulator(x)).reshape(-1, *[1] * (x.ndim - 1))
+
+
+def hinged(x: Array) -> Array:
+    """max(x, 0), with the derivative 0 at 0 (that of `jnp.maximum` is 1/2); NaN stays NaN."""
+    return jnp.where(x <= 0, 0, x)

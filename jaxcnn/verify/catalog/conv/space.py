@@ -1,0 +1,36 @@
+"""The spaces of convolution and its gradients."""
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from jaxcnn.verify.catalog.draw import Draw, Drawn, batch_size, generator, some_layout, space
+from jaxcnn.verify.catalog.windows.space import windows
+
+# Groups, and the channels in and out of each: equal and unequal, grouped, depthwise with and without a multiplier.
+_CHANNELS = [(1, 1, 1), (1, 2, 2), (2, 1, 1), (2, 2, 2), (1, 2, 3), (1, 3, 2), (2, 1, 2), (2, 2, 1), (4, 1, 1)]
+
+
+@space("conv", "conv_dgrad", "conv_wgrad", "conv_transpose")
+@st.composite
+def _conv(draw: Drawn, name: str) -> Draw:
+    at = windows(draw, dilated=True, padding_below_window=False)
+    assume(not at.aborts_xla)
+    groups, cin, cout = draw(st.sampled_from(_CHANNELS))
+    n, options = batch_size(draw), dict(at.options)
+    if groups > 1:
+        options["groups"] = groups
+    rng = generator(draw)
+    x = rng.standard_normal((n, *at.sizes, cin * groups))
+    kernel = rng.standard_normal((*at.window, cin, cout * groups))
+    dy = rng.standard_normal((n, *at.out, cout * groups))
+    if name == "conv_dgrad":
+        return Draw((dy, kernel), options | {"sizes": at.sizes})
+    if name == "conv_wgrad":
+        return Draw((x, dy), options | {"window": at.window})
+    features = cin if name == "conv_transpose" else cout
+    bias = rng.standard_normal(features * groups) if draw(st.booleans()) else None
+    if name == "conv_transpose":
+        if at.options["padding"] != "SAME" and any(at.remainders):
+            options["output_padding"] = at.remainders
+        x = dy
+    return Draw((some_layout(draw, x, options), kernel, bias), options)

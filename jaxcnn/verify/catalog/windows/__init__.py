@@ -1,0 +1,1 @@
+"""What convolution and pooling share: windows that slide over an image."""
