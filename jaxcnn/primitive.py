@@ -23,10 +23,14 @@ from jax import lax
 from jax.extend.core import ClosedJaxpr, Literal, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 
-try:  # not public; without them all that is lost is memory in reverse mode outside jit, which then keeps arguments, too
+try:  # not public; without it reverse mode outside jit keeps the arguments beside the residuals
     from jax._src.interpreters.ad import fallback_linearize_rule, primitive_linearizations
 except ImportError:
-    fallback_linearize_rule = None
+    primitive_linearizations = None
+try:  # not public; without it a jaxpr shows what is inside an operation, too
+    from jax._src.core import _pp_eqn, pp_eqn_rules
+except ImportError:
+    pp_eqn_rules = None
 
 Arrays = Sequence[Any]
 Axes = tuple[int | None, ...]
@@ -39,8 +43,8 @@ class Operation:
     Attributes:
       name: what a jaxpr and a profile call it.
       forward: (*arrays, **options) -> (y, residuals), trees of arrays. Arrays may be None.
-      backward: (residuals, dy, wanted, **options) -> one cotangent for each array, None for zeros; `wanted` tells for
-        each array whether its cotangent is asked for. An integer output has a dy of dtype float0.
+      backward: (residuals, dy, **options) -> one cotangent for each array, None for zeros. An integer output has a dy
+        of dtype float0. It is traced: what only unwanted cotangents need is never computed.
       tangent: (arrays, tangents, **options) -> y's tangent; None is the tangent of an array that does not move.
       options: their names and values.
     """
@@ -61,7 +65,7 @@ class Operation:
         results, residuals = map(jax.tree.structure, traced.out_info)
         avals = traced.jaxpr.in_avals, traced.jaxpr.out_avals[: results.num_leaves]
         at = Derivative(self, present, *map(tuple, avals), results, residuals)
-        flat = primitives(self.name).value.bind(*leaves, derivative=Known(traced.jaxpr, at), **dict(self.options))
+        flat = primitives(self.name).value.bind(*leaves, **dict(self.options), jaxpr=traced.jaxpr, derivative=at)
         return jax.tree.unflatten(results, flat)
 
 
@@ -86,7 +90,7 @@ def _forward(operation: Operation, *arrays: Any) -> tuple[Any, Any]:
         return operation.forward(*arrays, **dict(operation.options))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))  # never run: jit keeps what it traced
+@functools.partial(jax.jit, static_argnums=(0, 1))  # traced, never run: jit keeps what it traced
 def _traceable(operation: Operation, present: tuple[bool, ...], *leaves: Any) -> tuple[Any, Any]:
     return _forward(operation, *_put(present, leaves))
 
@@ -124,8 +128,13 @@ class Derivative:
         """The same where these arrays move."""
         return replace(self, moving=tuple(moving))
 
+    @property
+    def count(self) -> int:
+        """How many arrays y has."""
+        return len(self.outputs)
+
     def types(self) -> list[Any]:
-        """Those of the tangents of y."""
+        """Those of the tangents of y's floats."""
         return [a for a in self.outputs if _is_float(a)]
 
     def push(self, arrays: Arrays, tangents: Arrays) -> list[Any]:
@@ -138,17 +147,43 @@ class Derivative:
         return [_typed(aval, d, f"{self.operation.name}.tangent") for aval, d in flat if _is_float(aval)]
 
     def pull(self, residuals: Arrays, cotangents: Arrays) -> list[Any]:
-        """Reverse mode: the cotangents of the arrays that move."""
-        rest = iter(cotangents)
-        flat = [next(rest) if _is_float(a) else np.zeros(a.shape, jax.dtypes.float0) for a in self.outputs]
-        dy = jax.tree.unflatten(self.results, flat)
-        wanted = _put(self.present, [i in self.moving for i in range(len(self.arguments))])
-        with jax.named_scope(f"{self.operation.name}_backward"):
-            every = self.operation.backward(
-                jax.tree.unflatten(self.residuals, residuals), dy, tuple(map(bool, wanted)), **dict(self.operation.options)
-            )
-        found = [d for d, there in zip(every, self.present, strict=True) if there]
-        return [_typed(self.arguments[i], found[i], f"{self.operation.name}.backward") for i in self.moving]
+        """Reverse mode: the cotangents of the arrays that move, and nothing that they do not need."""
+        traced = _backward.trace(self.of(()), residuals, cotangents)
+        given = [i for i, d in enumerate(traced.out_info) if d is not None]
+        wanted = [i for i in self.moving if i in given]
+        program = _only(traced.jaxpr, tuple(given.index(i) for i in wanted))
+        found = dict(zip(wanted, _run(program, *residuals, *cotangents), strict=True))
+        return [_typed(self.arguments[i], found.get(i), f"{self.operation.name}.backward") for i in self.moving]
+
+
+@functools.partial(jax.jit, static_argnums=0)  # traced, never run
+def _backward(at: Derivative, residuals: Arrays, cotangents: Arrays) -> list[Any]:
+    """One cotangent for each array that is not None."""
+    rest = iter(cotangents)
+    flat = [next(rest) if _is_float(a) else np.zeros(a.shape, jax.dtypes.float0) for a in at.outputs]
+    dy, kept = jax.tree.unflatten(at.results, flat), jax.tree.unflatten(at.residuals, residuals)
+    with jax.named_scope(f"{at.operation.name}_backward"):
+        every = at.operation.backward(kept, dy, **dict(at.operation.options))
+    return [d for d, there in zip(every, at.present, strict=True) if there]
+
+
+@functools.partial(jax.jit, static_argnums=0, inline=True)  # outside of jit a whole program is compiled, not its parts
+def _run(program: ClosedJaxpr, *arrays: Any) -> list[Any]:
+    return jaxpr_as_fun(program)(*arrays)
+
+
+@functools.lru_cache(maxsize=4096)  # the same program for the same question, so that jit knows it
+def _only(program: ClosedJaxpr, keep: tuple[int, ...]) -> ClosedJaxpr:
+    """The program of these results, without what only the others need."""
+    jaxpr = program.jaxpr
+    results = [jaxpr.outvars[i] for i in keep]
+    needed, equations = {v for v in results if not isinstance(v, Literal)}, []
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or not needed.isdisjoint(equation.outvars):
+            needed.update(v for v in equation.invars if not isinstance(v, Literal))
+            equations.insert(0, equation)
+    debug_info = jaxpr.debug_info._replace(result_paths=None)
+    return ClosedJaxpr(jaxpr.replace(eqns=equations, outvars=results, debug_info=debug_info), program.consts)
 
 
 def _typed(aval: Any, derivative: Any, of: str) -> Any:
@@ -178,12 +213,17 @@ class Mapped:
         """The places of the arrays that move."""
         return self.inner.moving
 
+    @property
+    def count(self) -> int:
+        """How many arrays y has."""
+        return self.inner.count
+
     def of(self, moving: Sequence[int]) -> "Mapped":
         """The same where these arrays move."""
         return replace(self, inner=self.inner.of(moving))
 
     def types(self) -> list[Any]:
-        """Those of the tangents of y."""
+        """Those of the tangents of y's floats."""
         each = [self.each(lambda _, a=a: ad.zeros_like_aval(a), (0,)) for a in self.inner.types()]
         return [jax.make_jaxpr(one)(np.zeros(self.size)).out_avals[0] for one in each]
 
@@ -205,30 +245,6 @@ class Mapped:
         return jax.vmap(function, axes, out, axis_size=self.size, axis_name=self.name)
 
 
-@dataclass(frozen=True)
-class Known:
-    """What is known of an operation on arrays of these types: its program, (*arrays) -> (*y, *residuals), and derivative."""
-
-    program: ClosedJaxpr
-    at: Derivative | Mapped
-
-    def __repr__(self) -> str:  # in a jaxpr
-        return "handwritten"
-
-    @property
-    def count(self) -> int:
-        """How many of the program's results are y."""
-        at = self.at
-        while isinstance(at, Mapped):
-            at = at.inner
-        return len(at.outputs)
-
-    def __call__(self, *arrays: Any) -> tuple[list[Any], list[Any]]:
-        """y and the residuals."""
-        flat = jaxpr_as_fun(self.program)(*arrays)
-        return flat[: self.count], flat[self.count :]
-
-
 class Primitives(NamedTuple):
     """An operation's value, the same in reverse mode, and its derivative."""
 
@@ -239,47 +255,57 @@ class Primitives(NamedTuple):
 
 @functools.cache
 def primitives(name: str) -> Primitives:
-    """The primitives of the operations of this name."""
+    """The primitives of the operations of this name. `jaxpr` is what they compute, `derivative` how they are transposed."""
     made = Primitives(Primitive(name), Primitive(name), Primitive(f"{name}_tangent"))
-    for primitive in made:
+    for primitive, compute in zip(made, (_value, _value, _pushed), strict=True):
         primitive.multiple_results = True
+        primitive.def_impl(compute)
+        mlir.register_lowering(primitive, mlir.lower_fun(compute, multiple_results=True))
+        if pp_eqn_rules is not None:
+            pp_eqn_rules[primitive] = _show
     value, reverse, tangent = made
-
-    def compute(*arrays: Any, derivative: Known, **_: Any) -> list[Any]:
-        return derivative(*arrays)[0]
-
-    value.def_impl(compute)
-    value.def_abstract_eval(lambda *_, derivative, **__: derivative.program.out_avals[: derivative.count])
-    mlir.register_lowering(value, mlir.lower_fun(compute, multiple_results=True))
+    value.def_abstract_eval(lambda *_, jaxpr, derivative, **__: jaxpr.out_avals[: derivative.count])
     batching.fancy_primitive_batchers[value] = functools.partial(_batch_value, value)
     ad.primitive_jvps[value] = functools.partial(_jvp_value, tangent, True)
     ad.primitive_jvps[reverse] = functools.partial(_jvp_value, tangent, False)
-    if fallback_linearize_rule is not None:
+    if primitive_linearizations is not None:
 
         def linearize(is_vjp: bool, *args: Any, **params: Any) -> Any:
             return fallback_linearize_rule(reverse if is_vjp else value, is_vjp, *args, **params)
 
         primitive_linearizations[value] = linearize
 
-    tangent.def_impl(lambda *operands, **params: _pushed(tuple(params.items()), *operands))
-    tangent.def_abstract_eval(lambda *_, at, split: at.types())
-    mlir.register_lowering(tangent, mlir.lower_fun(_push, multiple_results=True))
+    tangent.def_abstract_eval(lambda *_, derivative, **__: derivative.types())
     batching.fancy_primitive_batchers[tangent] = functools.partial(_batch_tangent, tangent)
     ad.primitive_jvps[tangent] = functools.partial(_jvp_tangent, tangent)
     ad.primitive_transposes[tangent] = _transpose
     return made
 
 
-def _batch_value(value: Primitive, axis: Any, arrays: Arrays, dims: Axes, *, derivative: Known, **options: Any) -> Any:
-    count = derivative.count
+def _show(equation: Any, context: Any, settings: Any) -> Any:
+    """conv[stride=(1, 1) ...]: the name and the options alone."""
+    shown = [name for name in equation.params if name not in ("jaxpr", "derivative", "split")]
+    return _pp_eqn(equation, context, settings, shown)
+
+
+def _value(*arrays: Any, jaxpr: ClosedJaxpr, derivative: Derivative | Mapped, **_: Any) -> list[Any]:
+    return _run(_only(jaxpr, tuple(range(derivative.count))), *arrays)
+
+
+def _batch_value(value: Primitive, axis: Any, arrays: Arrays, dims: Axes, **params: Any) -> Any:
+    jaxpr, derivative = params["jaxpr"], params["derivative"]
     if all(d is None for d in dims):
-        return value.bind(*arrays, derivative=derivative, **options), [None] * count
-    reached = _reached(derivative.program, [d is not None for d in dims])[count:]
+        return value.bind(*arrays, **params), [None] * derivative.count
+    reached = _reached(jaxpr, [d is not None for d in dims])[derivative.count :]
     residuals = tuple(0 if one else None for one in reached)
-    mapped = Mapped(derivative.at, axis.size, axis.name, tuple(dims), residuals, tuple(dims))
-    program = mapped.each(jaxpr_as_fun(derivative.program), tuple(dims), [0] * count + list(residuals))
-    known = Known(jax.make_jaxpr(program)(*arrays), mapped)
-    return value.bind(*arrays, derivative=known, **options), [0] * count
+    mapped = Mapped(derivative, axis.size, axis.name, tuple(dims), residuals, tuple(dims))
+    params |= {"jaxpr": _mapped.trace(jaxpr, mapped, *arrays).jaxpr, "derivative": mapped}
+    return value.bind(*arrays, **params), [0] * mapped.count
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))  # traced, never run
+def _mapped(program: ClosedJaxpr, at: Mapped, *arrays: Any) -> list[Any]:
+    return at.each(jaxpr_as_fun(program), at.arrays, [0] * at.count + list(at.residual_axes))(*arrays)
 
 
 def _reached(program: ClosedJaxpr, mapped: Sequence[bool]) -> list[bool]:
@@ -292,89 +318,84 @@ def _reached(program: ClosedJaxpr, mapped: Sequence[bool]) -> list[bool]:
 
 
 def _jvp_value(
-    tangent: Primitive, evaluated: bool, arrays: Arrays, tangents: Arrays, *, derivative: Known, **_: Any
+    tangent: Primitive, evaluated: bool, arrays: Arrays, tangents: Arrays, *, jaxpr: ClosedJaxpr, derivative: Any, **_: Any
 ) -> tuple[list[Any], list[Any]]:
-    """y and its tangent, whose operands are the arrays only where it may be evaluated and not merely transposed."""
-    y, residuals = derivative(*arrays)
+    """y and its tangent. That takes the arrays, too, where it may be evaluated and not merely transposed."""
+    flat = _run(jaxpr, *arrays)
+    y, residuals = flat[: derivative.count], flat[derivative.count :]
     moving = [i for i, t in enumerate(tangents) if type(t) is not ad.Zero]
-    kept = arrays if evaluated else []
-    pushed = iter(
-        tangent.bind(
-            *kept,
-            *residuals,
-            *(tangents[i] for i in moving),
-            at=derivative.at.of(moving),
-            split=(len(kept), len(residuals)),
-        )
-    )
+    at, moved = derivative.of(moving), [tangents[i] for i in moving]
+    kept = list(arrays) if evaluated else []
+    pushed = iter(_bind_tangent(tangent, at, kept, residuals, moved))
     return y, [next(pushed) if _is_float(jax.typeof(a)) else _zero(a) for a in y]
 
 
-def _zero(a: Any) -> Any:
-    return ad.Zero(jax.typeof(a).to_tangent_aval())
+def _bind_tangent(tangent: Primitive, at: Any, arrays: Arrays, residuals: Arrays, tangents: Arrays) -> list[Any]:
+    jaxpr = _push.trace(at, arrays, tangents).jaxpr if arrays else None
+    split = len(arrays), len(residuals)
+    return tangent.bind(*arrays, *residuals, *tangents, jaxpr=jaxpr, derivative=at, split=split)
+
+
+@functools.partial(jax.jit, static_argnums=0)  # traced, never run
+def _push(at: Derivative | Mapped, arrays: Arrays, tangents: Arrays) -> list[Any]:
+    return at.push(arrays, tangents)
 
 
 def _parts(operands: Arrays, split: tuple[int, int]) -> tuple[list[Any], list[Any], list[Any]]:
     """The tangent's operands: arrays, residuals, tangents."""
-    arrays, residuals = split
-    return (
-        list(operands[:arrays]),
-        list(operands[arrays : arrays + residuals]),
-        list(operands[arrays + residuals :]),
-    )
+    first, second = split[0], sum(split)
+    return list(operands[:first]), list(operands[first:second]), list(operands[second:])
 
 
-def _push(*operands: Any, at: Derivative | Mapped, split: tuple[int, int]) -> list[Any]:
+def _pushed(*operands: Any, jaxpr: ClosedJaxpr | None, split: tuple[int, int], **_: Any) -> list[Any]:
     arrays, _, tangents = _parts(operands, split)
-    if not arrays:
-        raise NotImplementedError("a derivative taken for reverse mode is evaluated in forward mode")
-    return at.push(arrays, tangents)
+    if jaxpr is None:
+        raise NotImplementedError("a derivative that was taken for reverse mode is evaluated in forward mode")
+    return _run(jaxpr, *arrays, *tangents)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _pushed(params: Any, *operands: Any) -> list[Any]:
-    return _push(*operands, **dict(params))
-
-
-def _batch_tangent(tangent: Primitive, axis: Any, operands: Arrays, dims: Axes, *, at: Any, split: Any) -> Any:
+def _batch_tangent(tangent: Primitive, axis: Any, operands: Arrays, dims: Axes, **params: Any) -> Any:
     if all(d is None for d in dims):
-        pushed = tangent.bind(*operands, at=at, split=split)
+        pushed = tangent.bind(*operands, **params)
         return pushed, [None] * len(pushed)
-    arrays, residuals, moved = _parts(dims, split)
+    at, (arrays, residuals, moved) = params["derivative"], _parts(dims, params["split"])
     places = dict(zip(at.moving, moved, strict=True))
     spread = tuple(places.get(i) for i in range(max(at.moving) + 1))
     mapped = Mapped(at, axis.size, axis.name, tuple(arrays), tuple(residuals), spread)
-    pushed = tangent.bind(*operands, at=mapped, split=split)
+    pushed = _bind_tangent(tangent, mapped, *_parts(operands, params["split"]))
     return pushed, [0] * len(pushed)
 
 
-def _jvp_tangent(tangent: Primitive, operands: Arrays, dots: Arrays, *, at: Any, split: Any) -> Any:
+def _jvp_tangent(tangent: Primitive, operands: Arrays, dots: Arrays, **params: Any) -> tuple[list[Any], list[Any]]:
     """The tangent is linear in the tangents; that it depends on the residuals is told by the arrays alone."""
-    arrays, residuals, tangents = _parts(operands, split)
-    d_arrays, _, d_tangents = _parts(dots, split)
-    out = tangent.bind(*operands, at=at, split=split)
-    total = [_zero(a) for a in out]
+    arrays, residuals, tangents = _parts(operands, params["split"])
+    d_arrays, _, d_tangents = _parts(dots, params["split"])
+    out = tangent.bind(*operands, **params)
+    total = list(map(_zero, out))
     if any(type(d) is not ad.Zero for d in d_tangents):
-        moved = map(ad.instantiate_zeros, d_tangents)
-        total = tangent.bind(*arrays, *residuals, *moved, at=at, split=split)
+        total = tangent.bind(*arrays, *residuals, *map(ad.instantiate_zeros, d_tangents), **params)
     moving = [i for i, d in enumerate(d_arrays) if type(d) is not ad.Zero]
     if moving:
 
         def pushed(*moved: Any) -> list[Any]:
             new = dict(zip(moving, moved, strict=True))
-            return at.push([new.get(i, a) for i, a in enumerate(arrays)], tangents)
+            return _run(params["jaxpr"], *(new.get(i, a) for i, a in enumerate(arrays)), *tangents)
 
         bent = jax.jvp(pushed, [arrays[i] for i in moving], [d_arrays[i] for i in moving])[1]
         total = list(map(ad.add_tangents, total, bent))
     return out, total
 
 
-def _transpose(cotangents: Arrays, *operands: Any, at: Any, split: Any) -> list[Any]:
+def _transpose(cotangents: Arrays, *operands: Any, derivative: Any, split: Any, **_: Any) -> list[Any]:
     arrays, residuals, tangents = _parts(operands, split)
     asked = [ad.is_undefined_primal(t) for t in tangents]
-    moving = [i for i, one in zip(at.moving, asked, strict=True) if one]
-    pulled = iter(at.of(moving).pull(residuals, list(map(ad.instantiate_zeros, cotangents))))
+    moving = [i for i, one in zip(derivative.moving, asked, strict=True) if one]
+    pulled = iter(derivative.of(moving).pull(residuals, list(map(ad.instantiate_zeros, cotangents))))
     return [None] * (len(arrays) + len(residuals)) + [next(pulled) if one else None for one in asked]
+
+
+def _zero(a: Any) -> Any:
+    return ad.Zero(jax.typeof(a).to_tangent_aval())
 
 
 def _axes(a: Any) -> frozenset[Any]:

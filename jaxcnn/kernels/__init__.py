@@ -94,17 +94,16 @@ class _Map:
     def forward(self, a: Array, b: Array, *, sizes: tuple[Any, ...], **options: Any) -> tuple[Array, Any]:
         return _compute(self.name, a, b, sizes, tuple(options.items())), (a, b)
 
-    def backward(self, operands: Any, dresult: Array, wanted: Any, *, sizes: Any, **options: Any) -> Any:
+    def backward(self, operands: Any, dresult: Array, *, sizes: Any, **options: Any) -> tuple[Array, Array]:
         """What multiplies a and b in ⟨map(a, b), dresult⟩: each map is ⟨dy, conv(x, kernel)⟩ with one array taken out."""
         a, b = operands
         options |= {"preferred_element_type": None}
         given = dresult.astype(a.dtype)
-        da, db = {
-            "fprop": (lambda: dgrad(given, b, a.shape[1:-1], **options), lambda: wgrad(a, given, b.shape[:-2], **options)),
-            "dgrad": (lambda: fprop(given, b, **options), lambda: wgrad(given, a, b.shape[:-2], **options)),
-            "wgrad": (lambda: dgrad(b, given, a.shape[1:-1], **options), lambda: fprop(a, given, **options)),
-        }[self.name]
-        return da() if wanted[0] else None, db() if wanted[1] else None
+        if self.name == "fprop":
+            return dgrad(given, b, a.shape[1:-1], **options), wgrad(a, given, b.shape[:-2], **options)
+        if self.name == "dgrad":
+            return fprop(given, b, **options), wgrad(given, a, b.shape[:-2], **options)
+        return dgrad(b, given, a.shape[1:-1], **options), fprop(a, given, **options)
 
     def tangent(self, operands: Any, tangents: Any, *, sizes: Any, **options: Any) -> Array:
         """That of map(a, b) is map(ȧ, b) + map(a, ḃ)."""

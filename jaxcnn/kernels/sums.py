@@ -32,7 +32,14 @@ class Sums:
 
     def on_cpu(self, *arrays: Array) -> Pair:
         """By the handler."""
-        return Operation("sums", _forward, _backward, TangentOf(self.plain), (("sums", self),))(*arrays)
+        return Operation(self.target, self._forward, self._backward, TangentOf(self.plain))(*arrays)
+
+    def _forward(self, *arrays: Array) -> tuple[Pair, Any]:
+        return _batched(self)(*arrays), arrays
+
+    def _backward(self, arrays: Any, dsums: Pair) -> Any:
+        """A higher derivative meets the sums in a rule's forward or backward; it is XLA's."""
+        return jax.vjp(self.plain, *arrays)[1](dsums)
 
 
 def serves(*arrays: Array) -> bool:
@@ -60,15 +67,6 @@ def _products(dy: Array, x: Array, mean: Array) -> Pair:
 
 MOMENTS = Sums("jaxcnn_moments", _moments, _merged_moments)
 PRODUCTS = Sums("jaxcnn_products", _products, lax.psum)
-
-
-def _forward(*arrays: Array, sums: Sums) -> tuple[Pair, Any]:
-    return _batched(sums)(*arrays), arrays
-
-
-def _backward(arrays: Any, dsums: Pair, wanted: Any, *, sums: Sums) -> Any:
-    """A higher derivative meets the sums in a rule's forward or backward; it is XLA's."""
-    return jax.vjp(sums.plain, *arrays)[1](dsums)
 
 
 def _batched(sums: Sums) -> Callable[..., Pair]:

@@ -1,7 +1,6 @@
 """A rule: an operation's plain forward, and its backward pass written by hand beside it."""
 
 import functools
-import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -39,8 +38,8 @@ class Rule(Generic[P, R]):
     * `plain(*arrays, **options) -> y`: the operation as XLA knows it; `jax.grad` can differentiate it.
     * `forward(*arrays, **options) -> (y, residuals)`: what training runs; residuals is any pytree of arrays.
     * `backward(residuals, dy, **options) -> cotangents`: written by hand. One cotangent for each array, `None`
-      for an array that has none (integer labels, a random key, an absent bias). One that also takes `wanted`, a bool for
-      each array, need not compute the others' cotangents.
+      for an array that has none (integer labels, a random key, an absent bias). It is traced, and
+      what only the cotangents that nobody asked for need is not computed, with `jax.jit` or without.
     * `tangent(arrays, tangents, **options) -> dy`: for forward mode, where a rule has one that is faster than the
       derivative of `plain`; a tangent of `None` is zeros.
     """
@@ -66,10 +65,8 @@ class Rule(Generic[P, R]):
         if _mode.value == "autodiff":
             return self.plain(*arrays, **options)
         tangent = self.tangent or TangentOf(self.plain)
-        operation = Operation(
-            self.name, self.forward, _Cotangents(self.name, self.backward), tangent, tuple(options.items())
-        )
-        return operation(*arrays)
+        backward = _Cotangents(self.name, self.backward, len(arrays))
+        return Operation(self.name, self.forward, backward, tangent, tuple(options.items()))(*arrays)
 
     def __repr__(self) -> str:
         return f"Rule({self.name})"
@@ -77,27 +74,36 @@ class Rule(Generic[P, R]):
 
 @dataclass(frozen=True)
 class _Cotangents:
-    """A rule's backward, told which cotangents are wanted where it can be told."""
+    """A rule's backward, checked."""
 
     name: str
     backward: Callable[..., Any]
+    count: int
 
-    def __call__(self, residuals: Any, dy: Any, wanted: tuple[bool, ...], **options: Any) -> tuple[Any, ...]:
-        if _takes_wanted(self.backward):
-            options["wanted"] = wanted
+    def __call__(self, residuals: Any, dy: Any, **options: Any) -> tuple[Any, ...]:
         cotangents = self.backward(residuals, dy, **options)
-        if not isinstance(cotangents, tuple) or len(cotangents) != len(wanted):
+        if not isinstance(cotangents, tuple) or len(cotangents) != self.count:
             seen = f"{len(cotangents)} cotangents" if isinstance(cotangents, tuple) else type(cotangents).__name__
             raise TypeError(
                 f"{self.name}.backward returned {seen}; expected a tuple with one cotangent for "
-                f"each of {len(wanted)} array arguments, (dx,) for a single one."
+                f"each of {self.count} array arguments, (dx,) for a single one."
             )
         return cotangents
 
 
-@functools.cache
-def _takes_wanted(backward: Callable[..., Any]) -> bool:
-    return "wanted" in inspect.signature(backward).parameters
+@dataclass(frozen=True)
+class _Value:
+    """A forward's y."""
+
+    forward: Callable[..., tuple[Any, Any]]
+
+    def __call__(self, *arrays: Any, **options: Any) -> Any:
+        return self.forward(*arrays, **options)[0]
+
+
+def tangent_of(forward: Callable[..., tuple[R, Any]]) -> Callable[..., R]:
+    """The derivative of a forward as a rule's tangent: where `kernels` computes it, so that they compute its tangent."""
+    return TangentOf(_Value(forward))
 
 
 RULES: dict[str, Rule[..., Any]] = {}

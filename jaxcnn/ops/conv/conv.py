@@ -22,7 +22,7 @@ from jaxcnn.ops.check import Layout, channels_back, floating, group_count, same_
 from jaxcnn.ops.conv.shapes import check_conv, gradient_options
 from jaxcnn.ops.geometry import Padding, PerAxis, per_axis, resolve_padding
 from jaxcnn.ops.precision import Precision, as_multiplied, multiplied_in
-from jaxcnn.ops.rule import rule
+from jaxcnn.ops.rule import rule, tangent_of
 
 Image = Float[Array, "n *spatial c"]
 Kernel = Float[Array, "*window i o"]
@@ -82,7 +82,7 @@ def _backward(residuals: Any, dy: Image, **options: Any) -> tuple[Image, Kernel,
     return dx, dkernel, dbias
 
 
-@rule(_plain, _forward, _backward)
+@rule(_plain, _forward, _backward, tangent_of(_forward))
 def conv(
     x: ArrayLike,
     kernel: ArrayLike,
@@ -167,7 +167,7 @@ def _dgrad_backward(residuals: Any, ddx: Image, *, sizes: Any, **options: Any) -
     )
 
 
-@rule(_dgrad_plain, _dgrad_forward, _dgrad_backward)
+@rule(_dgrad_plain, _dgrad_forward, _dgrad_backward, tangent_of(_dgrad_forward))
 def conv_dgrad(
     dy: ArrayLike,
     kernel: ArrayLike,
@@ -227,7 +227,7 @@ def _wgrad_backward(residuals: Any, ddkernel: Kernel, *, window: Any, **options:
     )
 
 
-@rule(_wgrad_plain, _wgrad_forward, _wgrad_backward)
+@rule(_wgrad_plain, _wgrad_forward, _wgrad_backward, tangent_of(_wgrad_forward))
 def conv_wgrad(
     x: ArrayLike,
     dy: ArrayLike,

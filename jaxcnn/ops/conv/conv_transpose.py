@@ -11,7 +11,7 @@ from jaxcnn.ops.check import Layout, channels_back, floating, group_count, same_
 from jaxcnn.ops.conv.conv import conv, conv_dgrad, conv_wgrad
 from jaxcnn.ops.geometry import Padding, PerAxis, extent, per_axis, resolve_padding
 from jaxcnn.ops.precision import Precision, multiplied_in
-from jaxcnn.ops.rule import rule
+from jaxcnn.ops.rule import rule, tangent_of
 
 Image = Float[Array, "n *spatial c"]
 Kernel = Float[Array, "*window o i"]
@@ -47,7 +47,7 @@ def _backward(residuals: Any, dy: Image, *, sizes: Any, **options: Any) -> tuple
     return dx, dkernel, None if bias is None else dy.sum(range(dy.ndim - 1))
 
 
-@rule(_plain, _forward, _backward)
+@rule(_plain, _forward, _backward, tangent_of(_forward))
 def conv_transpose(
     x: ArrayLike,
     kernel: ArrayLike,
