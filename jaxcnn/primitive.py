@@ -5,7 +5,7 @@ that they need, through public functions of JAX:
 
 * Its value is `forward` without the residuals, traced once and kept.
 * Its derivative at a point is a second primitive, linear in the tangents. What it computes is `tangent`: forward mode.
-  How it is transposed is `backward`: reverse mode, also where JAX gets there by forward mode, as under `jax.checkpoint`.
+  How it is transposed is `backward`: reverse mode, also where JAX gets there by forward mode (`jax.checkpoint`).
 
 JAX's hijax primitives do the same, but in JAX 0.10 a jitted function that holds one leaves jit's fast path: calling a
 small network then takes several times as long. They also forget `backward` under `jax.checkpoint` there.
@@ -26,11 +26,11 @@ from jax.interpreters import ad, batching, mlir
 try:  # not public; without it reverse mode outside jit keeps the arguments beside the residuals
     from jax._src.interpreters.ad import fallback_linearize_rule, primitive_linearizations
 except ImportError:
-    primitive_linearizations = None
+    primitive_linearizations = None  # type: ignore[assignment]
 try:  # not public; without it a jaxpr shows what is inside an operation, too
     from jax._src.core import _pp_eqn, pp_eqn_rules
 except ImportError:
-    pp_eqn_rules = None
+    pp_eqn_rules = None  # type: ignore[assignment]
 
 Arrays = Sequence[Any]
 Axes = tuple[int | None, ...]
@@ -63,8 +63,9 @@ class Operation:
         leaves = _vary_alike([a for a in arrays if a is not None])
         traced = _traceable.trace(self, present, *leaves)
         results, residuals = map(jax.tree.structure, traced.out_info)
-        avals = traced.jaxpr.in_avals, traced.jaxpr.out_avals[: results.num_leaves]
-        at = Derivative(self, present, *map(tuple, avals), results, residuals)
+        count = len(jax.tree.leaves(traced.out_info[0]))
+        types = tuple(traced.jaxpr.in_avals), tuple(traced.jaxpr.out_avals[:count])
+        at = Derivative(self, present, *types, results, residuals)
         flat = primitives(self.name).value.bind(*leaves, **dict(self.options), jaxpr=traced.jaxpr, derivative=at)
         return jax.tree.unflatten(results, flat)
 
@@ -102,7 +103,7 @@ def _put(present: Sequence[bool], leaves: Arrays) -> list[Any]:
 
 
 def _is_float(aval: Any) -> bool:
-    return bool(jax.dtypes.issubdtype(aval.dtype, np.inexact))
+    return jnp.issubdtype(aval.dtype, np.inexact)
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,14 @@ def _backward(at: Derivative, residuals: Arrays, cotangents: Arrays) -> list[Any
     return [d for d, there in zip(every, at.present, strict=True) if there]
 
 
-@functools.partial(jax.jit, static_argnums=0, inline=True)  # outside of jit a whole program is compiled, not its parts
 def _run(program: ClosedJaxpr, *arrays: Any) -> list[Any]:
+    """The program's results; where nothing is traced it is compiled whole, not equation by equation."""
+    traced = any(isinstance(a, jax.core.Tracer) for a in arrays)
+    return jaxpr_as_fun(program)(*arrays) if traced else _compiled(program, *arrays)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _compiled(program: ClosedJaxpr, *arrays: Any) -> list[Any]:
     return jaxpr_as_fun(program)(*arrays)
 
 
@@ -177,7 +184,8 @@ def _only(program: ClosedJaxpr, keep: tuple[int, ...]) -> ClosedJaxpr:
     """The program of these results, without what only the others need."""
     jaxpr = program.jaxpr
     results = [jaxpr.outvars[i] for i in keep]
-    needed, equations = {v for v in results if not isinstance(v, Literal)}, []
+    needed = {v for v in results if not isinstance(v, Literal)}
+    equations: list[Any] = []
     for equation in reversed(jaxpr.eqns):
         if equation.effects or not needed.isdisjoint(equation.outvars):
             needed.update(v for v in equation.invars if not isinstance(v, Literal))
@@ -199,7 +207,7 @@ def _typed(aval: Any, derivative: Any, of: str) -> Any:
 
 @dataclass(frozen=True)
 class Mapped:
-    """A derivative under `vmap`: the axis of each array, residual and tangent that is mapped; that of y is the first."""
+    """A derivative under `vmap`: the mapped axis of each array, residual and tangent; that of y is the first."""
 
     inner: "Derivative | Mapped"
     size: int
@@ -255,9 +263,10 @@ class Primitives(NamedTuple):
 
 @functools.cache
 def primitives(name: str) -> Primitives:
-    """The primitives of the operations of this name. `jaxpr` is what they compute, `derivative` how they are transposed."""
+    """The primitives of the operations of this name; `jaxpr` is what they compute, `derivative` knows both modes."""
     made = Primitives(Primitive(name), Primitive(name), Primitive(f"{name}_tangent"))
-    for primitive, compute in zip(made, (_value, _value, _pushed), strict=True):
+    computed: list[Callable[..., Any]] = [_value, _value, _pushed]
+    for primitive, compute in zip(made, computed, strict=True):
         primitive.multiple_results = True
         primitive.def_impl(compute)
         mlir.register_lowering(primitive, mlir.lower_fun(compute, multiple_results=True))
@@ -266,8 +275,8 @@ def primitives(name: str) -> Primitives:
     value, reverse, tangent = made
     value.def_abstract_eval(lambda *_, jaxpr, derivative, **__: jaxpr.out_avals[: derivative.count])
     batching.fancy_primitive_batchers[value] = functools.partial(_batch_value, value)
-    ad.primitive_jvps[value] = functools.partial(_jvp_value, tangent, True)
-    ad.primitive_jvps[reverse] = functools.partial(_jvp_value, tangent, False)
+    ad.primitive_jvps[value] = functools.partial(_jvp_value, value, tangent, True)
+    ad.primitive_jvps[reverse] = functools.partial(_jvp_value, value, tangent, False)
     if primitive_linearizations is not None:
 
         def linearize(is_vjp: bool, *args: Any, **params: Any) -> Any:
@@ -318,15 +327,29 @@ def _reached(program: ClosedJaxpr, mapped: Sequence[bool]) -> list[bool]:
 
 
 def _jvp_value(
-    tangent: Primitive, evaluated: bool, arrays: Arrays, tangents: Arrays, *, jaxpr: ClosedJaxpr, derivative: Any, **_: Any
+    value: Primitive,
+    tangent: Primitive,
+    evaluated: bool,
+    arrays: Arrays,
+    tangents: Arrays,
+    *,
+    jaxpr: ClosedJaxpr,
+    derivative: Any,
+    **options: Any,
 ) -> tuple[list[Any], list[Any]]:
     """y and its tangent. That takes the arrays, too, where it may be evaluated and not merely transposed."""
-    flat = _run(jaxpr, *arrays)
-    y, residuals = flat[: derivative.count], flat[derivative.count :]
+    count = derivative.count
+    kept = _only(jaxpr, tuple(range(count, len(jaxpr.out_avals))))
+    if kept.eqns:
+        flat = _run(jaxpr, *arrays)
+        y, residuals = flat[:count], flat[count:]
+    else:  # the residuals are some of the arrays: y stays one operation, which is not differentiated through its parts
+        y, residuals = value.bind(*arrays, jaxpr=jaxpr, derivative=derivative, **options), _run(kept, *arrays)
     moving = [i for i, t in enumerate(tangents) if type(t) is not ad.Zero]
+    if not moving:
+        return y, list(map(_zero, y))
     at, moved = derivative.of(moving), [tangents[i] for i in moving]
-    kept = list(arrays) if evaluated else []
-    pushed = iter(_bind_tangent(tangent, at, kept, residuals, moved))
+    pushed = iter(_bind_tangent(tangent, at, arrays if evaluated else [], residuals, moved))
     return y, [next(pushed) if _is_float(jax.typeof(a)) else _zero(a) for a in y]
 
 
@@ -366,12 +389,12 @@ def _batch_tangent(tangent: Primitive, axis: Any, operands: Arrays, dims: Axes, 
     return pushed, [0] * len(pushed)
 
 
-def _jvp_tangent(tangent: Primitive, operands: Arrays, dots: Arrays, **params: Any) -> tuple[list[Any], list[Any]]:
+def _jvp_tangent(tangent: Primitive, operands: Arrays, dots: Arrays, **params: Any) -> tuple[Arrays, Arrays]:
     """The tangent is linear in the tangents; that it depends on the residuals is told by the arrays alone."""
     arrays, residuals, tangents = _parts(operands, params["split"])
     d_arrays, _, d_tangents = _parts(dots, params["split"])
     out = tangent.bind(*operands, **params)
-    total = list(map(_zero, out))
+    total: Arrays = [_zero(a) for a in out]
     if any(type(d) is not ad.Zero for d in d_tangents):
         total = tangent.bind(*arrays, *residuals, *map(ad.instantiate_zeros, d_tangents), **params)
     moving = [i for i, d in enumerate(d_arrays) if type(d) is not ad.Zero]
@@ -382,7 +405,7 @@ def _jvp_tangent(tangent: Primitive, operands: Arrays, dots: Arrays, **params: A
             return _run(params["jaxpr"], *(new.get(i, a) for i, a in enumerate(arrays)), *tangents)
 
         bent = jax.jvp(pushed, [arrays[i] for i in moving], [d_arrays[i] for i in moving])[1]
-        total = list(map(ad.add_tangents, total, bent))
+        total = [ad.add_tangents(*both) for both in zip(total, bent, strict=True)]
     return out, total
 
 

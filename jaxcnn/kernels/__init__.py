@@ -83,7 +83,7 @@ def _sums(which: sums.Sums, *arrays: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class _Map:
-    """One of the maps, bilinear in a and b, and its derivatives: higher ones meet it in a rule's forward or backward."""
+    """One of the maps, bilinear in a and b, and its derivatives: rules' second ones go through it."""
 
     name: str
 
@@ -95,7 +95,7 @@ class _Map:
         return _compute(self.name, a, b, sizes, tuple(options.items())), (a, b)
 
     def backward(self, operands: Any, dresult: Array, *, sizes: Any, **options: Any) -> tuple[Array, Array]:
-        """What multiplies a and b in ⟨map(a, b), dresult⟩: each map is ⟨dy, conv(x, kernel)⟩ with one array taken out."""
+        """What multiplies a and b in ⟨map(a, b), dresult⟩: a map is ⟨dy, conv(x, kernel)⟩ with one array taken out."""
         a, b = operands
         options |= {"preferred_element_type": None}
         given = dresult.astype(a.dtype)

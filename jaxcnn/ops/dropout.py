@@ -3,6 +3,8 @@
 The three differ in nothing but the axes along which one draw serves all entries.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax

@@ -1,5 +1,7 @@
 """Padding: what stands beyond the border of an image."""
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 import jax.numpy as jnp

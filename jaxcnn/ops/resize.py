@@ -1,5 +1,7 @@
 """Resizing by the nearest neighbour, and by lines between neighbours, one spatial axis at a time."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp

@@ -1,6 +1,7 @@
 """A rule: an operation's plain forward, and its backward pass written by hand beside it."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -53,9 +54,14 @@ class Rule(Generic[P, R]):
         tangent: Callable[..., R] | None = None,
     ) -> None:
         functools.update_wrapper(self, door)
+        self.__signature__ = _signature(door)
         self.name = door.__name__
         self.plain, self.forward, self.backward, self.tangent = plain, forward, backward, tangent
         self._door = door
+
+    def __get__(self, instance: Any, owner: Any = None) -> "Rule[P, R]":
+        """Itself, not bound: `help` takes what has this for a function, and shows the signature."""
+        return self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._door(*args, **kwargs)
@@ -70,6 +76,23 @@ class Rule(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"Rule({self.name})"
+
+
+class _Written(str):
+    """An annotation that is shown as it is written: ArrayLike, not the page of types that it stands for."""
+
+    __repr__ = str.__str__
+
+
+def _signature(door: Callable[..., Any]) -> inspect.Signature:
+    """The door's, where `from __future__ import annotations` leaves the annotations as they are written."""
+
+    def written(annotation: Any) -> Any:
+        return _Written(annotation) if isinstance(annotation, str) else annotation
+
+    signature = inspect.signature(door)
+    parameters = [p.replace(annotation=written(p.annotation)) for p in signature.parameters.values()]
+    return signature.replace(parameters=parameters, return_annotation=written(signature.return_annotation))
 
 
 @dataclass(frozen=True)
@@ -102,7 +125,7 @@ class _Value:
 
 
 def tangent_of(forward: Callable[..., tuple[R, Any]]) -> Callable[..., R]:
-    """The derivative of a forward as a rule's tangent: where `kernels` computes it, so that they compute its tangent."""
+    """The derivative of a forward as a rule's tangent: `kernels` that compute the forward then compute it, too."""
     return TangentOf(_Value(forward))
 
 

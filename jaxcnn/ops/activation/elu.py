@@ -1,5 +1,7 @@
 """Rectifiers with an exponential tail: elu, celu and selu. Element by element."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike

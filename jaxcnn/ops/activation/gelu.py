@@ -1,5 +1,7 @@
 """GELU, x times the normal distribution function of x. Element by element."""
 
+from __future__ import annotations
+
 import math
 
 import jax

@@ -3,6 +3,8 @@
 Where a kink has no derivative, it is that of the side named in each docstring.
 """
 
+from __future__ import annotations
+
 import math
 
 import jax.numpy as jnp

@@ -1,5 +1,7 @@
 """The S-shaped: sigmoid, hard_sigmoid, tanh and softsign; and softplus, of which the sigmoid is the derivative."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax import Array

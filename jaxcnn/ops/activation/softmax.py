@@ -1,5 +1,7 @@
 """Softmax and its logarithm, over one axis."""
 
+from __future__ import annotations
+
 from numbers import Integral
 
 import jax

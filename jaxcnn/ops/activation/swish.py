@@ -1,5 +1,7 @@
 """Swish, x times the sigmoid of x (silu), its piecewise quadratic form hard_swish, and mish. Element by element."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax import Array

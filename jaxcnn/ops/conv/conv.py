@@ -9,6 +9,8 @@ Convolution is linear in x and linear in the kernel, so three maps make a closed
 The backward of each is the other two; that is why reverse over reverse works through these rules.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

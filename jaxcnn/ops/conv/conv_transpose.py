@@ -1,5 +1,7 @@
 """Transposed convolution: the map that carries a convolution's gradient back to its input, used as a forward."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

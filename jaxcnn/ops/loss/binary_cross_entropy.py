@@ -1,5 +1,7 @@
 """Losses of independent yes-or-no labels, a logit for each: one number for each example of the batch."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

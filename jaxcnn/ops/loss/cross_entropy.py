@@ -1,5 +1,7 @@
 """Cross-entropy of one class out of many: one number for each example of the batch; average them for its loss."""
 
+from __future__ import annotations
+
 from numbers import Integral
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The Kullback-Leibler divergence of a predicted distribution from a target: one number for each example."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp

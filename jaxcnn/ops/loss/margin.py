@@ -3,6 +3,8 @@
 Where a margin is kept just so, the gradient is 0: the loss has reached its least and asks for no more.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp

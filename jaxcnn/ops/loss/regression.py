@@ -4,6 +4,8 @@ All are the mean over the entries of an example of some f(d), d = prediction - t
 are dprediction = dloss / m f'(d) and dtarget = -dprediction.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp

@@ -1,5 +1,7 @@
 """The triplet loss of embeddings: an anchor should be nearer to a positive than to a negative, by a margin."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

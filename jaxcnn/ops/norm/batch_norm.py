@@ -4,6 +4,8 @@ The statistics live in float32 or wider even for a half-precision x: they are su
 bias if their caller keeps them so; x and y keep x's dtype.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -4,6 +4,8 @@ Unlike batch norm they treat every example alone, in training as in evaluation, 
 in float32 or wider; y has x's dtype.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

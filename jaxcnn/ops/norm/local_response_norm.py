@@ -1,5 +1,7 @@
 """Local response normalisation: each channel is damped by its neighbours' activity at the same place."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp

@@ -1,5 +1,7 @@
 """Weight standardization: zero mean and unit variance for the weights of every output channel."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -5,6 +5,8 @@ included. Bins overlap where O does not divide W. Source: He et al. 2014, "Spati
 convolutional networks for visual recognition", section 2.2; the bins as PyTorch's adaptive pooling has them.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp

@@ -1,5 +1,7 @@
 """Mean pooling over 1, 2 or 3 spatial axes, one axis at a time: a window's mean is the mean of its columns' means."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp

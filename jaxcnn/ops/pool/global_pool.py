@@ -1,5 +1,7 @@
 """Global pooling: one number for each channel of an image."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Lp pooling: the p-norm of each window, which goes from the sum (p = 1) to the maximum (p to infinity)."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp

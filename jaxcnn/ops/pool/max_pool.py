@@ -4,6 +4,8 @@ A window's maximum is the maximum over its columns' maxima. Ties keep their orde
 then the first row is the first maximum in row-major order.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp

@@ -1,5 +1,7 @@
 """Max pooling that tells where its maxima were, and its partial inverse, which puts values back there."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
