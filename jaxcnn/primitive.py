@@ -371,7 +371,7 @@ def _parts(operands: Arrays, split: tuple[int, int]) -> tuple[list[Any], list[An
 
 
 def _pushed(*operands: Any, jaxpr: ClosedJaxpr | None, split: tuple[int, int], **_: Any) -> list[Any]:
-    arrays, _, tangents = _parts(operands, split)
+    arrays, _residuals, tangents = _parts(operands, split)
     if jaxpr is None:
         raise NotImplementedError("a derivative that was taken for reverse mode is evaluated in forward mode")
     return _run(jaxpr, *arrays, *tangents)
