@@ -1,5 +1,8 @@
 """The rule itself: which backward runs, the registry, and a rule written by a user."""
 
+import inspect
+import pydoc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,14 +57,23 @@ def test_the_mode_may_be_chosen_inside_jit(cube):
     assert both(2.0) == (-100, 12)
 
 
-def test_forward_mode_works_in_autodiff_only(cube):
+def test_forward_mode_is_the_derivative_of_plain_or_the_rules_own_tangent(cube, monkeypatch):
+    assert jax.jvp(cube, (2.0,), (1.0,)) == (8, 12)
     with jaxcnn.backward("autodiff"):
         assert jax.jvp(cube, (2.0,), (1.0,)) == (8, 12)
-        x, kernel = jnp.arange(5.0).reshape(1, 5, 1), jnp.ones((3, 1, 1))
-        y, dy = jax.jvp(lambda x: jaxcnn.ops.conv(x, kernel), (x,), (x,))
-        np.testing.assert_allclose(dy, y)
-    with pytest.raises(TypeError, match="forward-mode"):
-        jax.jvp(cube, (2.0,), (1.0,))
+    monkeypatch.setattr(cube, "tangent", lambda arrays, tangents, *, times: 7 * times * tangents[0])
+    assert jax.jvp(cube, (2.0,), (1.0,)) == (8, 7)
+    assert jax.grad(cube)(2.0) == -100
+
+
+def test_what_help_and_an_editor_show_is_the_door(cube):
+    assert str(inspect.signature(cube)) == "(x, *, times=1.0)"
+    assert str(inspect.signature(jaxcnn.ops.dense)) == (
+        "(x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None = None) -> Array"
+    )
+    shown = pydoc.plain(pydoc.render_doc(jaxcnn.ops.dense))
+    assert "dense(x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None = None) -> Array" in shown
+    assert "x: a batch (n, in)" in shown
 
 
 def test_a_users_rule_has_its_parts_options_and_name(cube):

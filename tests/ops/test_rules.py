@@ -25,6 +25,7 @@ each_case = pytest.mark.parametrize("case", CASES, ids=str, scope="module")
 # derivative of max pooling's derivative breaks ties otherwise than its first; test_pool.py has those, of every case.
 SMOOTH = [[case for case in CASES if case.rule == rule and case.smooth] for rule in sorted({c.rule for c in CASES})]
 TWICE = [cases[i] for cases in SMOOTH for i in sorted({0, len(cases) // 2, len(cases) - 1})]
+MIXED = [cases[0] for cases in SMOOTH]  # and one of each for both mixtures of the modes
 
 
 def assert_close(got, expected, rtol):
@@ -66,19 +67,42 @@ def cotangent(y, seed=1):
     return jax.tree.map(lambda a: jnp.asarray(rng.standard_normal(a.shape), a.dtype), y)
 
 
-def derivatives(f, floats, *, twice):
-    """y = f(x), its cotangents dx for a dy, and, if `twice`, the cotangents of (dy, x) -> dx: reverse over reverse."""
+class Derivatives(NamedTuple):
+    """Of y = f(x), the handwritten or JAX's own. The second ones are None where they are not asked for."""
+
+    y: Any
+    dx: Any  # the cotangents for a dy
+    tangent: Any  # of y, for tangents of x: forward mode
+    reverse_over_reverse: Any  # the cotangents of (dy, x) -> dx
+    forward_over_reverse: Any  # the tangents of (dy, x) -> dx
+    reverse_over_forward: Any  # the cotangents of (x, tangents of x) -> the tangent
+
+
+def derivatives(case, f, floats):
+    """All that is compared of a case."""
     dy = cotangent(jax.eval_shape(f, *floats))
+    moved = cotangent(tuple(floats), seed=3)
 
     def pulled(dy, *floats):
         y, pull = jax.vjp(f, *floats)
         return pull(dy), y
 
-    if not twice:
+    def pushed(*both):
+        y, tangent = jax.jvp(f, both[: len(floats)], both[len(floats) :])
+        return jax.tree.map(lambda a, d: d if is_float(a) else None, y, tangent)
+
+    second = dict.fromkeys(Derivatives._fields[3:])
+    tangent = pushed(*floats, *moved)
+    if case in TWICE or case.rule == "max_pool":
+        dx, pull, y = jax.vjp(pulled, dy, *floats, has_aux=True)
+        second["reverse_over_reverse"] = pull(cotangent(dx, seed=2))
+    else:
         dx, y = pulled(dy, *floats)
-        return y, dx, None
-    dx, pull, y = jax.vjp(pulled, dy, *floats, has_aux=True)
-    return y, dx, pull(cotangent(dx, seed=2))
+    if case in MIXED:
+        _, second["forward_over_reverse"], _ = jax.jvp(pulled, (dy, *floats), (dy, *moved), has_aux=True)
+        tangent, pull = jax.vjp(pushed, *floats, *moved)
+        second["reverse_over_forward"] = pull(cotangent(tangent, seed=4))
+    return Derivatives(y, dx, tangent, **second)
 
 
 def slopes(f, floats, h=1e-3):
@@ -114,9 +138,9 @@ def results(case) -> Results:
 
         @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
         def everything(*floats):
-            handwritten = derivatives(f, floats, twice=case in TWICE or case.rule == "max_pool")
+            handwritten = derivatives(case, f, floats)
             with jaxcnn.backward("autodiff"):
-                autodiff = derivatives(f, floats, twice=case in TWICE or case.rule == "max_pool")
+                autodiff = derivatives(case, f, floats)
                 differences = slopes(f, floats) if case.smooth else None
             return Results(handwritten, autodiff, differences)
 
@@ -125,25 +149,48 @@ def results(case) -> Results:
 
 @each_case
 def test_handwritten_cotangents_equal_autodiff_of_the_plain_forward(case):
-    assert_close(results(case).handwritten[0], results(case).autodiff[0], 1e-13)
-    assert_close(results(case).handwritten[1], results(case).autodiff[1], 1e-12)
+    assert_close(results(case).handwritten.y, results(case).autodiff.y, 1e-13)
+    assert_close(results(case).handwritten.dx, results(case).autodiff.dx, 1e-12)
+
+
+@each_case
+def test_forward_mode_equals_that_of_the_plain_forward(case):
+    assert_close(results(case).handwritten.tangent, results(case).autodiff.tangent, 1e-12)
+
+
+@each_case
+def test_the_two_modes_are_each_others_transpose(case, x64):
+    """⟨J v, dy⟩ = ⟨v, Jᵀ dy⟩, J v by one mode of the rule and Jᵀ dy by the other."""
+    ours, x = results(case).handwritten, [np.asarray(a) for a in arrays_of(case) if is_float(a)]
+    dy = [d for d in map(np.asarray, jax.tree.leaves(cotangent(ours.y))) if is_float(d)]
+    pushed = [a * d for a, d in zip(jax.tree.leaves(ours.tangent), dy, strict=True)]
+    pulled = [a * d for a, d in zip(cotangent(tuple(x), seed=3), ours.dx, strict=True)]
+    size = sum(np.abs(a).sum() for a in [*pushed, *pulled])
+    assert abs(sum(a.sum() for a in pushed) - sum(a.sum() for a in pulled)) <= 1e-13 * size
 
 
 @pytest.mark.parametrize("case", TWICE, ids=str, scope="module")
 def test_second_order_reverse_over_reverse_equals_autodiff(case):
-    assert_close(results(case).handwritten[2], results(case).autodiff[2], 1e-11)
+    assert_close(results(case).handwritten.reverse_over_reverse, results(case).autodiff.reverse_over_reverse, 1e-11)
+
+
+@pytest.mark.parametrize("case", MIXED, ids=str, scope="module")
+def test_second_order_of_both_modes_equals_autodiff(case):
+    ours, jaxs = results(case)[:2]
+    assert_close(ours.forward_over_reverse, jaxs.forward_over_reverse, 1e-11)
+    assert_close(ours.reverse_over_forward, jaxs.reverse_over_forward, 1e-11)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.smooth], ids=str, scope="module")
 def test_handwritten_cotangents_equal_central_differences(case):
-    assert_close(results(case).handwritten[1], results(case).differences, 1e-8)
+    assert_close(results(case).handwritten.dx, results(case).differences, 1e-8)
 
 
 @each_case
 def test_forward_equals_a_naive_loop(case, x64):
     options = dict(case.options)
     numpy = [np.asarray(a) if is_float(a) else a for a in arrays_of(case)]
-    y = results(case).handwritten[0]
+    y = results(case).handwritten.y
     if options.pop("layout", "NHWC") == "NCHW":
         numpy[0] = np.moveaxis(numpy[0], 1, -1)
         y = jax.tree.map(lambda a: np.moveaxis(a, 1, -1) if a.ndim > 2 else a, y)
