@@ -12,7 +12,8 @@ import numpy as np
 
 from jaxcnn.verify import inputs, rounding
 from jaxcnn.verify.inputs import Point
-from jaxcnn.verify.problem import Arrays, Problem, Program
+from jaxcnn.verify.problem import Arrays, Problem
+from jaxcnn.verify.program import Program
 from jaxcnn.verify.report import Failure
 
 # Entries of the cotangents up to which those of every dy are kept, for the next planted fault: a network's fill memory.

@@ -11,7 +11,8 @@ import numpy as np
 from jaxcnn.verify.bench import Bench, Checker, Outcome, Skip, Wrong, failure, raised
 from jaxcnn.verify.checks import chosen
 from jaxcnn.verify.checks.structure import traceable
-from jaxcnn.verify.problem import Problem, is_float, precision
+from jaxcnn.verify.problem import Problem, is_float
+from jaxcnn.verify.program import precision
 from jaxcnn.verify.regions import region
 from jaxcnn.verify.report import Check, Failure, Report
 

@@ -18,7 +18,8 @@ import numpy as np
 from jax import lax
 
 from jaxcnn.verify.inputs import typical
-from jaxcnn.verify.problem import Arrays, Problem, Program, floats
+from jaxcnn.verify.problem import Arrays, Problem, floats
+from jaxcnn.verify.program import Program
 
 ENTRIES = 1024  # of all arrays together; of more than that only a sample, which has each array's first and last entry
 _SAMPLE = 256

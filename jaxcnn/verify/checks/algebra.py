@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxcnn.verify import inputs
 from jaxcnn.verify.bench import Bench, Outcome, Skip, failure
-from jaxcnn.verify.problem import Arrays, Program, floats
+from jaxcnn.verify.problem import Arrays, floats
+from jaxcnn.verify.program import Program
 
 SCALES = (2.0**-30, 2.0**30)  # of dy: beyond what clips it, or takes it for 0
 

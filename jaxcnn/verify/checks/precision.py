@@ -8,7 +8,8 @@ import numpy as np
 from jaxcnn.verify import inputs
 from jaxcnn.verify.bench import Bench, Outcome, Skip, rounded
 from jaxcnn.verify.checks.structure import DTYPES, takes
-from jaxcnn.verify.problem import Arrays, Program
+from jaxcnn.verify.problem import Arrays
+from jaxcnn.verify.program import Program
 
 
 def _budget(bench: Bench, name: str) -> Outcome:

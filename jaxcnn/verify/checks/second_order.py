@@ -10,7 +10,8 @@ from jaxcnn.verify.bench import Bench, Outcome, Skip, compared
 from jaxcnn.verify.checks.values import against_slopes
 from jaxcnn.verify.inputs import Point
 from jaxcnn.verify.oracles import Differences
-from jaxcnn.verify.problem import Problem, Program
+from jaxcnn.verify.problem import Problem
+from jaxcnn.verify.program import Program
 
 
 def second_order(bench: Bench) -> Outcome:
@@ -29,8 +30,8 @@ def second_order(bench: Bench) -> Outcome:
     if problem.plain is None:
         got = _twice(problem.subject, len(point.leaves))(both.leaves, ddx)
         return against_slopes(names, Differences(_once(problem, point, bench), bench.seed), [(both, ddx, got)])
+    exact = _twice(problem.oracle, len(point.leaves))
     try:
-        exact = _twice(problem.oracle, len(point.leaves))
         expected = exact(both.leaves, ddx)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise Skip(f"JAX can't differentiate the plain function twice: {type(error).__name__}") from None

@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxcnn.verify.bench import Bench, Outcome, Skip, compared, failure, rounded
 from jaxcnn.verify.inputs import Point
-from jaxcnn.verify.problem import Arrays, Program
+from jaxcnn.verify.problem import Arrays
+from jaxcnn.verify.program import Program
 
 
 def jit(bench: Bench) -> Outcome:

@@ -9,7 +9,8 @@ from jaxcnn.verify import inputs
 from jaxcnn.verify.bench import Bench, Outcome, Skip, Wrong, compared, failure
 from jaxcnn.verify.inputs import Point
 from jaxcnn.verify.oracles import Differences
-from jaxcnn.verify.problem import Arrays, floats, is_float, precision
+from jaxcnn.verify.problem import Arrays, floats, is_float
+from jaxcnn.verify.program import precision
 
 
 def forward(bench: Bench) -> Outcome:
