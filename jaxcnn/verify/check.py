@@ -11,8 +11,9 @@ import numpy as np
 from jaxcnn.verify.bench import Bench, Checker, Outcome, Skip, Wrong, failure, raised
 from jaxcnn.verify.checks import chosen
 from jaxcnn.verify.checks.structure import traceable
-from jaxcnn.verify.problem import Problem, is_float
+from jaxcnn.verify.problem import Problem
 from jaxcnn.verify.program import precision
+from jaxcnn.verify.reading import is_float
 from jaxcnn.verify.regions import region
 from jaxcnn.verify.report import Check, Failure, Report
 

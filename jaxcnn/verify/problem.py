@@ -6,24 +6,22 @@ biases) stays as it was given; what is left is one flat list of named arrays, wh
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal
+
+from jaxcnn.verify import reading
+from jaxcnn.verify.program import precision
+from jaxcnn.verify.reading import is_float
 
 Arrays = list[np.ndarray[Any, Any]]
 Maybe = list[np.ndarray[Any, Any] | None]
 
 _MOST_CONSTANTS = 8
-
-
-def is_float(a: Any) -> bool:
-    """True for an array (or a description of one) of real floats."""
-    return hasattr(a, "dtype") and jnp.issubdtype(a.dtype, jnp.floating)
 
 
 def _is_float0(a: Any) -> bool:
@@ -139,7 +137,21 @@ class Problem:
     def constants(self) -> list[float]:
         """The first few numbers in the function's program: its kinks may lie there."""
         program, _ = self._traced(self.leaves)
-        return list(dict.fromkeys(c for c in _literals(program.jaxpr) if 0.01 <= abs(c) <= 100))[:_MOST_CONSTANTS]
+        found = (c for c in reading.numbers(program.jaxpr) if 0.01 <= abs(c) <= 100)
+        return list(dict.fromkeys(found))[:_MOST_CONSTANTS]
+
+    def program(self, dtype: Any) -> Any:
+        """The reference's program for arguments of this dtype."""
+        with precision(dtype):
+            return self._traced([jax.ShapeDtypeStruct(a.shape, jnp.dtype(dtype)) for a in self.leaves])[0]
+
+    def digits(self, dtype: Any) -> Any:
+        """The dtype whose rounding the reference has for arguments of this one: a coarser one where it casts inside."""
+        return reading.coarsest(self.program(dtype).jaxpr)
+
+    def is_handwritten(self) -> bool:
+        """Whether some derivative in the reference's program is written by hand."""
+        return reading.is_handwritten(self.program(np.float64).jaxpr)
 
     def cotangent(self, leaves: Sequence[Any], dys: Sequence[Any]) -> Any:
         """dy in y's tree from its float arrays, each in its output's dtype; an integer output's has dtype float0."""
@@ -175,17 +187,6 @@ class Problem:
             parts = [None] * len(leaves) if given is None else tree.flatten_up_to(given)  # type: ignore[attr-defined]
             flat += [p for a, p in zip(leaves, parts, strict=True) if is_float(a)]
         return [jnp.zeros(a.shape, a.dtype) if d is None else d for a, d in zip(self.leaves, flat, strict=True)]
-
-
-def _literals(jaxpr: Any) -> Iterator[float]:
-    """The numbers in a program and in those that it calls."""
-    for equation in jaxpr.eqns:
-        for value in equation.invars:
-            if isinstance(value, Literal) and np.ndim(value.val) == 0 and is_float(value.aval):
-                yield float(value.val)
-        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")):
-            if hasattr(inner, "eqns"):
-                yield from _literals(getattr(inner, "jaxpr", inner))
 
 
 def floats(tree: Any) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.verify import inputs
@@ -10,6 +9,7 @@ from jaxcnn.verify.bench import Bench, Outcome, Skip, rounded
 from jaxcnn.verify.checks.structure import DTYPES, takes
 from jaxcnn.verify.problem import Arrays
 from jaxcnn.verify.program import Program
+from jaxcnn.verify.reading import epsilon
 
 
 def _budget(bench: Bench, name: str) -> Outcome:
@@ -26,7 +26,7 @@ def _budget(bench: Bench, name: str) -> Outcome:
         if not all(np.all(np.isfinite(a)) for a in y):
             continue  # the forward left the dtype's range
         expected = None
-        if not _near(y, bench.exactly(point, dys)[0], dtype):
+        if not _near(y, bench.exactly(point, dys)[0], bench.problem.digits(dtype)):
             # Another function: dropout draws its mask in the precision it runs in, where JAX's derivative decides.
             expected = Program(bench.problem.oracle, dtype)(point.leaves, dys)[1]
             outcome.note = f"the forward is another in {name}: compared with autodiff in {name}"
@@ -36,7 +36,7 @@ def _budget(bench: Bench, name: str) -> Outcome:
 
 def _near(y: Arrays, exact: Arrays, dtype: Any) -> bool:
     """Whether y is what it is in float64, but for rounding."""
-    most = 64 * float(jnp.finfo(dtype).eps)  # type: ignore[no-untyped-call]
+    most = 64 * epsilon(dtype)
     return all(np.all(np.abs(a - e) <= most * (np.abs(e) + inputs.typical(e))) for a, e in zip(y, exact, strict=True))
 
 

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.verify.bench import Bench, Outcome, raised
-from jaxcnn.verify.problem import Problem, floats, is_float
+from jaxcnn.verify.problem import Problem, floats
 from jaxcnn.verify.program import precision
+from jaxcnn.verify.reading import is_float
 from jaxcnn.verify.report import Failure
 
 DTYPES = {"float64": np.float64, "float32": jnp.float32, "bfloat16": jnp.bfloat16}
