@@ -207,7 +207,7 @@ def compared(
             continue
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             error = np.where(np.isfinite(g), np.abs(g - e), np.inf)
-            excess = np.where((error == 0) | ~np.isfinite(e), 0.0, error / most)
+            excess = np.where((error == 0) | ~np.isfinite(e) | (most == np.inf), 0.0, error / most)
         worst = float(np.max(excess, initial=0.0))
         outcome.worst = max(outcome.worst or 0.0, worst)
         if worst > 1:
@@ -221,7 +221,8 @@ def rounded(point: Point, dys: Arrays, dtype: Any) -> tuple[Point, Arrays]:
 
 
 def _rounded(arrays: Arrays, dtype: Any) -> Arrays:
-    return [np.asarray(np.asarray(a, jnp.dtype(dtype)), np.float64) for a in arrays]
+    with np.errstate(over="ignore"):
+        return [np.asarray(np.asarray(a, jnp.dtype(dtype)), np.float64) for a in arrays]
 
 
 def failure(bench: Bench, check: str, argument: str, message: str, point: Point | None = None) -> Failure:

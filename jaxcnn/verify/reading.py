@@ -78,7 +78,7 @@ def coarsest(program: Any) -> Any:
     def note(equation: Any, out: Any) -> bool:
         inexact = hasattr(out.aval, "dtype") and jnp.issubdtype(out.aval.dtype, jnp.inexact)
         if inexact:
-            found.append(_finfo(out.aval.dtype).dtype)  # a complex one's parts'
+            found.append(finfo(out.aval.dtype).dtype)  # a complex one's parts'
             if equation.primitive.name == "reduce_precision":
                 found.append(_of_bits(equation.params["mantissa_bits"]))
         return inexact
@@ -87,18 +87,19 @@ def coarsest(program: Any) -> Any:
     return max(found, key=epsilon)
 
 
-def _finfo(dtype: Any) -> Any:
+def finfo(dtype: Any) -> Any:
+    """`jnp.finfo`."""
     return jnp.finfo(dtype)  # type: ignore[no-untyped-call]
 
 
 def epsilon(dtype: Any) -> float:
     """The distance from 1 to the next larger number."""
-    return float(_finfo(dtype).eps)
+    return float(finfo(dtype).eps)
 
 
 def _of_bits(mantissa: int) -> Any:
     """The widest dtype of no more digits."""
-    narrow = [d for d in (jnp.float64, jnp.float32, jnp.float16) if _finfo(d).nmant <= mantissa]
+    narrow = [d for d in (jnp.float64, jnp.float32, jnp.float16) if finfo(d).nmant <= mantissa]
     return jnp.dtype(narrow[0] if narrow else jnp.bfloat16)
 
 

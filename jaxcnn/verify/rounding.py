@@ -36,7 +36,7 @@ import numpy as np
 
 from jaxcnn.verify.inputs import typical
 from jaxcnn.verify.problem import Arrays
-from jaxcnn.verify.reading import epsilon
+from jaxcnn.verify.reading import epsilon, finfo
 
 # √K / 2 for sums of up to 10⁵ terms, with some room. Half precision is expected to be summed in float32 and rounded at
 # the end.
@@ -100,17 +100,19 @@ def allowed(
     *,
     digits: Any = np.float64,
 ) -> Arrays:
-    """The error that rounding in `dtype` may make, for every entry of every array; infinite where it decides all.
+    """The error that rounding in `dtype` may make, for every entry of every array.
 
-    `digits` are those to which the others were computed.
+    It is infinite where rounding decides all, or where the terms of the sum leave the dtype's range. `digits` are those
+    to which the others were computed.
     """
     if not decided(expected, terms, jumps, digits):
         return [np.full(e.shape, np.inf) for e in expected]
     rounding = unit(dtype)
     through = max((typical(d) * typical(v) for d, v in zip(dys, y, strict=True)), default=0.0)
     floors = [through / np.clip(np.abs(x), min(typical(x) / 100, 1), 1) if typical(x) else 0.0 for x in leaves]
+    largest, least = float(finfo(dtype).max), unit(dtype) / epsilon(dtype) * float(finfo(dtype).smallest_subnormal)
     return [
-        rounding * (np.abs(e) + s + typical(s) + floor) + MISSED * j
+        np.where(np.abs(e) + s < largest, rounding * (np.abs(e) + s + typical(s) + floor) + MISSED * j + least, np.inf)
         for e, s, floor, j in zip(expected, terms, floors, jumps, strict=True)
     ]
 

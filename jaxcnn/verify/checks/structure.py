@@ -12,7 +12,7 @@ from jaxcnn.verify.program import precision
 from jaxcnn.verify.reading import is_float
 from jaxcnn.verify.report import Failure
 
-DTYPES = {"float64": np.float64, "float32": jnp.float32, "bfloat16": jnp.bfloat16}
+DTYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float16, "bfloat16": jnp.bfloat16}
 
 NOT_TRACEABLE = (
     jax.errors.ConcretizationTypeError,
