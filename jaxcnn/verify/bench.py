@@ -238,9 +238,4 @@ def failure(bench: Bench, check: str, argument: str, message: str, point: Point 
     )
 
 
-def raised(error: Exception) -> str:
-    """An exception in a sentence: its type and the first paragraph of what it says."""
-    return f"raised {type(error).__name__}: " + str(error).strip().split("\n\n")[0]
-
-
 Checker = Callable[[Bench], Outcome]

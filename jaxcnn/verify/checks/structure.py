@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.verify.bench import Bench, Outcome, raised
+from jaxcnn.verify.bench import Bench, Outcome
+from jaxcnn.verify.errors import raised
 from jaxcnn.verify.problem import Problem, floats
 from jaxcnn.verify.program import precision
 from jaxcnn.verify.reading import is_float
