@@ -4,16 +4,20 @@ import importlib
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxcnn.cli.verify import VerifyOptions
-    from jaxcnn.verify.pool import Verdict
+    from jaxcnn.verify import Report
 
 
-def verify_target(options: "VerifyOptions") -> "Verdict":
-    """Verify `options.target`: a rule over its space or on --shapes, any other function on --shapes.
+def verify_target(
+    target: str, *, shapes: tuple[str, ...], options: str, reference: str | None, cases: int, seed: int
+) -> "Report":
+    """Verify MODULE:NAME: a rule over its space or on `shapes`, any other function on `shapes`.
+
+    Returns: the report, under the name by which the target was called. The arguments are as in `VerifyOptions`.
 
     Raises: ValueError for a target that can't be found, that needs shapes, or can't be run on them.
     """
@@ -22,27 +26,25 @@ def verify_target(options: "VerifyOptions") -> "Verdict":
     from jaxcnn.ops.rule import Rule
     from jaxcnn.verify import check, check_rule
     from jaxcnn.verify.catalog.spaces import SPACES, Draw
-    from jaxcnn.verify.pool import Verdict
     from jaxcnn.verify.search import check_draw
 
-    target = str(options.target)
-    function, keywords = found(target), _keywords(options.options)
+    function, keywords = found(target), _keywords(options)
     is_rule = isinstance(function, Rule)
-    if is_rule and not options.shapes and function.name in SPACES:
-        return Verdict(check_rule(function, cases=options.cases, seed=options.seed), None)
-    if not options.shapes:
+    if is_rule and reference:
+        raise ValueError(f"--reference is not for a rule: {target} has its own plain forward.")
+    if is_rule and not shapes and function.name in SPACES:
+        report = check_rule(function, cases=cases, seed=seed)
+    elif not shapes:
         raise ValueError(
             f"{target}: it is not known which arguments it takes; give their shapes, such as --shapes 2,5,5,3 3,3,3,4"
             + (", or enter a strategy for it by jaxcnn.verify.catalog.spaces.space." if is_rule else ".")
         )
-    args = _arrays(options.shapes, options.seed)
-    if is_rule:
-        if options.reference:
-            raise ValueError(f"--reference is not for a rule: {target} has its own plain forward.")
-        return Verdict(check_draw(function, Draw(args, keywords), seed=options.seed), None)
-    reference = None if options.reference is None else partial(found(options.reference), **keywords)
-    report = check(_named(function, keywords), args, reference=reference, seed=options.seed)
-    return Verdict(report, None)
+    elif is_rule:
+        report = check_draw(function, Draw(_arrays(shapes, seed), keywords), seed=seed)
+    else:
+        plain = None if reference is None else partial(found(reference), **keywords)
+        report = check(_named(function, keywords), _arrays(shapes, seed), reference=plain, seed=seed)
+    return replace(report, name=target.rpartition(":")[2])
 
 
 def found(target: str) -> Any:
@@ -80,18 +82,14 @@ def _loaded(file: Path) -> Any:
     return module
 
 
-_EXPECTED = """expected a JSON object, such as '{"stride": 2}'"""
-
-
 def _keywords(text: str) -> dict[str, Any]:
+    expected = """expected a JSON object, such as '{"stride": 2}'."""
     try:
         keywords = json.loads(text)
     except ValueError as error:
-        raise ValueError(
-            f"--options is {text!r}, which is no JSON ({error}); expected such as '{{\"stride\": 2}}'."
-        ) from error
+        raise ValueError(f"--options is {text!r}, which is no JSON ({error}); {expected}") from error
     if not isinstance(keywords, dict):
-        raise ValueError(f"--options is {text!r}; expected a JSON object, such as '{{\"stride\": 2}}'.")
+        raise ValueError(f"--options is {text!r}; {expected}")
     return {k: tuple(v) if isinstance(v, list) else v for k, v in keywords.items()}
 
 

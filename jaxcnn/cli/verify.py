@@ -60,14 +60,22 @@ def _verdicts(options: VerifyOptions) -> "tuple[int, Iterable[Verdict]]":
     """How many verdicts there will be, and the verdicts."""
     from jaxcnn.cli.target import verify_target
     from jaxcnn.ops import RULES
-    from jaxcnn.verify.pool import verdicts
+    from jaxcnn.verify.pool import Verdict, verdicts
 
     if options.target is not None:
         if options.rule or options.faults:
             raise ValueError(
                 f"--rule and --faults are for jaxcnn's own rules; leave them out to verify {options.target}."
             )
-        return 1, [verify_target(options)]
+        report = verify_target(
+            options.target,
+            shapes=options.shapes,
+            options=options.options,
+            reference=options.reference,
+            cases=options.cases,
+            seed=options.seed,
+        )
+        return 1, [Verdict(report, None)]
     if options.shapes or options.options != "{}" or options.reference:
         raise ValueError("--shapes, --options and --reference need a MODULE:NAME; jaxcnn's rules draw their own.")
     unknown = sorted(set(options.rule) - set(RULES))

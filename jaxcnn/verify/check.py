@@ -8,10 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.verify.bench import Bench, Checker, Outcome, Skip, Wrong, failure, raised
+from jaxcnn.verify.bench import Bench, Checker, Outcome, Skip, Wrong, failure
 from jaxcnn.verify.checks import chosen
 from jaxcnn.verify.checks.structure import traceable
-from jaxcnn.verify.problem import Problem, is_float, precision
+from jaxcnn.verify.errors import raised, where
+from jaxcnn.verify.problem import Problem
+from jaxcnn.verify.program import precision
+from jaxcnn.verify.reading import is_float
 from jaxcnn.verify.regions import region
 from jaxcnn.verify.report import Check, Failure, Report
 
@@ -168,8 +171,8 @@ def bench_of(problem: Problem, seed: int) -> Bench:
             with precision(dtype):
                 problem.outputs([jax.ShapeDtypeStruct(a.shape, dtype or a.dtype) for a in problem.leaves])
         except Exception as error:
-            where = "" if dtype is None else " in float64, which verification needs"
-            raise ValueError(f"verify: {problem.name} can't be run on args{where}: {error}") from error
+            needed = "" if dtype is None else " in float64, which verification needs"
+            raise ValueError(f"verify: {problem.name} can't be run on args{needed}: {error}{where(error)}") from error
     return Bench(problem, seed, traceable=traceable(problem))
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from jaxcnn.ops.rule import RULES, Rule
 from jaxcnn.verify import checks
 from jaxcnn.verify.check import bench_of, fails, finds, pair
-from jaxcnn.verify.problem import Arrays, Problem, Program
+from jaxcnn.verify.problem import Arrays, Problem
+from jaxcnn.verify.program import Program
 from jaxcnn.verify.search import CASES, Search, largest
 
 if TYPE_CHECKING:

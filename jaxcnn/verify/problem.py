@@ -4,30 +4,29 @@ Arguments and outputs may be any pytrees. Everything that is not an array of flo
 biases) stays as it was given; what is left is one flat list of named arrays, which the checks vary.
 """
 
+import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal
+
+from jaxcnn.verify import reading
+from jaxcnn.verify.program import precision
+from jaxcnn.verify.reading import is_float
 
 Arrays = list[np.ndarray[Any, Any]]
 Maybe = list[np.ndarray[Any, Any] | None]
 
-# Small programs that run a few times: compiling takes the time, so LLVM is asked not to optimise; a little where the
-# arrays are those of a network.
-_LARGE = 20_000  # entries
-
 _MOST_CONSTANTS = 8
 
 
-def is_float(a: Any) -> bool:
-    """True for an array (or a description of one) of real floats."""
-    return hasattr(a, "dtype") and jnp.issubdtype(a.dtype, jnp.floating)
+def _is_float0(a: Any) -> bool:
+    """True for the cotangent that JAX gives to integers."""
+    return hasattr(a, "dtype") and a.dtype == jax.dtypes.float0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ class Problem:
     naive: Callable[..., Any] | None = None
     rule: str | None = None
     static: dict[str, Any] = field(default_factory=dict)
-    _traced: dict[Any, Any] = field(default_factory=dict, init=False)
+    _traces: dict[Any, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         # Floats in NumPy stay: outside of x64 JAX would round float64 to float32. Integers come as JAX has them.
@@ -111,20 +110,48 @@ class Problem:
 
     def outputs(self, leaves: Sequence[Any]) -> list[jax.ShapeDtypeStruct]:
         """The float arrays of y, as shapes and dtypes."""
-        return floats(self._described(leaves))
+        return floats(self._traced(leaves)[1])
 
-    def _described(self, leaves: Sequence[Any]) -> Any:
-        """y as shapes and dtypes; a network takes seconds to trace, so it is traced once for each dtype and mode."""
-        key = jax.dtypes.canonicalize_dtype(float), *((a.shape, a.dtype) for a in leaves)
-        if key not in self._traced:
-            self._traced[key] = jax.eval_shape(lambda leaves: self.reference(*self.put(leaves)), list(leaves))
-        return self._traced[key]
+    def _traced(self, leaves: Sequence[Any]) -> tuple[Any, Any]:
+        """The program of the reference, and y as shapes and dtypes."""
+        trace = jax.make_jaxpr(lambda leaves: self.reference(*self.put(leaves)), return_shape=True)
+        return self._once("reference", trace, leaves)
+
+    def abstract(self, leaves: Sequence[Any]) -> Any:
+        """y and the cotangents as shapes and dtypes, float0 as None; what is no array stays as it is."""
+        return self._once("pull", functools.partial(jax.eval_shape, self.pulled), leaves)
+
+    def pulled(self, leaves: Sequence[Any]) -> Any:
+        """y and the cotangents for dy = 1, float0 as None."""
+        dys = [jnp.ones(a.shape, a.dtype) for a in self.outputs(leaves)]
+        return jax.tree.map(lambda a: None if _is_float0(a) else a, self.raw(leaves, dys))
+
+    def _once(self, what: str, trace: Callable[[Any], Any], leaves: Sequence[Any]) -> Any:
+        """A network takes seconds to trace, so it is traced once for each dtype and mode."""
+        described = [jax.ShapeDtypeStruct(a.shape, jax.dtypes.canonicalize_dtype(a.dtype)) for a in leaves]
+        key = what, jax.dtypes.canonicalize_dtype(float), *((a.shape, a.dtype) for a in described)
+        if key not in self._traces:
+            self._traces[key] = trace(described)
+        return self._traces[key]
 
     def constants(self) -> list[float]:
         """The first few numbers in the function's program: its kinks may lie there."""
-        described = [jax.ShapeDtypeStruct(a.shape, jax.dtypes.canonicalize_dtype(a.dtype)) for a in self.leaves]
-        traced = jax.make_jaxpr(lambda leaves: self.reference(*self.put(leaves)))(described)
-        return list(dict.fromkeys(c for c in _literals(traced.jaxpr) if 0.01 <= abs(c) <= 100))[:_MOST_CONSTANTS]
+        program, _ = self._traced(self.leaves)
+        found = (c for c in reading.numbers(program.jaxpr) if 0.01 <= abs(c) <= 100)
+        return list(dict.fromkeys(found))[:_MOST_CONSTANTS]
+
+    def program(self, dtype: Any) -> Any:
+        """The reference's program for arguments of this dtype."""
+        with precision(dtype):
+            return self._traced([jax.ShapeDtypeStruct(a.shape, jnp.dtype(dtype)) for a in self.leaves])[0]
+
+    def digits(self, dtype: Any) -> Any:
+        """The dtype whose rounding the reference has for arguments of this one: a coarser one where it casts inside."""
+        return reading.coarsest(self.program(dtype).jaxpr)
+
+    def is_handwritten(self) -> bool:
+        """Whether some derivative in the reference's program is written by hand."""
+        return reading.is_handwritten(self.program(np.float64).jaxpr)
 
     def cotangent(self, leaves: Sequence[Any], dys: Sequence[Any]) -> Any:
         """dy in y's tree from its float arrays, each in its output's dtype; an integer output's has dtype float0."""
@@ -133,7 +160,7 @@ class Problem:
         def of(a: Any) -> Any:
             return jnp.asarray(next(new), a.dtype) if is_float(a) else np.zeros(a.shape, jax.dtypes.float0)
 
-        return jax.tree.map(of, self._described(leaves))
+        return jax.tree.map(of, self._traced(leaves)[1])
 
     def raw(self, leaves: Sequence[Any], dys: Sequence[Any]) -> tuple[Any, Any]:
         """y, and the cotangents as the backward under test returns them."""
@@ -160,45 +187,6 @@ class Problem:
             parts = [None] * len(leaves) if given is None else tree.flatten_up_to(given)  # type: ignore[attr-defined]
             flat += [p for a, p in zip(leaves, parts, strict=True) if is_float(a)]
         return [jnp.zeros(a.shape, a.dtype) if d is None else d for a, d in zip(self.leaves, flat, strict=True)]
-
-
-def _literals(jaxpr: Any) -> Iterator[float]:
-    """The numbers in a program and in those that it calls."""
-    for equation in jaxpr.eqns:
-        for value in equation.invars:
-            if isinstance(value, Literal) and np.ndim(value.val) == 0 and is_float(value.aval):
-                yield float(value.val)
-        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")):
-            if hasattr(inner, "eqns"):
-                yield from _literals(getattr(inner, "jaxpr", inner))
-
-
-class Program:
-    """A function of lists of arrays, compiled once for one dtype: NumPy arrays go in and come out.
-
-    With dtype None the arrays keep the dtypes they come in.
-    """
-
-    def __init__(self, function: Callable[..., Any], dtype: Any, *, compiled: bool = True) -> None:
-        self.dtype = dtype
-        self._runs = {
-            level: jax.jit(function, compiler_options={"xla_backend_optimization_level": level})
-            if compiled
-            else function
-            for level in (0, 1)
-        }
-
-    def __call__(self, *arrays: Sequence[Any]) -> Any:
-        # Cast by NumPy: JAX would compile a cast for every shape.
-        cast = [[np.asarray(a, self.dtype) for a in one] for one in arrays]
-        run = self._runs[sum(a.size for one in cast for a in one) > _LARGE]
-        with precision(self.dtype):
-            return jax.tree.map(np.asarray, run(*jax.tree.map(jnp.asarray, cast)))
-
-
-def precision(dtype: Any) -> AbstractContextManager[Any]:
-    """Where arrays of `dtype` can live: float64 needs x64; anything else runs as the caller has set JAX up."""
-    return jax.enable_x64(True) if dtype == np.float64 else nullcontext()
 
 
 def floats(tree: Any) -> list[Any]:

@@ -24,6 +24,8 @@ rounding without bound) the input decides nothing, and is left out.
 
 Whole numbers may lie on a kink exactly (a margin of 1, the 6 of relu6), and multiplying takes them off it: there only
 what differs between one 1 + δ and the next is rounding's, and the gradient at the kink itself is held to JAX's.
+
+A function may cast to a coarser dtype inside. Then all of this is said of that dtype's ε.
 """
 
 from collections.abc import Callable
@@ -34,6 +36,7 @@ import numpy as np
 
 from jaxcnn.verify.inputs import typical
 from jaxcnn.verify.problem import Arrays
+from jaxcnn.verify.reading import epsilon, finfo
 
 # √K / 2 for sums of up to 10⁵ terms, with some room. Half precision is expected to be summed in float32 and rounded at
 # the end.
@@ -44,8 +47,13 @@ MISSED = 8
 
 _SCALINGS, _MORE_SCALINGS = 3, 6  # the more where they are compared with each other
 
-# A rounding of the inputs, 64 units in the last place, that comes back amplified a hundred thousand times.
+_MOST_STEP = 2.0**-20  # more would move a smooth gradient by more than float32 rounds
+_FLOAT64 = float(np.finfo(np.float64).eps)
+
+# A rounding of the inputs, 64 units in the last place, that comes back amplified a hundred thousand times; in a dtype
+# of fewer digits, that comes back as large as half the gradient.
 CHAOS = 1e-9
+_MOST_CHAOS = 0.5
 
 _STEP = 2.0**-7
 _DRAWS = 3
@@ -53,12 +61,18 @@ _DRAWS = 3
 Gradient = Callable[[Arrays, Arrays], Arrays]
 
 
+def unit(dtype: Any) -> float:
+    """The rounding of a sum in `dtype`, of its terms' size."""
+    return epsilon(dtype) * ROUNDINGS.get(jnp.dtype(dtype).name, 16.0)
+
+
 def terms(
-    gradient: Gradient, leaves: Arrays, dys: Arrays, at: Arrays, *, on_kinks: bool = False
+    gradient: Gradient, leaves: Arrays, dys: Arrays, at: Arrays, *, digits: Any = np.float64, on_kinks: bool = False
 ) -> tuple[Arrays, list[float]]:
     """For each array: S, the size of the terms of each entry; and by how much rounding alone makes an entry jump.
 
-    `gradient` is exact, in float64; `at` is gradient(leaves, dys). `on_kinks`: leaves may lie on a kink exactly.
+    `gradient` is exact to the `digits` of a dtype; `at` is gradient(leaves, dys). `on_kinks`: leaves may lie on a kink
+    exactly.
     """
     rng = np.random.default_rng(0)
     squares = [np.zeros(a.shape) for a in at]
@@ -68,30 +82,45 @@ def terms(
             for square, new, old in zip(squares, moved, at, strict=True):
                 square += np.nan_to_num((new - old) / _STEP, posinf=0, neginf=0) ** 2 / _DRAWS
         scalings = range(1, 1 + (_MORE_SCALINGS if on_kinks else _SCALINGS))
-        scaled = [gradient(*([a * (1 + k * 2.0**-46) for a in b] for b in (leaves, dys))) for k in scalings]
+        step = min(64 * epsilon(digits), _MOST_STEP)
+        scaled = [gradient(*([a * (1 + k * step) for a in b] for b in (leaves, dys))) for k in scalings]
         first = scaled[0] if on_kinks else at
         jumps = [max(_largest(new[i] - old) for new in scaled) for i, old in enumerate(first)]
     return [np.sqrt(square) for square in squares], jumps
 
 
 def allowed(
-    dtype: Any, expected: Arrays, terms: Arrays, jumps: list[float], leaves: Arrays, dys: Arrays, y: Arrays
+    dtype: Any,
+    expected: Arrays,
+    terms: Arrays,
+    jumps: list[float],
+    leaves: Arrays,
+    dys: Arrays,
+    y: Arrays,
+    *,
+    digits: Any = np.float64,
 ) -> Arrays:
-    """The error that rounding in `dtype` may make, for every entry of every array; infinite where it decides all."""
-    if not decided(expected, terms, jumps):
+    """The error that rounding in `dtype` may make, for every entry of every array.
+
+    It is infinite where rounding decides all, or where the terms of the sum leave the dtype's range. `digits` are those
+    to which the others were computed.
+    """
+    if not decided(expected, terms, jumps, digits):
         return [np.full(e.shape, np.inf) for e in expected]
-    rounding = float(jnp.finfo(dtype).eps) * ROUNDINGS[jnp.dtype(dtype).name]  # type: ignore[no-untyped-call]
+    rounding = unit(dtype)
     through = max((typical(d) * typical(v) for d, v in zip(dys, y, strict=True)), default=0.0)
     floors = [through / np.clip(np.abs(x), min(typical(x) / 100, 1), 1) if typical(x) else 0.0 for x in leaves]
+    largest, least = float(finfo(dtype).max), unit(dtype) / epsilon(dtype) * float(finfo(dtype).smallest_subnormal)
     return [
-        rounding * (np.abs(e) + s + typical(s) + floor) + MISSED * j
+        np.where(np.abs(e) + s < largest, rounding * (np.abs(e) + s + typical(s) + floor) + MISSED * j + least, np.inf)
         for e, s, floor, j in zip(expected, terms, floors, jumps, strict=True)
     ]
 
 
-def decided(exact: Arrays, terms: Arrays, jumps: list[float]) -> bool:
+def decided(exact: Arrays, terms: Arrays, jumps: list[float], digits: Any = np.float64) -> bool:
     """Whether these cotangents are more than amplified rounding."""
-    return all(j <= CHAOS * (typical(e) + typical(s)) for e, s, j in zip(exact, terms, jumps, strict=True))
+    most = min(CHAOS * epsilon(digits) / _FLOAT64, _MOST_CHAOS)
+    return all(j <= most * (typical(e) + typical(s)) for e, s, j in zip(exact, terms, jumps, strict=True))
 
 
 def _largest(a: Any) -> float:

@@ -15,6 +15,7 @@ from jaxcnn.verify.catalog.naive import NAIVE
 from jaxcnn.verify.check import fails, pair, verify
 from jaxcnn.verify.cover import cover
 from jaxcnn.verify.problem import Problem, floats
+from jaxcnn.verify.program import compiler_options
 from jaxcnn.verify.report import Report
 
 if TYPE_CHECKING:
@@ -71,13 +72,25 @@ def problem_of(
     rule: Rule[..., Any], draw: "Draw", forward: Callable[..., tuple[Any, Any]], backward: Callable[..., Any]
 ) -> Problem:
     """A rule with this forward and backward, on the arrays and options that its door makes of a draw."""
-    from jaxcnn.verify.catalog.spaces import worked_out
-
-    with jax.enable_x64(True):
-        args, options = worked_out(rule.name, draw)
+    args, options = through_door(rule.name, draw)
     as_float32 = jax.tree.map(lambda a: np.asarray(a, np.float32) if floats(a) else a, args)
     naive = NAIVE.get(rule.name)
     return pair(rule.plain, forward, backward, as_float32, options, name=rule.name, naive=naive, rule=rule.name)
+
+
+def through_door(name: str, draw: "Draw") -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """`worked_out` in float64, as one program instead of one for each step of the door's."""
+    from jaxcnn.verify.spaces import Draw, worked_out
+
+    options: dict[str, Any] = {}
+
+    def arrays(*args: Any) -> Any:
+        handed_on, found = worked_out(name, Draw(args, draw.options))
+        options.update(found)
+        return handed_on
+
+    with jax.enable_x64(True):
+        return jax.jit(arrays, compiler_options=compiler_options()[0])(*draw.args), options
 
 
 def largest(draws: "list[Draw]") -> "Draw":

@@ -22,6 +22,12 @@ def plain(x, kernel):
 
 dense.defvjp(lambda x, k: (x @ k, (x, k)), lambda kept, dy: (dy @ kept[1].T, kept[0].T @ dy / len(dy)))
 
+swish = jax.custom_vjp(plain)  # under another name than the function that it is made of
+swish.defvjp(lambda x, k: (x @ k, (x, k)), lambda kept, dy: _helper(kept, dy))
+
+def _helper(kept, dy):
+    return kept[0].missing
+
 def _plain(x, *, power): return x**power
 def _forward(x, *, power): return x**power, x
 def _backward(x, dy, *, power): return (power * x ** (power - 1) * dy,)
@@ -99,6 +105,14 @@ def test_a_function_of_ones_own_is_named_with_argument_and_cause(jaxcnn, mine):
     assert "plain: without --reference, what happens at ties and kinks was not checked" in out
 
 
+def test_the_report_has_the_name_that_was_typed_and_an_exception_its_line(jaxcnn, mine):
+    code, out, _ = jaxcnn("verify", mine("swish"), "--shapes", "4,5", "5,3", "--reference", mine("plain"))
+    line = MINE.splitlines().index("    return kept[0].missing") + 1
+    assert code == 1
+    assert re.search(r"^swish +1 .* FAILS$", out, re.M) and "\nswish FAILS with 1 failure(s)" in out
+    assert f"raised AttributeError: DynamicJaxprTracer has no attribute missing (mine.py:{line}, in _helper)" in out
+
+
 def test_a_rule_of_ones_own_is_verified_on_its_shapes(jaxcnn, mine):
     code, out, _ = jaxcnn("verify", mine("powered"), "--shapes", "2,3", "--options", '{"power": 3}')
     assert code == 0, out
@@ -118,7 +132,7 @@ def test_a_rule_of_ones_own_is_verified_on_its_shapes(jaxcnn, mine):
         (["mine.py:dense", "--shapes", "2,x"], "--shapes has '2,x'; expected sizes such as 2,5,5,3, or none"),
         (["mine.py:dense", "--shapes", "2", "--options", "stride"], "--options is 'stride', which is no JSON"),
         (["mine.py:dense", "--shapes", "2", "--options", "[1]"], r"--options is '\[1\]'; expected a JSON object"),
-        (["mine.py:dense", "--shapes", "4,5", "4,3"], "dense can't be run on args"),
+        (["mine.py:dense", "--shapes", "4,5", "4,3"], r"dense can't be run on args: .*\(mine.py:7, in dense\)"),
         (["mine.py:powered", "--shapes", "2", "--reference", "mine.py:plain"], "--reference is not for a rule"),
         (["mine.py:absent"], "mine.py has no function 'absent'; it has .*dense, plain"),
         (["dense"], "'dense' is no MODULE:NAME; expected such as my_module:my_rule"),

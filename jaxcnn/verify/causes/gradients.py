@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.verify.causes.mistake import Mistake, axes_names, flips, swaps
+from jaxcnn.verify.program import compiler_options
 
 
 def catalogued(error: Mistake, argument: int, args: Any, static: Any, dy: Any, rule: str | None) -> Iterator[str]:
@@ -18,14 +19,22 @@ def catalogued(error: Mistake, argument: int, args: Any, static: Any, dy: Any, r
         return
     from jaxcnn.verify.catalog.faults import of_rule
 
-    args, dy = jax.tree.map(in_float64, (tuple(args), dy))
-    for fault in of_rule(rule):
+    faults = of_rule(rule)
+
+    def cotangent(fault: Any, args: Any, dy: Any) -> Any:
         try:
-            cotangents = fault.backward(args, dy, **static)
-            if len(cotangents) > argument and error.explained_by(cotangents[argument]):
-                yield fault.cause
+            return fault.backward(args, dy, **static)[argument]
         except Exception:
-            continue  # this fault has no meaning for this input
+            return None  # this fault has no meaning for this input
+
+    together = _compiled(lambda args, dy: [cotangent(fault, args, dy) for fault in faults])
+    for fault, wrong in zip(faults, together(*jax.tree.map(in_float64, (tuple(args), dy))), strict=True):
+        if error.explained_by(wrong):
+            yield fault.cause
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    return jax.jit(function, compiler_options=compiler_options()[0])
 
 
 def in_float64(array: Any) -> Any:
@@ -38,7 +47,7 @@ def other_inputs(error: Mistake, argument: int, plain: Any, args: Any, static: A
     from jaxcnn.verify.catalog.fault import pulled_back
 
     args, dy = jax.tree.map(in_float64, (tuple(args), dy))
-    compute = jax.jit(lambda args, dy: pulled_back(plain, args, dy, **static)[argument])
+    compute = _compiled(lambda args, dy: pulled_back(plain, args, dy, **static)[argument])
     names = _names(plain, len(args))
     for cause, other_args, other_dy in itertools.chain(_other_dys(args, dy), _other_args(args, dy, names)):
         try:

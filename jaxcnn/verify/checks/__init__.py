@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from jaxcnn.verify.bench import Checker
 from jaxcnn.verify.checks.algebra import batch, linear, transpose
-from jaxcnn.verify.checks.precision import bfloat16, float32
+from jaxcnn.verify.checks.precision import bfloat16, float16, float32
 from jaxcnn.verify.checks.second_order import second_order
 from jaxcnn.verify.checks.structure import structure
 from jaxcnn.verify.checks.transformations import jit, repeat, vmap
@@ -28,6 +28,7 @@ FULL: dict[str, Checker] = QUICK | {
     "repeat": repeat,
     "vmap": vmap,
     "float32": float32,
+    "float16": float16,
     "bfloat16": bfloat16,
     "second order": second_order,
 }

@@ -9,8 +9,9 @@ from jaxcnn.verify import inputs, rounding
 from jaxcnn.verify.bench import Bench, Outcome, Skip, compared
 from jaxcnn.verify.checks.values import against_slopes
 from jaxcnn.verify.inputs import Point
-from jaxcnn.verify.oracles import Differences
-from jaxcnn.verify.problem import Problem, Program
+from jaxcnn.verify.oracles import Slopes
+from jaxcnn.verify.problem import Problem
+from jaxcnn.verify.program import Program
 
 
 def second_order(bench: Bench) -> Outcome:
@@ -28,15 +29,16 @@ def second_order(bench: Bench) -> Outcome:
     names = [*problem.names, *(f"dy[{i}]" for i in range(len(bench.dys)))]
     if problem.plain is None:
         got = _twice(problem.subject, len(point.leaves))(both.leaves, ddx)
-        return against_slopes(names, Differences(_once(problem, point, bench), bench.seed), [(both, ddx, got)])
+        return against_slopes(names, Slopes(_once(problem, point, bench), bench.seed), [(both, ddx, got)])
+    exact = _twice(problem.oracle, len(point.leaves))
     try:
-        exact = _twice(problem.oracle, len(point.leaves))
         expected = exact(both.leaves, ddx)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise Skip(f"JAX can't differentiate the plain function twice: {type(error).__name__}") from None
     got = _twice(problem.subject, len(point.leaves))(both.leaves, ddx)
-    terms, jumps = rounding.terms(exact, both.leaves, ddx, expected)
-    allowed = rounding.allowed(np.float64, expected, terms, jumps, both.leaves, ddx, bench.pulled(point))
+    terms, jumps = rounding.terms(exact, both.leaves, ddx, expected, digits=bench.digits)
+    y = bench.pulled(point)
+    allowed = rounding.allowed(bench.digits, expected, terms, jumps, both.leaves, ddx, y, digits=bench.digits)
     return compared(names, both, ddx, got, expected, allowed)
 
 

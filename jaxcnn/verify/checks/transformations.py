@@ -3,12 +3,13 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.verify.bench import Bench, Outcome, Skip, compared, failure, rounded
 from jaxcnn.verify.inputs import Point
-from jaxcnn.verify.problem import Arrays, Program
+from jaxcnn.verify.problem import Arrays
+from jaxcnn.verify.program import Program
+from jaxcnn.verify.reading import epsilon
 
 
 def jit(bench: Bench) -> Outcome:
@@ -47,6 +48,6 @@ def vmap(bench: Bench) -> Outcome:
 def _as_given(bench: Bench) -> tuple[Point, Arrays, Any]:
     """The separated input as the given dtypes hold it, dy likewise, and the coarsest of these dtypes."""
     dtypes = [a.dtype for a in bench.given_dtypes(bench.problem.leaves)]
-    coarsest = max(dtypes, key=lambda d: float(jnp.finfo(d).eps))  # type: ignore[no-untyped-call]
+    coarsest = max(dtypes, key=epsilon)
     point, dys = rounded(bench.point("separated"), bench.dys, coarsest)
     return point, dys, coarsest
