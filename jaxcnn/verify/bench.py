@@ -81,6 +81,12 @@ class Bench:
         return self.program(None)
 
     @cached_property
+    def pushing(self) -> Callable[[Arrays, Arrays], Any]:
+        """(leaves, v) -> the tangents under test, and `Problem.along`, in float64."""
+        problem = self.problem
+        return Program(lambda leaves, v: (problem.pushed(leaves, v), *problem.along(leaves, v)), np.float64)
+
+    @cached_property
     def one_hots(self) -> list[Arrays]:
         """Cotangents with a single entry that is not 0."""
         return inputs.one_hots(self.shapes, self.seed)
@@ -104,7 +110,7 @@ class Bench:
         """This bench, its inputs and oracle, for another backward of the same plain function."""
         other = copy.copy(self)
         other.problem, other.wrong_already = problem, set()
-        for name in ("subject", "as_given"):
+        for name in ("subject", "as_given", "pushing"):
             vars(other).pop(name, None)
         if subject is not None:
             vars(other)["subject"] = subject

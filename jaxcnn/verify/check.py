@@ -65,9 +65,10 @@ def pair(
     *,
     name: str,
     naive: Callable[..., Any] | None = None,
+    push: Callable[..., Any] | None = None,
     rule: str | None = None,
 ) -> Problem:
-    """A forward and its backward as a `Problem`."""
+    """A forward and its backward as a `Problem`, and the forward mode that belongs to them, where there is one."""
 
     def pull(args: tuple[Any, ...], dy: Any) -> tuple[Any, Any]:
         y, residuals = forward(*args, **static)
@@ -81,6 +82,7 @@ def pair(
         plain=lambda *args: plain(*args, **static),
         unbound=plain,
         naive=None if naive is None else lambda *args: naive(*args, **static),
+        push=push,
         rule=rule,
         static=static,
     )
@@ -117,10 +119,27 @@ def check(
         args=tuple(args),
         forward=function,
         pull=pull,
+        push=pushed(function),
         plain=reference,
         unbound=reference or function,
     )
     return verify(problem, chosen(checks), seed)
+
+
+def pushed(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], tuple[Any, ...]], Any]:
+    """(args, tangents) -> the tangent of function(*args), by `jax.jvp`."""
+
+    def push(args: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
+        leaves, tree = jax.tree.flatten(args)
+        moving = [i for i, a in enumerate(leaves) if is_float(a)]
+
+        def of_floats(*floats: Any) -> Any:
+            new = dict(zip(moving, floats, strict=True))
+            return function(*jax.tree.unflatten(tree, [new.get(i, a) for i, a in enumerate(leaves)]))
+
+        return jax.jvp(of_floats, [leaves[i] for i in moving], jax.tree.leaves(tangents))[1]
+
+    return push
 
 
 def _callable(caller: str, **arguments: Any) -> None:

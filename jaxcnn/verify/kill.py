@@ -6,7 +6,7 @@ Compiling takes the time, so the faults of a rule that are still alive are compi
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from jaxcnn.verify.search import CASES, Search, largest
 if TYPE_CHECKING:
     from jaxcnn.verify.catalog.faults import Fault
     from jaxcnn.verify.catalog.spaces import Draw
+    from jaxcnn.verify.catalog.tangents import TangentFault
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,17 @@ class Kills:
 
 def kills(rule: Rule[..., Any], *, cases: int = CASES, seed: int = 0) -> Kills:
     """Verify every planted fault of `rule` as `check_rule` would, with `cases` draws. Raises as `check_rule`."""
+    from jaxcnn.verify.catalog import tangents
     from jaxcnn.verify.catalog.faults import of_rule
 
-    started, faults = time.perf_counter(), of_rule(rule.name)
+    started, faults, wrong_tangents = time.perf_counter(), of_rule(rule.name), tangents.of_rule(rule.name)
     alive = survivors(faults, cases=cases, seed=seed)
+    pushed = tangent_survivors(wrong_tangents, cases=cases, seed=seed)
     return Kills(
         rule=rule.name,
-        killed=tuple(f.name for f in faults if f not in alive and not f.equivalent),
-        survivors=tuple(f.name for f in alive if not f.equivalent),
+        killed=tuple(f.name for f in faults if f not in alive and not f.equivalent)
+        + tuple(f"tangent-{f.name}" for f in wrong_tangents if f not in pushed),
+        survivors=tuple(f.name for f in alive if not f.equivalent) + tuple(f"tangent-{f.name}" for f in pushed),
         equivalent={f.name: f.equivalent for f in alive if f.equivalent},
         mistaken=tuple(f.name for f in faults if f not in alive and f.equivalent),
         seconds=time.perf_counter() - started,
@@ -81,6 +85,33 @@ def survivors(faults: "Sequence[Fault]", *, cases: int = CASES, seed: int = 0) -
         alive = _passing(search, draw, alive, seed)
     right = search.problem(largest(draws))
     return [f for f in alive if not fails(_planted(right, f), checks.FULL, seed)]
+
+
+def tangent_survivors(faults: "Sequence[TangentFault]", *, cases: int = CASES, seed: int = 0) -> "list[TangentFault]":
+    """Those of one rule's wrong tangents, its backward being right, that the check of forward mode does not find."""
+    if not faults:
+        return []
+    rule = RULES[faults[0].rule]
+    search = Search(rule, rule.forward, rule.backward, cases, seed)
+    right = search.problem(largest(search.draws()))
+
+    def planted(fault: "TangentFault") -> Problem:
+        return replace(right, push=lambda args, tangents: fault.tangent(args, tangents, **right.static))
+
+    problems = [planted(f) for f in faults]
+    together = Program(lambda leaves, v: ([p.pushed(leaves, v) for p in problems], *right.along(leaves, v)), np.float64)
+    bench = bench_of(right, seed)
+
+    def found(i: int) -> bool:
+        def pushing(leaves: Arrays, v: Arrays) -> Any:
+            pushed, *along = together(leaves, v)
+            return pushed[i], *along
+
+        one = bench.planted(problems[i], bench.subject)
+        vars(one)["pushing"] = pushing
+        return finds(one, {"tangent": checks.FULL["tangent"]})
+
+    return [fault for i, fault in enumerate(faults) if not found(i)]
 
 
 def _planted(right: Problem, fault: "Fault") -> Problem:

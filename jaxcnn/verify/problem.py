@@ -21,6 +21,7 @@ from jaxcnn.verify.reading import is_float
 Arrays = list[np.ndarray[Any, Any]]
 Maybe = list[np.ndarray[Any, Any] | None]
 
+STEP = 1e-3  # along tangents that are of the size of their arrays
 _MOST_CONSTANTS = 8
 
 
@@ -41,6 +42,8 @@ class Problem:
       plain: (*args) -> y without the backward under test, or None.
       unbound: (*args, **static) -> y, whose parameters' names the arguments have.
       naive: (*args) -> y in NumPy, or None.
+      push: (args, tangents) -> the tangent of y, the forward mode under test, or None; a tangent is None where the
+        argument has none.
       rule, static: the rule's name and its options, for the report and for the likely cause.
     """
 
@@ -51,6 +54,7 @@ class Problem:
     plain: Callable[..., Any] | None
     unbound: Callable[..., Any]
     naive: Callable[..., Any] | None = None
+    push: Callable[[tuple[Any, ...], tuple[Any, ...]], Any] | None = None
     rule: str | None = None
     static: dict[str, Any] = field(default_factory=dict)
     _traces: dict[Any, Any] = field(default_factory=dict, init=False)
@@ -178,6 +182,23 @@ class Problem:
         plain = self.plain
         y, pull = jax.vjp(lambda leaves: plain(*self.put(leaves)), list(leaves))
         return floats(y), pull(self.cotangent(leaves, dys))[0]
+
+    def pushed(self, leaves: Sequence[Any], v: Sequence[Any]) -> list[Any]:
+        """Forward mode under test: the tangents of y's float arrays, for those of the float arguments."""
+        new = iter(v)
+        assert self.push is not None
+        return floats(
+            self.push(self.put(leaves), jax.tree.map(lambda a: next(new) if is_float(a) else None, self.args))
+        )
+
+    def along(self, leaves: Sequence[Any], v: Sequence[Any]) -> tuple[list[Any] | None, list[list[Any]]]:
+        """The same by JAX's derivative of the plain function, where there is one, and y at five places along v."""
+
+        def reference(leaves: Sequence[Any]) -> list[Any]:
+            return floats(self.reference(*self.put(leaves)))
+
+        exact = None if self.plain is None else jax.jvp(reference, (list(leaves),), (list(v),))[1]
+        return exact, [reference([a + t * STEP * d for a, d in zip(leaves, v, strict=True)]) for t in range(-2, 3)]
 
     def arrays(self, cotangents: Any) -> list[Any]:
         """The float arrays' cotangents out of the backward's result, whose structure has been checked."""

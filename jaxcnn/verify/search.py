@@ -12,7 +12,7 @@ import numpy as np
 from jaxcnn.ops.rule import RULES, Rule
 from jaxcnn.verify import checks
 from jaxcnn.verify.catalog.naive import NAIVE
-from jaxcnn.verify.check import fails, pair, verify
+from jaxcnn.verify.check import fails, pair, pushed, verify
 from jaxcnn.verify.cover import cover
 from jaxcnn.verify.problem import Problem, floats
 from jaxcnn.verify.program import compiler_options
@@ -74,13 +74,15 @@ def problem_of(
     """A rule with this forward and backward, on the arrays and options that its door makes of a draw."""
     args, options = through_door(rule.name, draw)
     as_float32 = jax.tree.map(lambda a: np.asarray(a, np.float32) if floats(a) else a, args)
-    naive = NAIVE.get(rule.name)
-    return pair(rule.plain, forward, backward, as_float32, options, name=rule.name, naive=naive, rule=rule.name)
+    naive, push = NAIVE.get(rule.name), pushed(lambda *args: rule.apply(*args, **options))
+    return pair(
+        rule.plain, forward, backward, as_float32, options, name=rule.name, naive=naive, push=push, rule=rule.name
+    )
 
 
 def through_door(name: str, draw: "Draw") -> tuple[tuple[Any, ...], dict[str, Any]]:
     """`worked_out` in float64, as one program instead of one for each step of the door's."""
-    from jaxcnn.verify.spaces import Draw, worked_out
+    from jaxcnn.verify.catalog.spaces import Draw, worked_out
 
     options: dict[str, Any] = {}
 

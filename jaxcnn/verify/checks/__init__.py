@@ -7,6 +7,7 @@ from jaxcnn.verify.checks.algebra import batch, linear, transpose
 from jaxcnn.verify.checks.precision import bfloat16, float16, float32
 from jaxcnn.verify.checks.second_order import second_order
 from jaxcnn.verify.checks.structure import structure
+from jaxcnn.verify.checks.tangents import tangent
 from jaxcnn.verify.checks.transformations import jit, repeat, vmap
 from jaxcnn.verify.checks.values import autodiff, differences, finite, forward, loops, zero
 
@@ -23,6 +24,7 @@ FULL: dict[str, Checker] = QUICK | {
     "differences": differences,
     "linear": linear,
     "transpose": transpose,
+    "tangent": tangent,
     "batch": batch,
     "jit": jit,
     "repeat": repeat,
