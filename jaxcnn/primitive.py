@@ -7,8 +7,7 @@ that they need, through public functions of JAX:
 * Its derivative at a point is a second primitive, linear in the tangents. What it computes is `tangent`: forward mode.
   How it is transposed is `backward`: reverse mode, also where JAX gets there by forward mode (`jax.checkpoint`).
 
-JAX's hijax primitives do the same, but in JAX 0.10 a jitted function that holds one leaves jit's fast path: calling a
-small network then takes several times as long. They also forget `backward` under `jax.checkpoint` there.
+`DESIGN.md` says why these are not JAX's hijax primitives.
 """
 
 import functools
