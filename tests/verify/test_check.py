@@ -43,7 +43,7 @@ def correct():
 
 def test_a_right_pair_passes_every_check(correct):
     assert correct.ok, str(correct)
-    assert {c.status for c in correct.checks} == {"ok"}
+    assert [c.name for c in correct.checks if c.status != "ok"] == ["tangent"]  # a pair has no forward mode
     assert correct.worst < 0.1
 
 
@@ -248,6 +248,7 @@ def test_a_custom_vjp_is_caught_without_a_reference():
         "loops",
         "autodiff",
         "transpose",
+        "tangent",
         "second order",
     }
 
