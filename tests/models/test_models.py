@@ -1,7 +1,9 @@
 """Every model: sizes against the literature, and whole-network backpropagation against jax.grad."""
 
+import functools
+from typing import Any, NamedTuple
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import ShapeDtypeStruct
@@ -10,6 +12,7 @@ import jaxcnn
 from jaxcnn import models, ops
 from jaxcnn.layers import Dropout, summary
 from jaxcnn.models import MODELS
+from jaxcnn.models.resnet import IMAGENET
 
 # The smallest input that exercises every layer, and widths that keep float64 on a CPU affordable: narrower layers than
 # the paper's, and nothing else.
@@ -28,7 +31,8 @@ SMALL = {
     if name[:3] in ("vgg", "res")
 }
 
-# The depths of a family are one piece of code; tests/verify has the gradients of each.
+# The depths of a family are one piece of code; tests/verify has the gradients of each. Here a family has the fewest blocks
+# that have every kind of shortcut: none, a convolution, and one of stride 2.
 ONE_OF_EACH = [n for n in SMALL if n[:3] not in ("vgg", "res")] + [
     "vgg11",
     "vgg11_bn",
@@ -127,31 +131,78 @@ def test_every_model_is_tested():
     assert set(SMALL) == shipped
 
 
-@pytest.mark.parametrize("name", ONE_OF_EACH)
-def test_backprop_equals_jax_grad_under_autodiff(name, x64):
-    """Loss, running statistics and every gradient, in float64, within 1e-10 of the largest of its array."""
-    shape, options = SMALL[name]
-    net = MODELS[name](**options)
+class Derivatives(NamedTuple):
+    """Of the loss of a network for one batch."""
+
+    loss: Any
+    gradients: Any
+    state: Any
+    product: Any  # of the Hessian and the parameters: forward over reverse
+
+
+def smallest(name):
+    """One of each family, of the sizes in `SMALL`."""
+    _, options = SMALL[name]
+    if name == "resnet20":
+        return models.resnet_cifar(8, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        for depth, (_, bottleneck) in IMAGENET.items():
+            patch.setitem(IMAGENET, depth, ((1, 2, 1, 1), bottleneck))
+        return MODELS[name](**options)
+
+
+@functools.cache
+def derivatives(name):
+    """As `backprop` computes the first ones and the rules the second, and as JAX does from the plain forwards."""
+    net, (shape, _) = smallest(name), SMALL[name]
     rng = np.random.default_rng(0)
-    x = jnp.asarray(rng.standard_normal((3, *shape)))
-    params, state = net.init(jax.random.key(0), ShapeDtypeStruct(x.shape, x.dtype))
+    x = rng.standard_normal((3, *shape))
     key = jax.random.key(1)
     if name == "two_filters":  # ends in an image, not in logits
-        labels, loss = jnp.asarray(rng.standard_normal((3, 3, 3, 2))), ops.mse
+        labels, loss = rng.standard_normal((3, 3, 3, 2)), ops.mse
     else:
-        labels, loss = jnp.asarray([0, 1, 2]), ops.softmax_cross_entropy
+        labels, loss = np.arange(3), ops.softmax_cross_entropy
 
-    def mean_loss(params):
-        y, new = net.apply(params, state, x, train=True, key=key)
-        return loss(y, labels).mean(), new
+    @jax.jit
+    def both(params, state, along):
+        def gradients(params):
+            def mean_loss(params):
+                y, new = net.apply(params, state, x, train=True, key=key)
+                return loss(y, labels).mean(), new
 
-    got = jax.jit(lambda params: jaxcnn.backprop(net, params, state, (x, labels), loss, key=key))(params)
-    with jaxcnn.backward("autodiff"):
-        (expected, new), gradients = jax.jit(jax.value_and_grad(mean_loss, has_aux=True))(params)
-    assert [(path, d.shape[1:]) for path, d in got.deltas.items()] == [
-        (row.path, row.shape) for row in summary(net, shape).rows
-    ]
-    for g, e in zip(
-        jax.tree.leaves((got.loss, got.gradients, got.state)), jax.tree.leaves((expected, gradients, new)), strict=True
-    ):
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-10 * float(jnp.abs(e).max()))
+            (value, new), slopes = jax.value_and_grad(mean_loss, has_aux=True)(params)
+            return slopes, (value, new)
+
+        def product():
+            return jax.jvp(gradients, (params,), (along,), has_aux=True)
+
+        got = jaxcnn.backprop(net, params, state, (x, labels), loss, key=key)
+        ours = Derivatives(got.loss, got.gradients, got.state, product()[1])
+        with jaxcnn.backward("autodiff"):
+            slopes, moved, (value, new) = product()
+        return ours, Derivatives(value, slopes, new, moved), got.deltas
+
+    with jax.enable_x64(True):
+        params, state = jax.jit(net.init, static_argnums=1)(jax.random.key(0), ShapeDtypeStruct(x.shape, x.dtype))
+        along = jax.tree.map(lambda a: rng.standard_normal(a.shape), params)
+        return jax.tree.map(np.asarray, both(params, state, along))
+
+
+def assert_close(got, expected, rtol):
+    for g, e in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(g, e, rtol=0, atol=rtol * np.abs(e).max())
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH, scope="module")
+def test_backprop_equals_jax_grad_under_autodiff(name):
+    """Loss, running statistics and every gradient, in float64, within 1e-10 of the largest of its array."""
+    ours, derived, deltas = derivatives(name)
+    assert_close(ours[:3], derived[:3], 1e-10)
+    rows = summary(smallest(name), SMALL[name][0]).rows
+    assert [(path, d.shape[1:]) for path, d in deltas.items()] == [(row.path, row.shape) for row in rows]
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH, scope="module")
+def test_a_hessian_vector_product_equals_that_of_autodiff(name):
+    ours, derived, _ = derivatives(name)
+    assert_close(ours.product, derived.product, 1e-9)
