@@ -100,6 +100,11 @@ def descend(config: Config, batch_size: int, rate: float, update: Update, steps:
     return Trace(rate, trace.examples, trace.seconds, trace.losses, params)
 
 
+def best_of(traces: list[Trace]) -> Trace:
+    """The one that ends in the lowest loss; a loss that is not finite is the highest."""
+    return min(traces, key=lambda t: t.losses[-1] if np.isfinite(t.losses[-1]) else np.inf)
+
+
 def same_bits(a: Params, b: Params) -> bool:
     """Whether every parameter is the same in every bit."""
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
@@ -111,8 +116,7 @@ def main(config: Config, steps: int | None, out: Path) -> dict[int, Trace]:
     best: dict[int, Trace] = {}
     for batch_size in config.batch_sizes:
         traces = [descend(config, batch_size, rate, by_hand, steps) for rate in config.rates]
-        best[batch_size] = min(traces, key=lambda t: t.losses[-1] if np.isfinite(t.losses[-1]) else np.inf)
-        trace = best[batch_size]
+        trace = best[batch_size] = best_of(traces)
         library = descend(config, batch_size, trace.rate, by_optax, steps).params
         equal = "the same bits" if same_bits(trace.params, library) else "OTHER BITS"
         print(

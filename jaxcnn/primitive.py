@@ -27,6 +27,10 @@ try:  # not public; without it reverse mode outside jit keeps the arguments besi
     from jax._src.interpreters.ad import fallback_linearize_rule, primitive_linearizations
 except ImportError:
     primitive_linearizations = None  # type: ignore[assignment]
+try:  # not public; without it forward mode through `kernels` can't be lowered: they are hidden in what is traced late
+    from jax._src.dispatch import prim_requires_devices_during_lowering
+except ImportError:
+    prim_requires_devices_during_lowering = set()
 try:  # not public; without it a jaxpr shows what is inside an operation, too
     from jax._src.core import _pp_eqn, pp_eqn_rules
 except ImportError:
@@ -285,6 +289,7 @@ def primitives(name: str) -> Primitives:
         primitive_linearizations[value] = linearize
 
     tangent.def_abstract_eval(lambda *_, derivative, **__: derivative.types())
+    prim_requires_devices_during_lowering.add(tangent)
     batching.fancy_primitive_batchers[tangent] = functools.partial(_batch_tangent, tangent)
     ad.primitive_jvps[tangent] = functools.partial(_jvp_tangent, tangent)
     ad.primitive_transposes[tangent] = _transpose
@@ -354,14 +359,8 @@ def _jvp_value(
 
 
 def _bind_tangent(tangent: Primitive, at: Any, arrays: Arrays, residuals: Arrays, tangents: Arrays) -> list[Any]:
-    jaxpr = _push.trace(at, arrays, tangents).jaxpr if arrays else None
     split = len(arrays), len(residuals)
-    return tangent.bind(*arrays, *residuals, *tangents, jaxpr=jaxpr, derivative=at, split=split)
-
-
-@functools.partial(jax.jit, static_argnums=0)  # traced, never run
-def _push(at: Derivative | Mapped, arrays: Arrays, tangents: Arrays) -> list[Any]:
-    return at.push(arrays, tangents)
+    return tangent.bind(*arrays, *residuals, *tangents, derivative=at, split=split)
 
 
 def _parts(operands: Arrays, split: tuple[int, int]) -> tuple[list[Any], list[Any], list[Any]]:
@@ -370,11 +369,17 @@ def _parts(operands: Arrays, split: tuple[int, int]) -> tuple[list[Any], list[An
     return list(operands[:first]), list(operands[first:second]), list(operands[second:])
 
 
-def _pushed(*operands: Any, jaxpr: ClosedJaxpr | None, split: tuple[int, int], **_: Any) -> list[Any]:
+def _pushed(*operands: Any, derivative: Derivative | Mapped, split: tuple[int, int]) -> list[Any]:
+    """Forward mode, traced only where it is evaluated: reverse mode does not need it."""
     arrays, _residuals, tangents = _parts(operands, split)
-    if jaxpr is None:
+    if not arrays:
         raise NotImplementedError("a derivative that was taken for reverse mode is evaluated in forward mode")
-    return _run(jaxpr, *arrays, *tangents)
+    return _run(_push.trace(derivative, arrays, tangents).jaxpr, *arrays, *tangents)
+
+
+@functools.partial(jax.jit, static_argnums=0)  # traced, never run
+def _push(at: Derivative | Mapped, arrays: Arrays, tangents: Arrays) -> list[Any]:
+    return at.push(arrays, tangents)
 
 
 def _batch_tangent(tangent: Primitive, axis: Any, operands: Arrays, dims: Axes, **params: Any) -> Any:
@@ -402,7 +407,7 @@ def _jvp_tangent(tangent: Primitive, operands: Arrays, dots: Arrays, **params: A
 
         def pushed(*moved: Any) -> list[Any]:
             new = dict(zip(moving, moved, strict=True))
-            return _run(params["jaxpr"], *(new.get(i, a) for i, a in enumerate(arrays)), *tangents)
+            return _pushed(*(new.get(i, a) for i, a in enumerate(arrays)), *residuals, *tangents, **params)
 
         bent = jax.jvp(pushed, [arrays[i] for i in moving], [d_arrays[i] for i in moving])[1]
         total = [ad.add_tangents(*both) for both in zip(total, bent, strict=True)]

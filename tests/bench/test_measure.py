@@ -83,6 +83,12 @@ def test_a_long_program_gets_fewer_samples_but_the_others_all(single, monkeypatc
     assert len(ticks) == 10
 
 
+def test_every_call_of_a_sample_counts_against_patience(monkeypatch):
+    monkeypatch.setattr(measure, "PATIENCE", 0.05)  # of three samples, each of 20 calls
+    (timing,) = interleaved([Program([], "a", 0.001).run()], [0.0], 5)
+    assert timing.samples == measure.FEWEST
+
+
 def test_every_call_is_within_its_context():
     log, inside = [], []
 

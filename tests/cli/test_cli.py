@@ -6,14 +6,17 @@ import shutil
 import subprocess
 import sys
 
+import jax.numpy as jnp
 import pytest
 from PIL import Image
 
 from jaxcnn.cli.main import RUN, main
+from jaxcnn.cli.progress import Progress
 from jaxcnn.cli.summary import SummaryOptions
 from jaxcnn.cli.train import in_options
 from jaxcnn.train import gradients
-from tests.train.tiny import config
+from jaxcnn.train.state import Metrics
+from tests.train.tiny import STEPS, config
 
 
 @pytest.fixture
@@ -43,6 +46,15 @@ def test_train_prints_a_line_an_epoch_the_check_and_the_result(jaxcnn, tmp_path)
     assert len(lines) == 7 and "\033" not in out
 
 
+def test_on_a_terminal_a_bar_tells_the_epoch_of_the_step_that_is_done(capsys, monkeypatch, trained):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
+    with Progress() as progress:
+        progress.started(trained.run, trained.experiment, 0)
+        progress.step_done(2 * STEPS, Metrics(*map(jnp.float32, (50, 30, 100, 0))))
+    out = capsys.readouterr().out
+    assert "epoch 2/2  loss 0.5000  accuracy 0.3000" in out and "epoch 3" not in out
+
+
 def test_train_with_wrong_gradients_says_so_and_fails(jaxcnn, tmp_path, monkeypatch):
     true = gradients.backprop
 
@@ -65,6 +77,11 @@ def test_eval_prints_each_class_and_the_totals(jaxcnn, trained):
     assert sum(int(row[1]) for row in rows) == 360
     right = sum(int(row[2]) for row in rows)
     assert right / 360 == trained.evaluation.accuracy
+    truth, said = trained.experiment.dataset.test_labels, trained.evaluation.probabilities.argmax(1)
+    for label, row in enumerate(rows):
+        mistakes = [str(s) for t, s in zip(truth, said, strict=True) if t == label != s]
+        most = max(sorted(set(mistakes)), key=mistakes.count, default=None)
+        assert row[4] == ("" if most is None else f"{most} ({mistakes.count(most)})")
     assert out.splitlines()[-2:] == [
         f"test loss {trained.evaluation.loss:.4f}",
         f"test accuracy {trained.evaluation.accuracy:.4f}",

@@ -44,6 +44,13 @@ def test_validation_stands_in_for_a_missing_test_split(tmp_path):
     np.testing.assert_array_equal(data.test_images, np.stack([pixels for pixels, _ in splits["validation"]]))
 
 
+def test_where_there_are_both_the_test_split_is_for_testing(tmp_path):
+    splits = {"train": examples(4, 2), "validation": examples(3, 2), "test": examples(2, 2, seed=1)}
+    prepare(tmp_path, "own", ["ant", "bee"], splits)
+    data = load("own", data_dir=tmp_path)
+    np.testing.assert_array_equal(data.test_images, np.stack([pixels for pixels, _ in splits["test"]]))
+
+
 def test_a_lone_training_split_gives_every_fifth_image_of_each_class_to_testing(tmp_path):
     everything = examples(20, 2)
     prepare(tmp_path, "own", ["ant", "bee"], {"train": everything})

@@ -18,6 +18,12 @@ def test_the_best_rate_is_kept_and_optax_ends_in_the_same_bits(tmp_path, capsys)
     assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_best_is_the_one_that_ends_lowest():
+    losses = {0.3: (2.3, float("nan")), 0.003: (2.3, 1.0), 0.03: (2.4, 0.5)}
+    traces = [experiment.Trace(rate, [0, 32], [0.0, 1.0], list(ends), {}) for rate, ends in losses.items()]
+    assert experiment.best_of(traces).rate == 0.03
+
+
 def test_the_update_by_hand():
     params, gradients = {"w": jnp.array([1.0, -2.0])}, {"w": jnp.array([0.5, 0.25])}
     np.testing.assert_array_equal(experiment.by_hand(params, gradients, 2.0)["w"], [0.0, -2.5])

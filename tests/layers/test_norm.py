@@ -49,6 +49,25 @@ def test_a_norm_is_its_operation_in_training_and_in_evaluation(layer, operation,
         assert new == {}
 
 
+@pytest.mark.parametrize(
+    ("layer", "operation"),
+    [
+        (LayerNorm(), ops.layer_norm),
+        (GroupNorm(), ops.group_norm),
+        (InstanceNorm(), ops.instance_norm),
+        (RMSNorm(), ops.rms_norm),
+        (LocalResponseNorm(), ops.local_response_norm),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_the_defaults_are_those_of_the_operation(layer, operation):
+    x = 100 * jax.random.normal(KEY, (2, 3, 3, 32))
+    params, state = layer.init(KEY, ShapeDtypeStruct(x.shape, x.dtype))
+    arrays = [params[name] for name in ("scale", "bias") if name in params]
+    for scale in (1, 1e-5):  # so small that epsilon decides
+        np.testing.assert_array_equal(layer.apply(params, state, scale * x)[0], operation(scale * x, *arrays))
+
+
 @pytest.mark.parametrize(("layer", "operation", "learned"), NORMS, ids=lambda v: type(v).__name__)
 def test_the_summary_counts_a_value_for_each_channel(layer, operation, learned):
     (row,) = summary(chain(norm=layer), (4, 5, 6)).rows

@@ -10,7 +10,7 @@ from jax import ShapeDtypeStruct
 
 import jaxcnn
 from jaxcnn import models, ops
-from jaxcnn.layers import summary
+from jaxcnn.layers import Dropout, summary
 from jaxcnn.models import MODELS
 from jaxcnn.models.resnet import IMAGENET
 
@@ -91,6 +91,11 @@ def test_lenet_of_1998():
         (10, 10, 16),
         (5, 5, 16),
     ]
+
+
+@pytest.mark.parametrize(("name", "rates"), [("conv_blocks", [0.25, 0.25, 0.25, 0.5]), ("vgg11", [0.5, 0.5])])
+def test_dropout_rates(name, rates):
+    assert [layer.rate for _, layer in models.create(name).parts if isinstance(layer, Dropout)] == rates
 
 
 @pytest.mark.parametrize("head, total", [("softmax", 1.0), ("sigmoid", None)])

@@ -43,6 +43,15 @@ def test_curves_of_a_perfect_run_can_be_drawn(tmp_path):
     assert count(tmp_path / "curves.png", style.SECOND) > 100
 
 
+def test_the_best_epoch_is_that_of_the_test_images(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, path: drawn.append(figure))
+    accuracies = (0.4, 0.8, 0.7)  # those on the training images rise
+    curves.save([r | {"test_accuracy": a} for r, a in zip(records(3), accuracies, strict=True)], tmp_path, title="")
+    _, accuracy = drawn[0].axes
+    assert "best test 0.8000, epoch 2" in [text.get_text() for text in accuracy.get_legend().get_texts()]
+
+
 def test_curves_without_epochs(tmp_path):
     with pytest.raises(ValueError, match="there are no epochs to draw"):
         curves.save([], tmp_path / "curves.png", title="")

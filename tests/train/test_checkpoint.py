@@ -1,5 +1,6 @@
 """Checkpoints come back bit for bit, survive a killed write, and refuse another network."""
 
+import shutil
 import subprocess
 import sys
 
@@ -50,6 +51,18 @@ def test_a_failed_write_keeps_the_previous_one_and_the_next_write_tidies_up(tmp_
     assert leaves(checkpoint.restore(tmp_path, train_state())) == leaves(train_state())
     checkpoint.save(tmp_path, train_state())
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_ten_is_newer_than_nine(tmp_path):
+    """A process that is killed before it has tidied up leaves both."""
+    folder = tmp_path / "last"
+    checkpoint.save(folder, train_state(value=0.1))
+    (folder / "0").rename(folder / "9")
+    shutil.copytree(folder / "9", tmp_path / "9")
+    checkpoint.save(folder, train_state(value=0.2))
+    (tmp_path / "9").rename(folder / "9")
+    assert {child.name for child in folder.iterdir()} == {"9", "10"}
+    assert checkpoint.restore(folder, train_state()).params["head"]["kernel"][0, 0] == jnp.float32(0.2)
 
 
 def test_a_killed_process_leaves_a_whole_checkpoint(tmp_path):

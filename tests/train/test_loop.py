@@ -82,6 +82,12 @@ def test_interrupted_and_resumed_ends_in_the_same_bits(trained, tmp_path, at):
     assert figures(resumed) == figures(trained)
 
 
+def test_interrupted_at_the_last_step_is_finished(trained, tmp_path):
+    finished = train(config(tmp_path), CtrlC(2 * STEPS))
+    assert finished.evaluation is not None and finished.evaluation.accuracy == trained.evaluation.accuracy
+    assert leaves(finished.state) == leaves(trained.state)
+
+
 def test_a_finished_run_resumed_changes_nothing_and_more_epochs_go_on(trained, tmp_path):
     shutil.copytree(trained.run.path, tmp_path, dirs_exist_ok=True)
     resumed = train(config(tmp_path, resume=True))

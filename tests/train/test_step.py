@@ -94,6 +94,19 @@ def test_eval_step_gives_padding_no_weight(rng, batch):
     np.testing.assert_allclose(q.sum(1), 1, rtol=1e-6)
 
 
+def test_an_infinite_loss_of_padding_does_not_count(rng, batch):
+    images, _ = batch
+    step = make_eval_step(
+        MODEL,
+        lambda logits, labels: jnp.where(labels == 2, jnp.inf, 1.5),
+        normalise=normalise,
+        probabilities=jax.nn.softmax,
+    )
+    params = state(rng, optax.sgd(0.1)).params
+    metrics, _ = step(params, {}, images[:3], np.array([0, 1, 2]), np.array([1, 1, 0], np.float32))
+    assert (metrics.loss, metrics.examples) == (3, 2)
+
+
 def test_means_are_per_example():
     metrics = Metrics(jnp.float32(6), jnp.float32(3), jnp.float32(4), jnp.int32(0))
     assert metrics.means() == (1.5, 0.75)

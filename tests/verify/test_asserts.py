@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -22,6 +23,13 @@ def test_a_right_backward_passes_through_the_fixture(assert_backward, assert_gra
 def test_a_wrong_one_fails_with_the_report(assert_backward):
     with pytest.raises(AssertionError, match=r"square FAILS(?s:.*)\[autodiff\] dx(?s:.*)likely cause"):
         assert_backward(square, lambda residuals, dy: (residuals[0] * dy,), (X,), checks=["autodiff"])
+
+
+def test_a_wrong_custom_vjp_fails_with_the_report(assert_gradients):
+    wrong = jax.custom_vjp(square)
+    wrong.defvjp(lambda x: (square(x), x), lambda x, dy: (x * dy,))
+    with pytest.raises(AssertionError, match=r"square FAILS(?s:.*)\[differences\] dx"):
+        assert_gradients(wrong, (X,), checks=["differences"])
 
 
 def test_in_a_project_of_its_own_the_failure_is_the_report_at_the_tests_line(tmp_path):

@@ -47,6 +47,10 @@ def test_a_right_pair_passes_every_check(correct):
     assert correct.worst < 0.1
 
 
+def test_without_a_check_nothing_is_verified():
+    assert not Report("nothing", checks=(), failures=()).ok
+
+
 def test_the_report_says_which_argument_where_and_why():
     def mean_over_the_batch(residuals, dy):
         dx, dkernel = right(residuals, dy)
@@ -141,6 +145,14 @@ def test_a_border_and_a_remainder():
             static={"leak": leak, "border": border},
         )
         _one(report, check="autodiff", region=region, options={"leak": leak, "border": border})
+
+
+def test_a_corner():
+    def backward(residuals, dy):
+        dx, dkernel = right(residuals, dy)
+        return dx.at[-1, 0].add(1e-3), dkernel
+
+    _one(check_backward(dense, backward, (X, KERNEL), checks=["autodiff"]), check="autodiff", region="corner")
 
 
 def test_a_fault_in_float32_only():

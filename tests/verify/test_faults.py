@@ -35,6 +35,12 @@ def test_a_fault_stays_wrong_where_the_handwritten_backward_is_broken(monkeypatc
     assert dbias is None
 
 
+def test_a_fault_of_the_first_example_has_that_of_the_first():
+    (fault,) = (f for f in of_rule("dense") if f.name == "kernel-one-sample")
+    arrays = jnp.array([[1.0], [10], [100]]), jnp.ones((1, 1)), None
+    assert fault.backward(arrays, jnp.ones((3, 1)))[1] == 1
+
+
 def values(rule, name, arrays, dy, **options):
     """The first cotangent of one fault."""
     (fault,) = (f for f in of_rule(rule) if f.name == name)

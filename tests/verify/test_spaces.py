@@ -107,6 +107,19 @@ def test_conv_meets_equal_channels_absent_bias_and_channels_first(conv_draws):
     assert any(d.options.get("layout") == "NCHW" for d in conv_draws)
 
 
+AT_KINKS = {
+    "hinge": lambda scores, labels: scores * labels == 1,
+    "l1": lambda prediction, target: prediction == target,
+    "huber": lambda prediction, target, delta=1.0: abs(prediction - target) == delta,
+    "kl_divergence": lambda log_p, q: q == 0,
+}
+
+
+@pytest.mark.parametrize("name", AT_KINKS)
+def test_losses_meet_their_kinks(name):
+    assert any(AT_KINKS[name](*draw.args, **draw.options).any() for draw in draws(name, 20))
+
+
 @pytest.mark.parametrize("name", sorted(SPACES))
 def test_the_plainest_draw_is_small(name):
     draw = find(SPACES[name], lambda draw: True, settings=settings(derandomize=True, database=None))

@@ -25,6 +25,7 @@ BAD = {
     "celu-alpha": (lambda: ops.celu(X, alpha=0), ["alpha is 0", "positive number"]),
     "leaky_relu-negative": (lambda: ops.leaky_relu(X, slope=-0.1), ["slope is -0.1", "0 or more"]),
     "leaky_relu-text": (lambda: ops.leaky_relu(X, slope="0.1"), ["slope is '0.1'"]),
+    "leaky_relu-bool": (lambda: ops.leaky_relu(X, slope=True), ["slope is True"]),
     "leaky_relu-nan": (lambda: ops.leaky_relu(X, slope=float("nan")), ["slope is nan"]),
     "softmax-axis": (lambda: ops.softmax(LOGITS, axis=2), ["softmax: axis is 2", "one of x's 2 axes (shape (2, 3))"]),
     "softmax-scalar": (lambda: ops.softmax(1.0), ["axis is -1", "0 axes (shape ())"]),

@@ -87,6 +87,10 @@ BAD = {
         lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), stride=2, padding=1, output_padding=2),
         ["output_padding is 2", "stride (2, 2)"],
     ),
+    "conv_transpose-output_padding-same": (
+        lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), stride=2, output_padding=1),
+        ["output_padding is 1", "0 with padding 'SAME'"],
+    ),
     "conv_transpose-padding": (
         lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), padding=5),
         ["padding 5 cuts", "leaves [0, -2]", "pad less"],
