@@ -6,7 +6,7 @@ import os
 import jax
 import pytest
 
-from tests.train.tiny import compile_once, trained  # noqa: F401  (fixtures)
+from tests.train.tiny import trained  # noqa: F401  (a fixture)
 
 # LLVM does not optimise, and a program is one piece for it: less than half the time.
 COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
@@ -14,9 +14,20 @@ if jax.__version_info__ < (0, 11):  # XLA emits a CPU's loops itself: half of th
     COMPILE_FAST += " --xla_cpu_use_fusion_emitters=false"
 
 
-def pytest_configure():
+def pytest_configure(config):
     gc.set_threshold(100_000, 20, 100)  # JAX's caches are millions of objects, none of them garbage
     os.environ["XLA_FLAGS"] = f"{COMPILE_FAST} {os.environ.get('XLA_FLAGS', '')}"
+    # What XLA compiled serves all workers, the processes that tests start, and the next run.
+    if not jax.config.jax_compilation_cache_dir and hasattr(config, "cache"):
+        keep(jax_compilation_cache_dir=str(config.cache.mkdir("compiled")))
+        keep(jax_persistent_cache_min_compile_time_secs=0, jax_persistent_cache_min_entry_size_bytes=-1)
+
+
+def keep(**settings):
+    """Set JAX up here and in every process that is started from here."""
+    for name, value in settings.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)
 
 
 @pytest.fixture

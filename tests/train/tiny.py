@@ -5,7 +5,6 @@
 
 from pathlib import Path
 
-import jax
 import pytest
 
 from jaxcnn import models
@@ -42,29 +41,8 @@ def config(out: Path, **changes) -> TrainConfig:
     return TrainConfig(**OPTIONS | {"out": out} | changes)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compile_once(tmp_path_factory):
-    """Let all runs of the session, in other processes too, share what XLA compiled: it takes most of their time."""
-    if jax.config.jax_compilation_cache_dir:
-        yield
-        return
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
-            jax.config.update(name, value)
-            patch.setenv(name.upper(), str(value))
-        yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-
-
 @pytest.fixture(scope="session")
-def trained(compile_once, tmp_path_factory):
+def trained(tmp_path_factory):
     """The result of a finished run; tests that change its folder copy it."""
     return train(config(tmp_path_factory.mktemp("runs") / "trained"))
 
