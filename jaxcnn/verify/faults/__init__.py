@@ -3,6 +3,7 @@
 One file a family; `generic` plants the mistakes that can be made anywhere in every registered rule.
 """
 
+from jaxcnn.verify.catalog import edges
 from jaxcnn.verify.faults import (
     activation,
     binary_cross_entropy,
@@ -47,6 +48,7 @@ FAULTS: list[Fault] = [
     *regression.FAULTS,
     *margin.FAULTS,
     *generic.FAULTS,
+    *edges.FAULTS,
 ]
 
 

@@ -1,0 +1,1 @@
+"""Faults that are planted in every rule, by kind."""
