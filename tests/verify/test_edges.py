@@ -157,7 +157,8 @@ rng = np.random.default_rng(0)
 def report(n, seen, checks=("autodiff", "devices")):
     dense = jax.custom_vjp(lambda x, k: x @ k)
     dense.defvjp(lambda x, k: (x @ k, (x, k)), lambda args, dy: (seen(dy) @ args[1].T, args[0].T @ seen(dy)))
-    found = check(dense, (rng.standard_normal((n, 4)), rng.standard_normal((4, 3))), reference=lambda x, k: x @ k, checks=checks)
+    args = rng.standard_normal((n, 4)), rng.standard_normal((4, 3))
+    found = check(dense, args, reference=lambda x, k: x @ k, checks=checks)
     return {"failures": sorted({(f.check, f.argument) for f in found.failures})} | {
         c.name: c.status for c in found.checks
     }
