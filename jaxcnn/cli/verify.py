@@ -60,8 +60,9 @@ def _verdicts(options: VerifyOptions) -> "tuple[int, Iterable[Verdict]]":
     """How many verdicts there will be, and the verdicts."""
     from jaxcnn.cli.target import verify_target
     from jaxcnn.ops import RULES
-    from jaxcnn.verify.pool import Verdict, verdicts
+    from jaxcnn.verify.pool import Verdict, two_devices, verdicts
 
+    two_devices()
     if options.target is not None:
         if options.rule or options.faults:
             raise ValueError(

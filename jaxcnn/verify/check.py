@@ -215,7 +215,7 @@ def outcomes(bench: Bench, run: Mapping[str, Checker]) -> Iterator[tuple[str, Ou
 
 def explain(bench: Bench, check: str, wrong: Sequence[Wrong]) -> list[Failure]:
     """One failure for each argument: its worst entry on the plainest input that shows it."""
-    smooth = ["given", "separated", "large", "tiny"]
+    smooth = ["given", "separated", "large", "tiny", "offset", "subnormal"]
     order = [*smooth, "ties", "constant", "zeros", "whole"]  # zeros may tie as well, whole numbers be zero
     failures = []
     for name in dict.fromkeys(w.name for w in wrong):

@@ -20,8 +20,10 @@ class Point:
     Attributes:
       kind: "given" is what the caller gave. The others have its scale, array by array, and its sign where it has
         but one: "separated" (no two values equal, none 0), "zeros" (a third of them exactly 0), "ties" (few values,
-        none of them 0), "constant" (each array one value), "large" (x 1000), "tiny" (x 1e-6), and "whole" (small
-        integers, whatever the scale, and the numbers that the function itself has in it: where kinks beside 0 lie).
+        none of them 0), "constant" (each array one value), "large" (x 1000), "tiny" (x 1e-6), "whole" (small
+        integers, whatever the scale, and the numbers that the function itself has in it: where kinks beside 0 lie),
+        "offset" (1000 and what is normal: digits cancel), and "subnormal" (a third of them so small that they are so in
+        float32, and their products are 0 in float64).
     """
 
     kind: str
@@ -32,7 +34,7 @@ def points(given: Sequence[Any], seed: int, constants: Sequence[float] = ()) -> 
     """The given values and the harder ones made of them; `constants` are the function's own."""
     rng = np.random.default_rng(seed)
     arrays = [np.asarray(a, np.float64) for a in given]
-    makers: dict[str, Callable[..., Any]] = {
+    makers: dict[str, Maker] = {
         "separated": _separated,
         "zeros": lambda rng, shape: np.where(rng.random(shape) < 1 / 3, 0, _separated(rng, shape)),
         "ties": lambda rng, shape: rng.choice([-1.5, -0.75, 0.75, 1.5], shape),
@@ -40,10 +42,26 @@ def points(given: Sequence[Any], seed: int, constants: Sequence[float] = ()) -> 
         "large": lambda rng, shape: 1e3 * rng.standard_normal(shape),
         "tiny": lambda rng, shape: 1e-6 * rng.standard_normal(shape),
     }
-    made = [Point(kind, [_like(a, make(rng, a.shape)) for a in arrays]) for kind, make in makers.items()]
+    more: dict[str, Maker] = {
+        "offset": lambda rng, shape: 1e3 + rng.standard_normal(shape),
+        "subnormal": lambda rng, shape: np.where(rng.random(shape) < 1 / 3, _small(rng, shape), _separated(rng, shape)),
+    }
+
+    def made(makers: dict[str, Maker]) -> list[Point]:
+        return [Point(kind, [_like(a, make(rng, a.shape)) for a in arrays]) for kind, make in makers.items()]
+
+    hard = made(makers)
     kinks = np.array([*WHOLE, *constants])
     whole = [rng.choice(kinks if _signed(a) else np.abs(kinks), a.shape) for a in arrays]
-    return [Point("given", arrays), *made, Point("whole", whole)]
+    return [Point("given", arrays), *hard, Point("whole", whole), *made(more)]
+
+
+Maker = Callable[[np.random.Generator, tuple[int, ...]], Any]
+
+
+def _small(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Of either sign, from 1e-300 to 1e-40. What is subnormal in float64 XLA takes for 0, or not, as it likes."""
+    return rng.choice([-1, 1], shape) * 10.0 ** rng.uniform(-300, -40, shape)
 
 
 def _separated(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:

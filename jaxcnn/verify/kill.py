@@ -14,6 +14,7 @@ import numpy as np
 from jaxcnn.ops.rule import RULES, Rule
 from jaxcnn.verify import checks
 from jaxcnn.verify.check import bench_of, fails, finds, pair
+from jaxcnn.verify.checks.structure import form, structure
 from jaxcnn.verify.problem import Arrays, Problem
 from jaxcnn.verify.program import Program
 from jaxcnn.verify.search import CASES, Search, largest
@@ -126,10 +127,11 @@ def _passing(search: Search, draw: "Draw", faults: "Sequence[Fault]", seed: int)
     right = search.problem(draw)
     problems = {f: _planted(right, f) for f in faults}
     bench = bench_of(right, seed)
-    formed = [f for f, p in problems.items() if not finds(bench.planted(p), {"structure": checks.QUICK["structure"]})]
+    formed = [f for f, p in problems.items() if not finds(bench.planted(p), {"form": form})]
     together = _Together([problems[f] for f in formed])
     values = {name: check for name, check in checks.QUICK.items() if name != "structure"}
-    return [f for i, f in enumerate(formed) if not finds(bench.planted(problems[f], together.of(i)), values)]
+    valid = [f for i, f in enumerate(formed) if not finds(bench.planted(problems[f], together.of(i)), values)]
+    return [f for f in valid if not finds(bench.planted(problems[f]), {"structure": structure})]
 
 
 class _Together:

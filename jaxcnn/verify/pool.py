@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
 from multiprocessing import get_context
@@ -27,6 +28,14 @@ class Verdict:
         return self.report.ok and (self.kills is None or self.kills.ok)
 
 
+def two_devices() -> None:
+    """Make two devices of a CPU, for the check that needs them, unless JAX runs already or was told how many."""
+    told = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if not told and jax.config.jax_num_cpu_devices == -1:  # type: ignore[attr-defined]
+        with suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", 2)
+
+
 def verdict(name: str, *, faults: bool, cases: int, seed: int) -> Verdict:
     """`check_rule` for the rule of this name, and with `faults` also `kills`."""
     from jaxcnn.ops import RULES
@@ -47,7 +56,7 @@ def verdicts(names: Sequence[str], *, faults: bool, cases: int, seed: int) -> It
         for name in names:
             yield verdict(name, faults=faults, cases=cases, seed=seed)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=two_devices) as pool:
         yield from pool.map(_verdict, names, repeat(faults), repeat(cases), repeat(seed))
 
 

@@ -1,5 +1,6 @@
 """What a program (a jaxpr) tells before it runs: its numbers, its digits, and where its derivative is not its slope."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,8 +48,17 @@ def numbers(program: Any) -> Iterator[float]:
 
 
 def is_handwritten(program: Any) -> bool:
-    """Whether some derivative in it is written by hand."""
-    return any(e.primitive.name in _CUSTOM or "hi_prim" in e.primitive.name for e in equations(program))
+    """Whether some derivative in it is written by hand, and not by JAX's authors."""
+    return any(
+        (e.primitive.name in _CUSTOM and not _is_of_jax(called(e).jaxpr)) or "hi_prim" in e.primitive.name
+        for e in equations(program)
+    )
+
+
+def _is_of_jax(program: Any) -> bool:
+    """Whether the function that was traced is JAX's own, as far as is known."""
+    file = getattr(getattr(program, "debug_info", None), "func_filename", None)
+    return file is not None and file.startswith(os.path.dirname(jax.__file__))
 
 
 def stops_gradients(program: Any) -> bool:

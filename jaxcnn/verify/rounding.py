@@ -109,7 +109,8 @@ def allowed(
         return [np.full(e.shape, np.inf) for e in expected]
     rounding = unit(dtype)
     through = max((typical(d) * typical(v) for d, v in zip(dys, y, strict=True)), default=0.0)
-    floors = [through / np.clip(np.abs(x), min(typical(x) / 100, 1), 1) if typical(x) else 0.0 for x in leaves]
+    with np.errstate(over="ignore"):
+        floors = [through / np.clip(np.abs(x), min(typical(x) / 100, 1), 1) if typical(x) else 0.0 for x in leaves]
     largest, least = float(finfo(dtype).max), unit(dtype) / epsilon(dtype) * float(finfo(dtype).smallest_subnormal)
     return [
         np.where(np.abs(e) + s < largest, rounding * (np.abs(e) + s + typical(s) + floor) + MISSED * j + least, np.inf)

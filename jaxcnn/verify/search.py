@@ -38,7 +38,7 @@ def check_rule(
 
     Every draw gets the checks that cost little, on all hard inputs in float64: structure, forward, autodiff, dy = 0 and
     finiteness. If one fails it is shrunk, and the smallest failing draw gets all the checks; if none fails, the
-    largest draw does.
+    largest draw does, whose axes are made so long that no tile divides them.
 
     Args:
       rule: one of `RULES`.
@@ -140,10 +140,14 @@ class Search:
         return largest([draw for draw, _ in self.seen.values()])
 
     def draws(self) -> "list[Draw]":
-        """`cases` draws that are much unlike each other."""
+        """`cases` draws that are much unlike each other; the last is the largest of them, stretched."""
+        from jaxcnn.verify.stretch import stretched
+
         drawn: dict[str, Draw] = {}
         self._find(lambda draw: drawn.setdefault(repr(draw), draw) is None)
-        return cover(list(drawn.values()), self.cases)
+        chosen = cover(list(drawn.values()), self.cases)
+        most = largest(chosen)
+        return [*(draw for draw in chosen if draw is not most), stretched(self.rule.name, most)]
 
     def first_failing(self) -> "Draw | None":
         """The first of the draws that fails; None where all pass."""

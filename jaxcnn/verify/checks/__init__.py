@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from jaxcnn.verify.bench import Checker
 from jaxcnn.verify.checks.algebra import batch, linear, transpose
+from jaxcnn.verify.checks.devices import devices
+from jaxcnn.verify.checks.indices import duplicates
 from jaxcnn.verify.checks.precision import bfloat16, float16, float32
 from jaxcnn.verify.checks.second_order import second_order
 from jaxcnn.verify.checks.structure import structure
@@ -26,9 +28,11 @@ FULL: dict[str, Checker] = QUICK | {
     "transpose": transpose,
     "tangent": tangent,
     "batch": batch,
+    "duplicates": duplicates,
     "jit": jit,
     "repeat": repeat,
     "vmap": vmap,
+    "devices": devices,
     "float32": float32,
     "float16": float16,
     "bfloat16": bfloat16,

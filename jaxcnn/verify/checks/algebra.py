@@ -1,5 +1,6 @@
 """What holds for every derivative: linear in dy, the transpose of forward mode, example by example."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -67,18 +68,12 @@ def transpose(bench: Bench) -> Outcome:
 
 def batch(bench: Bench) -> Outcome:
     """Where examples do not see each other: the first half's dy gives what the first half alone gives."""
-    n = bench.shapes[0][0] if bench.shapes and bench.shapes[0] else 0
-    if n < 2 or any(not s or s[0] != n for s in bench.shapes):
-        raise Skip("y has no batch axis of 2 or more")
-    half, point = n // 2, bench.point("separated")
+    n, point = batch_size(bench), bench.point("separated")
+    half = n // 2
     dys = [np.concatenate([dy[:half], np.zeros_like(dy[half:])]) for dy in bench.dys]
     y, got = bench.subject(point.leaves, dys)
-    leaves, tree = jax.tree.flatten(bench.problem.put(point.leaves))
-    batched = [i for i, a in enumerate(leaves) if np.shape(a)[:1] == (n,)]
-    # A kernel may be as high as the batch is long: then only the first array is cut.
-    for cut in (batched, batched[:1]):
-        halves = [a[:half] if i in cut else a for i, a in enumerate(leaves)]
-        alone = _alone(bench, jax.tree.unflatten(tree, halves), [dy[:half] for dy in bench.dys], [a[:half] for a in y])
+    for args in of_examples(bench.problem.put(point.leaves), n, half):
+        alone = _alone(bench, args, [dy[:half] for dy in bench.dys], [a[:half] for a in y])
         if alone is not None:
             break
     else:
@@ -88,6 +83,25 @@ def batch(bench: Bench) -> Outcome:
         for a, g in zip(alone, got, strict=True)
     ]
     return bench.compare(point, dys, got, expected=expected)
+
+
+def batch_size(bench: Bench) -> int:
+    """The length that all outputs' first axes have. Raises Skip if there is none, or it is less than 2."""
+    n = bench.shapes[0][0] if bench.shapes and bench.shapes[0] else 0
+    if n < 2 or any(not s or s[0] != n for s in bench.shapes):
+        raise Skip("y has no batch axis of 2 or more")
+    return n
+
+
+def of_examples(args: Any, n: int, count: int) -> Iterator[Any]:
+    """The arguments for the first `count` of n examples, as they may be meant.
+
+    A kernel may be as high as the batch is long: then only the first array is cut.
+    """
+    leaves, tree = jax.tree.flatten(args)
+    batched = [i for i, a in enumerate(leaves) if np.shape(a)[:1] == (n,)]
+    for cut in (batched, batched[:1]):
+        yield jax.tree.unflatten(tree, [a[:count] if i in cut else a for i, a in enumerate(leaves)])
 
 
 def _alone(bench: Bench, args: Any, dys: Arrays, expected: Arrays) -> Arrays | None:

@@ -17,7 +17,7 @@ def jit(bench: Bench) -> Outcome:
     if not bench.traceable:
         message = "the backward looks at values, so that it can't run under jax.jit; use jnp.where and lax.cond"
         return Outcome(failures=[failure(bench, "jit", "", message)])
-    point, dys, dtype = _as_given(bench)
+    point, dys, dtype = as_given(bench)
     eager = Program(bench.problem.subject, None, compiled=False)
     with_jit, without = (run(bench.given_dtypes(point.leaves), dys)[1] for run in (bench.as_given, eager))
     return bench.compare(point, dys, with_jit, dtype=dtype, expected=without)
@@ -25,7 +25,7 @@ def jit(bench: Bench) -> Outcome:
 
 def repeat(bench: Bench) -> Outcome:
     """Two runs give the same bits."""
-    point, dys, _ = _as_given(bench)
+    point, dys, _ = as_given(bench)
     first, second = (bench.as_given(bench.given_dtypes(point.leaves), dys)[1] for _ in range(2))
     same = [np.zeros(a.shape) for a in first]
     return compared(bench.problem.names, point, dys, second, first, same)
@@ -45,7 +45,7 @@ def vmap(bench: Bench) -> Outcome:
     return outcome
 
 
-def _as_given(bench: Bench) -> tuple[Point, Arrays, Any]:
+def as_given(bench: Bench) -> tuple[Point, Arrays, Any]:
     """The separated input as the given dtypes hold it, dy likewise, and the coarsest of these dtypes."""
     dtypes = [a.dtype for a in bench.given_dtypes(bench.problem.leaves)]
     coarsest = max(dtypes, key=epsilon)
