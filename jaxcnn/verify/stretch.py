@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcnn.verify.spaces import Draw, worked_out
+from jaxcnn.verify.catalog.spaces import Draw, worked_out
 
 MOST = 8000  # entries of all arrays
 LAST, FIRST, OTHER = (17, 18, 5), (6,), (5,)  # 18 where groups divide an axis, 5 where there is no room for more

@@ -12,9 +12,9 @@ import pytest
 
 from jaxcnn.ops.rule import RULES
 from jaxcnn.verify import check, check_backward
-from jaxcnn.verify.faults import of_rule
+from jaxcnn.verify.catalog.faults import of_rule
+from jaxcnn.verify.catalog.spaces import Draw
 from jaxcnn.verify.search import Search
-from jaxcnn.verify.spaces import Draw
 from jaxcnn.verify.stretch import MOST, stretched
 
 X = np.random.default_rng(0).standard_normal((4, 5)).astype(np.float32)
@@ -148,7 +148,7 @@ two_devices()
 assert jax.device_count() == 2
 
 from jaxcnn.verify import check
-from jaxcnn.verify.faults import of_rule
+from jaxcnn.verify.catalog.faults import of_rule
 from jaxcnn.verify.catalog.edges import on_last_device
 from jaxcnn.verify.kill import survivors
 
