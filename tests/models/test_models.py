@@ -31,8 +31,8 @@ SMALL = {
     if name[:3] in ("vgg", "res")
 }
 
-# The depths of a family are one piece of code; tests/verify has the gradients of each. Here a family has the fewest blocks
-# that have every kind of shortcut: none, a convolution, and one of stride 2.
+# The depths of a family are one piece of code; tests/verify has the gradients of each. Here a family has the fewest
+# blocks that have every kind of shortcut: none, a convolution, and one of stride 2.
 ONE_OF_EACH = [n for n in SMALL if n[:3] not in ("vgg", "res")] + [
     "vgg11",
     "vgg11_bn",
