@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import jax
 import numpy as np
 import pytest
 
 from experiments import cifar10_resnet20 as experiment
-from jaxcnn import data
+from jaxcnn import data, models
 from jaxcnn.data import Dataset
 from jaxcnn.train.experiment import prepare
 from jaxcnn.train.optim import make_schedule
@@ -16,11 +17,11 @@ from jaxcnn.train.optim import make_schedule
 
 @pytest.fixture
 def dataset(monkeypatch):
-    """What stands in for CIFAR-10: 600 images of noise, 40 to test on."""
+    """What stands in for CIFAR-10: 60 images of noise, 10 to test on."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (640, 32, 32, 3), dtype=np.uint8)
-    labels = (np.arange(640) % 10).astype(np.int32)
-    made = Dataset("cifar10", images[:600], labels[:600], images[600:], labels[600:], tuple("abcdefghij"))
+    images = rng.integers(0, 256, (70, 32, 32, 3), dtype=np.uint8)
+    labels = (np.arange(70) % 10).astype(np.int32)
+    made = Dataset("cifar10", images[:60], labels[:60], images[60:], labels[60:], tuple("abcdefghij"))
     monkeypatch.setattr(data, "load", lambda name, **_: made)
     return made
 
@@ -46,7 +47,7 @@ def test_onecycle_rises_to_its_peak_and_ends_near_nothing():
 
 
 def test_training_images_are_padded_by_four_pixels_cropped_and_mirrored(dataset):
-    ready = prepare(experiment.PAPER, dataset)
+    ready = prepare(replace(experiment.PAPER, batch_size=len(dataset.train_images)), dataset)
     image = dataset.train_images[0]
     padded = np.pad(image, ((4, 4), (4, 4), (0, 0)))
     possible = np.lib.stride_tricks.sliding_window_view(padded, (32, 32), axis=(0, 1)).transpose(0, 1, 3, 4, 2)
@@ -61,8 +62,9 @@ def test_training_images_are_padded_by_four_pixels_cropped_and_mirrored(dataset)
     assert 150 < sum(count for place, count in found.items() if place[0]) < 250
 
 
-def test_steps_stop_it_and_resume_goes_on(dataset, tmp_path, capsys):
-    small = replace(experiment.CONFIGS["onecycle"], epochs=1, batch_size=100)
+def test_steps_stop_it_and_resume_goes_on(dataset, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(models.MODELS, "resnet20", partial(models.resnet_cifar, 8, width=4))
+    small = replace(experiment.CONFIGS["onecycle"], epochs=1, batch_size=10)
     accuracies = experiment.main(small, "onecycle", 1, 2, tmp_path)
     assert 0 <= accuracies[0] <= 1
     line = capsys.readouterr().out.splitlines()[-1]
@@ -75,8 +77,9 @@ def test_steps_stop_it_and_resume_goes_on(dataset, tmp_path, capsys):
 
 
 def test_what_is_multiplied_is_rounded_to_bfloat16_unless_told_otherwise(dataset, tmp_path):
-    """Each run's first epoch has a loss of its own, near the other's; the default is bfloat16."""
-    small = replace(experiment.CONFIGS["onecycle"], model="lenet5", epochs=1, batch_size=100)
+    """Each run's first epoch has a loss of its own, near the other's; the default is bfloat16. Rates are small, so that
+    roundings do not grow."""
+    small = replace(experiment.CONFIGS["onecycle"], model="lenet5", epochs=1, batch_size=10, learning_rate=0.01)
     losses = []
     for name, chosen in {"one": {}, "two": {"precision": "bfloat16"}, "three": {"precision": "float32"}}.items():
         experiment.main(small, name, 1, None, tmp_path, **chosen)

@@ -55,9 +55,9 @@ def test_decay_shrinks_convolutions_only_and_the_rate_rises_and_falls():
     steps = 100
     optimizer = experiment.optimizer(config, steps)
     params = {"conv": jnp.ones((3, 3, 2, 4)), "head": jnp.ones((4, 2)), "bias": jnp.ones(2)}
-    state, rates = optimizer.init(params), []
+    state, rates, update = optimizer.init(params), [], jax.jit(optimizer.update)
     for _ in range(steps):
-        updates, state = optimizer.update(jax.tree.map(jnp.zeros_like, params), state, params)
+        updates, state = update(jax.tree.map(jnp.zeros_like, params), state, params)
         assert not updates["head"].any() and not updates["bias"].any()
         rates.append(-float(updates["conv"][0, 0, 0, 0]) / 0.1)
     assert np.argmax(rates) == 20 and max(rates) == pytest.approx(0.5)

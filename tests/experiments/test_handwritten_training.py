@@ -2,8 +2,17 @@
 
 import jax
 import numpy as np
+import pytest
 
 from experiments import handwritten_training as experiment
+from jaxcnn import data
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Digits as they were scanned, 8 × 8."""
+    digits = data.load("digits", image_size=8)
+    monkeypatch.setattr(data, "load", lambda name: digits)
 
 
 def test_both_ways_reach_the_same_parameters_and_learn(tmp_path, capsys):
