@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """Prove backward passes: every rule of jaxcnn, some of them (--rule), or one of your own (MODULE:NAME)."""
+    """Test backward passes: every rule of jaxcnn, some of them (--rule), or one of your own (MODULE:NAME)."""
 
     target: tyro.conf.Positional[str | None] = None
     """Your own rule or function, as my_module:my_rule or path/to/file.py:my_rule, in place of jaxcnn's rules."""

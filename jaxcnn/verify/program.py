@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Verification runs many small programs a few times, so that compiling takes the time. LLVM is asked not to optimise (a
-# little where the arrays are those of a network), and XLA to emit a CPU's loops itself: a third of the time on average.
+# Verification runs many small programs a few times, so that compiling takes the time. LLVM is asked not to optimise, or
+# a little where the arrays are those of a network, and XLA to leave out what takes it longest on a CPU.
 _LARGE = 20_000  # entries
 _LEVELS = ({"xla_backend_optimization_level": 0}, {"xla_backend_optimization_level": 1})
 _EMITTERS = {"xla_cpu_use_fusion_emitters": False}

@@ -14,7 +14,10 @@ from tests.kernels.machine import has_bfloat16, multiplies_bfloat16
 from tests.kernels.threads import in_two_threads
 
 MISSING = library.find()
-pytestmark = pytest.mark.skipif(isinstance(MISSING, library.Missing), reason=f"no oneDNN here: {MISSING}")
+pytestmark = [
+    pytest.mark.skipif(isinstance(MISSING, library.Missing), reason=f"no oneDNN here: {MISSING}"),
+    pytest.mark.usefixtures("fresh_memory_is_nan"),
+]
 
 MAPS = ("fprop", "dgrad", "wgrad")
 PLAIN = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}

@@ -11,7 +11,10 @@ from jaxcnn import kernels, ops
 from jaxcnn.kernels import library
 
 MISSING = library.find()
-pytestmark = pytest.mark.skipif(isinstance(MISSING, library.Missing), reason=f"no handlers here: {MISSING}")
+pytestmark = [
+    pytest.mark.skipif(isinstance(MISSING, library.Missing), reason=f"no handlers here: {MISSING}"),
+    pytest.mark.usefixtures("fresh_memory_is_nan"),
+]
 
 EPS = np.finfo(np.float32).eps
 

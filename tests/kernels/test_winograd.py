@@ -13,7 +13,10 @@ from tests.kernels.machine import has_bfloat16, multiplies_bfloat16
 from tests.kernels.threads import in_two_threads
 
 MISSING = library.find()
-pytestmark = pytest.mark.skipif(isinstance(MISSING, library.Missing), reason=f"no oneDNN here: {MISSING}")
+pytestmark = [
+    pytest.mark.skipif(isinstance(MISSING, library.Missing), reason=f"no oneDNN here: {MISSING}"),
+    pytest.mark.usefixtures("fresh_memory_is_nan"),
+]
 
 needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="oneDNN has bfloat16 with AVX-512 only")
 
