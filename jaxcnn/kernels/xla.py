@@ -54,6 +54,18 @@ def _spec(axes: int, first: str, last: str) -> str:
     return first + "DHW"[-axes:] + last
 
 
+def _cropped(a: Array, padding: Pairs, spread: Ints) -> tuple[Array, Pairs, Ints]:
+    """An image, its padding and by how much it is spread apart; padded and spread already where something is cropped.
+
+    A convolution of XLA on a CPU (jaxlib 0.10.2) with negative padding reads memory that nobody has written.
+    """
+    if min(map(min, padding)) >= 0:
+        return a, padding, spread
+    edges = [(low, high, step - 1) for (low, high), step in zip(padding, spread, strict=True)]
+    a = lax.pad(a, jnp.zeros((), a.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+    return a, ((0, 0),) * len(padding), (1,) * len(spread)
+
+
 def fprop(x: Array, kernel: Array, options: Options) -> Array:
     """y from x and kernel."""
     n = len(options.stride)
@@ -84,12 +96,13 @@ def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], options: Options) -> A
         dy = jnp.pad(dy, ((0, 0), *short, (0, 0)))
     turned = jnp.flip(kernel, range(n)).reshape(*window, cin, groups, cout // groups)
     turned = jnp.swapaxes(turned, -3, -1).reshape(*window, cout // groups, groups * cin)
+    dy, padding, spread = _cropped(dy, options.full(sizes, window, dy.shape[1:-1]), stride)
     return lax.conv_general_dilated(
         dy,
         turned,
         window_strides=(1,) * n,
-        padding=options.full(sizes, window, dy.shape[1:-1]),
-        lhs_dilation=stride,
+        padding=padding,
+        lhs_dilation=spread,
         rhs_dilation=options.dilation,
         feature_group_count=groups,
         dimension_numbers=(_spec(n, "N", "C"), "DHW"[-n:] + "IO", _spec(n, "N", "C")),
@@ -105,12 +118,13 @@ def wgrad(x: Array, dy: Array, window: Sequence[int], options: Options) -> Array
     """
     stride, padding, dilation, groups, dtype = options
     n = len(stride)
-    pads = [
+    pads = tuple(
         (low, extent(k, d) + extent(o, s) - 1 - w - low)
         for k, d, o, s, w, (low, _) in zip(
             window, dilation, dy.shape[1:-1], stride, x.shape[1:-1], padding, strict=True
         )
-    ]
+    )
+    x, pads, _ = _cropped(x, pads, (1,) * n)
     return lax.conv_general_dilated(
         x,
         dy,

@@ -49,10 +49,17 @@ def numbers(program: Any) -> Iterator[float]:
 
 def is_handwritten(program: Any) -> bool:
     """Whether some derivative in it is written by hand, and not by JAX's authors."""
-    return any(
-        (e.primitive.name in _CUSTOM and not _is_of_jax(called(e).jaxpr)) or "hi_prim" in e.primitive.name
-        for e in equations(program)
-    )
+    rules = (forward for forward in _custom_forwards(program) if not _is_of_jax(forward))
+    by_hand = ("hi_prim" in e.primitive.name or "derivative" in e.params for e in equations(program))
+    return any(True for _ in rules) or any(by_hand)  # jaxcnn's rules are primitives with such a parameter
+
+
+def _custom_forwards(program: Any) -> Iterator[Any]:
+    """The forward programs of the custom rules in it."""
+    for equation in equations(program):
+        inner = called(equation) if equation.primitive.name in _CUSTOM else None
+        if inner is not None:
+            yield inner.jaxpr
 
 
 def _is_of_jax(program: Any) -> bool:
@@ -71,12 +78,10 @@ def is_straight_through(program: Any) -> bool:
 
     Some input reaches the result of its forward through steps alone, as in `round` or `x > 0`.
     """
-    for equation in equations(program):
-        if equation.primitive.name in _CUSTOM:
-            inner = called(equation).jaxpr
-            for v in inner.invars:
-                if is_float(v.aval) and _reached(inner, {v}, _always) and not _reached(inner, {v}, _smoothly):
-                    return True
+    for forward in _custom_forwards(program):
+        for v in forward.invars:
+            if is_float(v.aval) and _reached(forward, {v}, _always) and not _reached(forward, {v}, _smoothly):
+                return True
     return False
 
 
