@@ -48,10 +48,13 @@ def numbers(program: Any) -> Iterator[float]:
 
 
 def is_handwritten(program: Any) -> bool:
-    """Whether some derivative in it is written by hand, and not by JAX's authors."""
+    """Whether some derivative in it is written by hand, and not by JAX's authors: theirs are all `custom_jvp`."""
     rules = (forward for forward in _custom_forwards(program) if not _is_of_jax(forward))
-    by_hand = ("hi_prim" in e.primitive.name or "derivative" in e.params for e in equations(program))
-    return any(True for _ in rules) or any(by_hand)  # jaxcnn's rules are primitives with such a parameter
+    by_hand = (
+        e.primitive.name.startswith("custom_vjp") or "hi_prim" in e.primitive.name or "derivative" in e.params
+        for e in equations(program)
+    )
+    return any(True for _ in rules) or any(by_hand)  # jaxcnn's rules are primitives with a parameter `derivative`
 
 
 def _custom_forwards(program: Any) -> Iterator[Any]:

@@ -12,7 +12,7 @@ def test_a_line_for_each_with_at_least_what_the_activations_take(monkeypatch, ca
     monkeypatch.setattr(
         memory_peak, "entrants", lambda *task, real=memory_peak.entrants: dict([next(iter(real(*task).items()))])
     )
-    monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "false")  # what was compiled elsewhere leaves other memory behind
+    monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "false")  # loading leaves other memory behind
     monkeypatch.setattr("sys.argv", ["memory_peak.py", "--model", "lenet5", "--batch-size", "256"])
     memory_peak.main()
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("│"))
