@@ -22,9 +22,12 @@ Axes = tuple[tuple[int, int], ...]  # of arrays, by their places
 
 
 def stretched(rule: str, draw: Draw) -> Draw:
-    """The draw with the first array's axes as long as its rule and `MOST` allow: the last, the first, the others."""
+    """The draw with the first array's axes as long as its rule and `MOST` allow: the last, the first, the others.
+
+    Then the last once more: it may have been as long as another, and that kept it from growing.
+    """
     axes = np.ndim(draw.args[0])
-    for axis in dict.fromkeys([axes - 1, 0, *range(1, axes)]):
+    for axis in [*dict.fromkeys([axes - 1, 0, *range(1, axes)])] + [axes - 1] * bool(axes):
         n, tried = draw.args[0].shape[axis], LAST if axis == axes - 1 else OTHER if axis else FIRST
         lengths = [length for length in tried if 0 < n < length]
         longer = (grown for length in lengths for grown in _longer(draw, axis, length))
