@@ -29,7 +29,7 @@ def stretched(rule: str, draw: Draw) -> Draw:
     axes = np.ndim(draw.args[0])
     for axis in [*dict.fromkeys([axes - 1, 0, *range(1, axes)])] + [axes - 1] * bool(axes):
         n, tried = draw.args[0].shape[axis], LAST if axis == axes - 1 else OTHER if axis else FIRST
-        lengths = [length for length in tried if 0 < n < length and n not in tried]
+        lengths = [length for length in tried if 0 < n < min(length, tried[0])]  # what has grown stays as it is
         longer = (grown for length in lengths for grown in _longer(draw, axis, length))
         draw = next((d for d in longer if _entries(d) <= MOST and _is_taken(rule, d)), draw)
     return draw

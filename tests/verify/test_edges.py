@@ -92,6 +92,8 @@ def test_axes_grow_with_those_that_must():
     assert grown.options == {"stride": 2}
     grown = stretched("group_norm", Draw((np.ones((2, 3, 4)), np.ones(4), np.ones(4)), {"groups": 2}))
     assert [a.shape for a in grown.args] == [(6, 5, 18), (18,), (18,)]
+    grown = stretched("relu", Draw((np.ones((5, 5)),)))  # a length that other axes grow to
+    assert grown.args[0].shape == (6, 17)
 
 
 def test_labels_keep_their_values_and_a_key_its_two_numbers():
