@@ -29,11 +29,15 @@ class Program:
         ]
 
     def __call__(self, *arrays: Sequence[Any]) -> Any:
+        return jax.tree.map(np.asarray, self.on_device(*arrays))
+
+    def on_device(self, *arrays: Sequence[Any]) -> Any:
+        """The results as JAX's arrays, each waited for where it is looked at."""
         # Cast by NumPy: JAX would compile a cast for every shape.
         cast = [[np.asarray(a, self.dtype) for a in one] for one in arrays]
         run = self._runs[sum(a.size for one in cast for a in one) > _LARGE]
         with precision(self.dtype):
-            return jax.tree.map(np.asarray, run(*cast if self._compiled else jax.tree.map(jnp.asarray, cast)))
+            return run(*cast if self._compiled else jax.tree.map(jnp.asarray, cast))
 
 
 @functools.cache

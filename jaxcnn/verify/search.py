@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def check_rule(
     Raises: ValueError if it is not known what the rule takes.
     """
     started = time.perf_counter()
-    search = Search(rule, forward or rule.forward, backward or rule.backward, cases, seed)
+    search = Search(rule, forward, backward, cases=cases, seed=seed)
     failing = search.smallest_failing()
     problem = search.problem(failing or search.largest())
     report = verify(problem, checks.FULL, seed)
@@ -106,10 +107,11 @@ class Search:
     def __init__(
         self,
         rule: Rule[..., Any],
-        forward: Callable[..., Any],
-        backward: Callable[..., Any],
-        cases: int,
-        seed: int,
+        forward: Callable[..., Any] | None = None,
+        backward: Callable[..., Any] | None = None,
+        *,
+        cases: int = CASES,
+        seed: int = 0,
     ) -> None:
         from jaxcnn.verify.catalog.spaces import SPACES
 
@@ -121,7 +123,8 @@ class Search:
             )
         if cases < 1:
             raise ValueError(f"check_rule: cases is {cases}; expected 1 or more.")
-        self.rule, self.forward, self.backward, self.cases, self.seed = rule, forward, backward, cases, seed
+        self.rule, self.cases, self.seed = rule, cases, seed
+        self.forward, self.backward = forward or rule.forward, backward or rule.backward
         self.space = SPACES[rule.name]
         self.seen: dict[str, tuple[Draw, bool]] = {}
 
@@ -139,6 +142,7 @@ class Search:
         """Of the draws tried, the one with the most entries."""
         return largest([draw for draw, _ in self.seen.values()])
 
+    @cached_property
     def draws(self) -> "list[Draw]":
         """`cases` draws that are much unlike each other; the last is the largest of them, stretched."""
         from jaxcnn.verify.stretch import stretched
@@ -151,7 +155,7 @@ class Search:
 
     def first_failing(self) -> "Draw | None":
         """The first of the draws that fails; None where all pass."""
-        return next((d for d in self.draws() if self._fails(d)), None)
+        return next((d for d in self.draws if self._fails(d)), None)
 
     def smallest_failing(self) -> "Draw | None":
         """The same draw, shrunk to the smallest that fails."""

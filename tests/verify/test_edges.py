@@ -106,7 +106,7 @@ def test_labels_keep_their_values_and_a_key_its_two_numbers():
 
 def test_a_search_ends_with_the_largest_draw_stretched():
     rule = RULES["relu"]
-    *_, last = Search(rule, rule.forward, rule.backward, 3, 0).draws()
+    *_, last = Search(rule, cases=3).draws
     sizes = last.args[0].shape
     assert 17 in sizes and MOST / 20 < last.args[0].size <= MOST
 
@@ -153,8 +153,9 @@ from jaxcnn.verify import check
 from jaxcnn.verify.catalog.faults import of_rule
 from jaxcnn.verify.catalog.edges import on_last_device
 from jaxcnn.verify.kill import survivors
+from jaxcnn.verify.search import Search
 
-rng = np.random.default_rng(0)
+rng, search = np.random.default_rng(0), Search(RULES["conv"], cases=1)
 
 def report(n, seen, checks=("autodiff", "devices")):
     dense = jax.custom_vjp(lambda x, k: x @ k)
@@ -171,7 +172,7 @@ print(json.dumps({
     "as high as the kernel": report(4, on_last_device),
     "one": report(1, on_last_device),
     "right": report(6, lambda dy: dy),
-    "planted": [f.name for f in survivors([f for f in of_rule("conv") if f.name == "last-device"], cases=1)],
+    "planted": [f.name for f in survivors(search, [f for f in of_rule("conv") if f.name == "last-device"])],
     "count": sum(f.name == "last-device" for rule in RULES for f in of_rule(rule)) - len(RULES),
 }))
 """

@@ -8,7 +8,7 @@ from jaxcnn.ops import RULES
 from jaxcnn.verify.catalog import tangents
 from jaxcnn.verify.catalog.faults import Fault, of_rule
 from jaxcnn.verify.kill import kills, survivors
-from jaxcnn.verify.search import check_rule
+from jaxcnn.verify.search import Search, check_rule
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
@@ -31,7 +31,7 @@ RIGHT = Fault("relu", "right", "is right", plain_relu)
 def test_a_right_backward_among_the_faults_survives():
     doubled = Fault("relu", "doubled", "is doubled", lambda arrays, dy: (2 * plain_relu(arrays, dy)[0],))
     raising = Fault("relu", "raising", "raises", lambda arrays, dy: (dy.missing,))
-    assert survivors([doubled, RIGHT, raising], cases=2) == [RIGHT]
+    assert survivors(Search(RULES["relu"], cases=2), [doubled, RIGHT, raising]) == [RIGHT]
 
 
 def test_what_only_the_costly_checks_find_is_found():
@@ -39,7 +39,7 @@ def test_what_only_the_costly_checks_find_is_found():
     from jax import lax
 
     cut = Fault("relu", "cut", "is a constant", lambda arrays, dy: (lax.stop_gradient(dy) * (arrays[0] > 0),))
-    assert survivors([cut], cases=2) == []
+    assert survivors(Search(RULES["relu"], cases=2), [cut]) == []
 
 
 def test_a_survivor_and_a_wrong_equivalence_are_told(monkeypatch):

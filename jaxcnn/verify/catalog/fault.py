@@ -4,6 +4,7 @@ The right one is autodiff of the rule's plain forward, never the rule's handwrit
 catalogue must still say how.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ class Fault:
 
     def forward(self, *arrays: Any, **options: Any) -> tuple[Any, Arrays]:
         """The rule's plain forward, and the residuals that `backward` takes."""
-        return RULES[self.rule].plain(*arrays, **options), arrays
+        return _plain(self.rule, _hashable(options), *arrays), arrays
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.name}"
@@ -63,7 +64,24 @@ def pulled_back(plain: Callable[..., Any], arrays: Arrays, dy: Any, **options: A
 
 def right(rule: str, arrays: Arrays, dy: Any, **options: Any) -> Arrays:
     """The right cotangents of a rule."""
-    return pulled_back(RULES[rule].plain, arrays, dy, **options)
+    return _right(rule, _hashable(options), arrays, dy)
+
+
+# Traced once for all the faults of a rule, and computed once in a program of several.
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _plain(rule: str, options: tuple[tuple[str, Any], ...], *arrays: Any) -> Any:
+    return RULES[rule].plain(*arrays, **dict(options))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _right(rule: str, options: tuple[tuple[str, Any], ...], arrays: Arrays, dy: Any) -> Arrays:
+    return pulled_back(RULES[rule].plain, arrays, dy, **dict(options))
+
+
+def _hashable(options: Options) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(options.items()))
 
 
 def as_if(

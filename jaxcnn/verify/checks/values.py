@@ -55,6 +55,12 @@ def _told(bench: Bench, outcome: Outcome, check: str, message: str) -> Outcome:
     return Outcome(failures=[failure(bench, check, "", message, outcome.wrong[0].point)], worst=outcome.worst)
 
 
+def first(bench: Bench) -> Outcome:
+    """The first of `autodiff`'s comparisons alone."""
+    point = bench.point("given")
+    return bench.compare(point, bench.dys, bench.pulled(point)) if bench.decided(point) else Outcome()
+
+
 def autodiff(bench: Bench) -> Outcome:
     """Every cotangent equals JAX's derivative of the plain function, in float64, on every input and dy."""
     bench.needs_plain()
