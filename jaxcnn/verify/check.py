@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -159,7 +160,13 @@ def _sequence(caller: str, args: Any) -> None:
 def verify(problem: Problem, run: Mapping[str, Checker], seed: int) -> Report:
     """Run these checks on a problem, and explain what they find."""
     started = time.perf_counter()
-    bench = bench_of(problem, seed)
+    report = verify_on(bench_of(problem, seed), run)
+    return replace(report, seconds=time.perf_counter() - started)
+
+
+def verify_on(bench: Bench, run: Mapping[str, Checker]) -> Report:
+    """The same on a bench that is set up."""
+    started = time.perf_counter()
     rows: list[Check] = []
     failures: list[Failure] = []
     for name, outcome in outcomes(bench, run):
@@ -169,16 +176,11 @@ def verify(problem: Problem, run: Mapping[str, Checker], seed: int) -> Report:
         found = outcome.failures + explain(bench, name, outcome.wrong)
         failures += found
         rows.append(Check(name, "failed" if found else "ok", outcome.worst, outcome.note))
-    return Report(problem.name, tuple(rows), tuple(failures), seconds=time.perf_counter() - started)
-
-
-def fails(problem: Problem, run: Mapping[str, Checker], seed: int) -> bool:
-    """Whether any of these checks finds something; the first that does is the last that runs."""
-    return finds(bench_of(problem, seed), run)
+    return Report(bench.problem.name, tuple(rows), tuple(failures), seconds=time.perf_counter() - started)
 
 
 def finds(bench: Bench, run: Mapping[str, Checker]) -> bool:
-    """The same on a bench that is set up."""
+    """Whether any of these checks finds something; the first that does is the last that runs."""
     found = (o for _, o in outcomes(bench, run) if not isinstance(o, Skip))
     return any(o.wrong or o.failures for o in found)
 

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from jaxcnn.ops.rule import Rule
 from jaxcnn.verify import checks
-from jaxcnn.verify.check import bench_of, fails, finds, pair
-from jaxcnn.verify.checks.structure import form, structure
+from jaxcnn.verify.bench import Bench
+from jaxcnn.verify.check import finds, pair
+from jaxcnn.verify.checks.structure import structure
 from jaxcnn.verify.checks.values import first
 from jaxcnn.verify.problem import Arrays, Problem
-from jaxcnn.verify.program import Program
-from jaxcnn.verify.search import CASES, Search, largest
+from jaxcnn.verify.program import Program, precision
+from jaxcnn.verify.search import Search
 
 if TYPE_CHECKING:
     from jaxcnn.verify.catalog.faults import Fault
-    from jaxcnn.verify.catalog.spaces import Draw
     from jaxcnn.verify.catalog.tangents import TangentFault
 
 
@@ -58,16 +57,16 @@ class Kills:
         return {"ok": self.ok, **asdict(self)}
 
 
-def kills(rule: Rule[..., Any], *, cases: int = CASES, seed: int = 0) -> Kills:
-    """Verify every planted fault of `rule` as `check_rule` would, with `cases` draws. Raises as `check_rule`."""
+def kills(search: Search) -> Kills:
+    """Verify every planted fault of a rule as `check_rule` would, on the same draws."""
     from jaxcnn.verify.catalog import tangents
     from jaxcnn.verify.catalog.faults import of_rule
 
-    started, faults, wrong_tangents = time.perf_counter(), of_rule(rule.name), tangents.of_rule(rule.name)
-    search = Search(rule, cases=cases, seed=seed)
+    rule, started = search.rule.name, time.perf_counter()
+    faults, wrong_tangents = of_rule(rule), tangents.of_rule(rule)
     alive, pushed = survivors(search, faults), tangent_survivors(search, wrong_tangents)
     return Kills(
-        rule=rule.name,
+        rule=rule,
         killed=tuple(f.name for f in faults if f not in alive and not f.equivalent)
         + tuple(f"tangent-{f.name}" for f in wrong_tangents if f not in pushed),
         survivors=tuple(f.name for f in alive if not f.equivalent) + tuple(f"tangent-{f.name}" for f in pushed),
@@ -81,21 +80,21 @@ def survivors(search: Search, faults: "Sequence[Fault]") -> "list[Fault]":
     """Those of the rule's faults that pass all checks."""
     alive = list(faults)
     for draw in search.draws:
-        alive = _passing(search, draw, alive)
-    right = search.problem(largest(search.draws))
-    return [f for f in alive if not fails(_planted(right, f), checks.FULL, search.seed)]
+        alive = _passing(search.bench(draw), alive)
+    bench = search.bench(search.largest)
+    return [f for f in alive if not finds(bench.planted(_planted(bench.problem, f)), checks.FULL)]
 
 
 def tangent_survivors(search: Search, faults: "Sequence[TangentFault]") -> "list[TangentFault]":
     """Those of the rule's wrong tangents, its backward being right, that the check of forward mode does not find."""
-    right = search.problem(largest(search.draws))
+    bench = search.bench(search.largest)
+    right = bench.problem
 
     def planted(fault: "TangentFault") -> Problem:
         return replace(right, push=lambda args, tangents: fault.tangent(args, tangents, **right.static))
 
     problems = [planted(f) for f in faults]
     together = Program(lambda leaves, v: ([p.pushed(leaves, v) for p in problems], *right.along(leaves, v)), np.float64)
-    bench = bench_of(right, search.seed)
 
     def found(i: int) -> bool:
         def pushing(leaves: Arrays, v: Arrays) -> Any:
@@ -116,24 +115,35 @@ def _planted(right: Problem, fault: "Fault") -> Problem:
     )
 
 
-def _passing(search: Search, draw: "Draw", faults: "Sequence[Fault]") -> "list[Fault]":
-    """The faults that pass the checks of little cost on this draw."""
-    right = search.problem(draw)
-    problems = {f: _planted(right, f) for f in faults}
-    bench = bench_of(right, search.seed)
-    formed = [f for f, p in problems.items() if not finds(bench.planted(p), {"form": form})]
-    together = _Together([problems[f] for f in formed])
-    # Its structure comes last, since that takes long; its forward is the plain function.
+def _passing(bench: Bench, faults: "Sequence[Fault]") -> "list[Fault]":
+    """The faults that pass the checks of little cost on the draw of this bench."""
+    problems = {f: _planted(bench.problem, f) for f in faults}
+    traced = {f: subject for f, p in problems.items() if (subject := _traced(p, bench.dys)) is not None}
+    together = _Together(list(traced.values()))
+    # Its structure in all dtypes comes last, since that takes long; its forward is the plain function.
     values = {"first": first} | {name: checks.QUICK[name] for name in ("autodiff", "zero", "finite")}
-    valid = [f for i, f in enumerate(formed) if not finds(bench.planted(problems[f], together.of(i)), values)]
+    valid = [f for i, f in enumerate(traced) if not finds(bench.planted(problems[f], together.of(i)), values)]
     return [f for f in valid if not finds(bench.planted(problems[f]), {"structure": structure})]
+
+
+def _traced(problem: Problem, dys: Arrays) -> Callable[[Arrays, Arrays], Any] | None:
+    """A backward pass under test, traced in float64; None where that shows it to be wrong."""
+    subject = jax.jit(problem.subject)
+    leaves, dys = ([np.asarray(a, np.float64) for a in arrays] for arrays in (problem.leaves, dys))
+    with precision(np.float64):
+        try:
+            _, cotangents = subject.eval_shape(leaves, dys)
+        except Exception:  # whatever it raises: no cotangents for all arguments, or none at all
+            return None
+    fit = [(d.shape, d.dtype) == (a.shape, a.dtype) for d, a in zip(cotangents, leaves, strict=True)]
+    return subject if all(fit) else None
 
 
 class _Together:
     """Several backward passes of one plain function, computed by one program; each input once."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self._program = Program(lambda leaves, dys: [p.subject(leaves, dys) for p in problems], np.float64)
+    def __init__(self, subjects: Sequence[Callable[[Arrays, Arrays], Any]]) -> None:
+        self._program = Program(lambda leaves, dys: [subject(leaves, dys) for subject in subjects], np.float64)
         self._known: dict[tuple[int, int], tuple[Any, Arrays, Arrays]] = {}
 
     def of(self, i: int) -> Callable[[Arrays, Arrays], Any]:

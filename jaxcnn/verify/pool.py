@@ -12,7 +12,7 @@ import jax
 
 from jaxcnn.verify.kill import Kills, kills
 from jaxcnn.verify.report import Report
-from jaxcnn.verify.search import check_rule
+from jaxcnn.verify.search import Search
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,8 @@ def verdict(name: str, *, faults: bool, cases: int, seed: int) -> Verdict:
     """`check_rule` for the rule of this name, and with `faults` also `kills`."""
     from jaxcnn.ops import RULES
 
-    rule = RULES[name]
-    report = check_rule(rule, cases=cases, seed=seed)
-    return Verdict(report, kills(rule, cases=cases, seed=seed) if faults else None)
+    search = Search(RULES[name], cases=cases, seed=seed)
+    return Verdict(search.report(), kills(search) if faults else None)
 
 
 def verdicts(names: Sequence[str], *, faults: bool, cases: int, seed: int) -> Iterator[Verdict]:

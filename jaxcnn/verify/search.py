@@ -12,8 +12,9 @@ import numpy as np
 
 from jaxcnn.ops.rule import RULES, Rule
 from jaxcnn.verify import checks
+from jaxcnn.verify.bench import Bench
 from jaxcnn.verify.catalog.naive import NAIVE
-from jaxcnn.verify.check import fails, pair, pushed, verify
+from jaxcnn.verify.check import bench_of, finds, pair, pushed, verify, verify_on
 from jaxcnn.verify.cover import cover
 from jaxcnn.verify.problem import Problem, floats
 from jaxcnn.verify.program import compiler_options
@@ -51,12 +52,7 @@ def check_rule(
 
     Raises: ValueError if it is not known what the rule takes.
     """
-    started = time.perf_counter()
-    search = Search(rule, forward, backward, cases=cases, seed=seed)
-    failing = search.smallest_failing()
-    problem = search.problem(failing or search.largest())
-    report = verify(problem, checks.FULL, seed)
-    return replace(report, name=rule.name, cases=len(search.seen), seconds=time.perf_counter() - started)
+    return Search(rule, forward, backward, cases=cases, seed=seed).report()
 
 
 def all(*, cases: int = CASES, seed: int = 0) -> dict[str, Report]:
@@ -96,13 +92,8 @@ def through_door(name: str, draw: "Draw") -> tuple[tuple[Any, ...], dict[str, An
         return jax.jit(arrays, compiler_options=compiler_options()[0])(*draw.args), options
 
 
-def largest(draws: "list[Draw]") -> "Draw":
-    """The draw with the most entries."""
-    return max(draws, key=lambda d: sum(np.size(a) for a in d.args))
-
-
 class Search:
-    """The draws of a rule, each tried once."""
+    """The draws of a rule, each tried once, and what is known of them."""
 
     def __init__(
         self,
@@ -127,20 +118,33 @@ class Search:
         self.forward, self.backward = forward or rule.forward, backward or rule.backward
         self.space = SPACES[rule.name]
         self.seen: dict[str, tuple[Draw, bool]] = {}
+        self._benches: dict[str, Bench] = {}
 
-    def problem(self, draw: "Draw") -> Problem:
-        """The rule, with this forward and backward, on a draw."""
-        return problem_of(self.rule, draw, self.forward, self.backward)
+    def report(self) -> Report:
+        """As `check_rule` says."""
+        started = time.perf_counter()
+        draw = self.smallest_failing() or self.largest
+        report = verify_on(self.bench(draw), checks.FULL)
+        return replace(report, name=self.rule.name, cases=len(self.seen), seconds=time.perf_counter() - started)
+
+    def bench(self, draw: "Draw") -> Bench:
+        """The rule, with this forward and backward, on a draw, set up for checking."""
+        key = repr(draw)
+        if key not in self._benches:
+            problem = problem_of(self.rule, draw, self.forward, self.backward)
+            self._benches[key] = bench_of(problem, self.seed)
+        return self._benches[key]
 
     def _fails(self, draw: "Draw") -> bool:
         key = repr(draw)
         if key not in self.seen:
-            self.seen[key] = (draw, fails(self.problem(draw), checks.QUICK, self.seed))
+            self.seen[key] = (draw, finds(self.bench(draw), checks.QUICK))
         return self.seen[key][1]
 
+    @property
     def largest(self) -> "Draw":
-        """Of the draws tried, the one with the most entries."""
-        return largest([draw for draw, _ in self.seen.values()])
+        """Of the draws the one with the most entries."""
+        return _largest(self.draws)
 
     @cached_property
     def draws(self) -> "list[Draw]":
@@ -150,7 +154,7 @@ class Search:
         drawn: dict[str, Draw] = {}
         self._find(lambda draw: drawn.setdefault(repr(draw), draw) is None)
         chosen = cover(list(drawn.values()), self.cases)
-        most = largest(chosen)
+        most = _largest(chosen)
         return [*(draw for draw in chosen if draw is not most), stretched(self.rule.name, most)]
 
     def first_failing(self) -> "Draw | None":
@@ -191,3 +195,7 @@ class Search:
             return find(self.space, condition, settings=how, random=Random(self.seed))
         except NoSuchExample:
             return None
+
+
+def _largest(draws: "list[Draw]") -> "Draw":
+    return max(draws, key=lambda d: sum(np.size(a) for a in d.args))

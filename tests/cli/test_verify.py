@@ -82,8 +82,8 @@ def test_faults_are_counted_and_survivors_fail(jaxcnn, monkeypatch, tmp_path):
     faults = json.loads((tmp_path / "out.json").read_text())["rules"][0]["faults"]
     assert faults["ok"] and len(faults["killed"]) == int(row[0]) and faults["survivors"] == []
 
-    def one_lives(rule, **_):
-        return pool.Kills(rule.name, ("zero",), ("sign",), {"same": "they are the same"}, ("other",), 0.0)
+    def one_lives(search):
+        return pool.Kills(search.rule.name, ("zero",), ("sign",), {"same": "they are the same"}, ("other",), 0.0)
 
     monkeypatch.setattr(pool, "kills", one_lives)
     code, out, _ = jaxcnn("verify", "--rule", "relu", "--faults", "--cases", 1)

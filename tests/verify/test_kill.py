@@ -8,12 +8,16 @@ from jaxcnn.ops import RULES
 from jaxcnn.verify.catalog import tangents
 from jaxcnn.verify.catalog.faults import Fault, of_rule
 from jaxcnn.verify.kill import kills, survivors
-from jaxcnn.verify.search import Search, check_rule
+from jaxcnn.verify.search import CASES, Search, check_rule
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
-def test_every_planted_fault_is_found_but_for_the_equivalent_ones(rule):
-    found = kills(RULES[rule])
+def test_a_rule_passes_and_its_faults_do_not_but_for_the_equivalent_ones(rule):
+    search = Search(RULES[rule])
+    report = search.report()
+    assert report.ok, str(report)
+    assert report.cases == len(search.draws) == CASES
+    found = kills(search)
     assert found.survivors == found.mistaken == ()
     assert found.ok
     assert set(found.equivalent) == {f.name for f in of_rule(rule) if f.equivalent}
@@ -45,7 +49,7 @@ def test_what_only_the_costly_checks_find_is_found():
 def test_a_survivor_and_a_wrong_equivalence_are_told(monkeypatch):
     wrongly = replace(of_rule("relu")[0], equivalent="it is not")
     monkeypatch.setattr("jaxcnn.verify.catalog.faults.of_rule", lambda rule: [RIGHT, wrongly])
-    found = kills(RULES["relu"], cases=2)
+    found = kills(Search(RULES["relu"], cases=2))
     assert found.survivors == ("right",) and found.mistaken == (wrongly.name,)
     assert not found.ok and found.to_dict()["ok"] is False
 

@@ -24,8 +24,9 @@ NOT_TRACEABLE = (
 
 def structure(bench: Bench) -> Outcome:
     """A cotangent for each argument, in its tree, shape and dtype; y in the plain function's. In every precision."""
-    problem, outcome = bench.problem, form(bench)
+    problem = bench.problem
     leaves = bench.given_dtypes(problem.leaves)
+    outcome = check_cotangents(problem, leaves, None)
     for name, dtype in DTYPES.items():
         if outcome.failures:
             break  # said once
@@ -36,11 +37,6 @@ def structure(bench: Bench) -> Outcome:
         else:
             outcome.note += f"the plain function does not take {name}; "
     return outcome
-
-
-def form(bench: Bench) -> Outcome:
-    """The same in the given dtypes alone."""
-    return check_cotangents(bench.problem, bench.given_dtypes(bench.problem.leaves), None)
 
 
 def takes(problem: Problem, dtype: Any) -> bool:
