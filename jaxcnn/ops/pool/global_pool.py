@@ -57,7 +57,8 @@ def _max_forward(x: Image) -> tuple[Channels, Any]:
     """y, and the place of the first maximum for each example and channel."""
     y, rows = _max_plain(x), on_one_axis(x)
     places = jnp.arange(rows.shape[1])[:, None]
-    first = jnp.where(rows == y[:, None], places, rows.shape[1]).min(1)
+    largest = (rows == y[:, None]) | jnp.isnan(rows)
+    first = jnp.where(largest, places, rows.shape[1]).min(1)
     return y, (first, shape_only(x))
 
 
@@ -73,7 +74,7 @@ def _max_backward(residuals: Any, dy: Channels) -> tuple[Image]:
 def global_max_pool(x: ArrayLike, *, layout: Layout = "NHWC") -> Array:
     """The maximum of each channel over all places: (n, *spatial, c) to (n, c), 1, 2 or 3 spatial axes.
 
-    Arguments and errors as `global_avg_pool`. Of equal maxima the first in row-major order gets the gradient. The
-    backward pass: `global_max_pool.backward`.
+    Arguments and errors as `global_avg_pool`. Of equal maxima the first in row-major order gets the gradient, and
+    so does the first NaN. The backward pass: `global_max_pool.backward`.
     """
     return global_max_pool.apply(image("global_max_pool", x, layout)[0])
