@@ -1,6 +1,7 @@
 """What the doors of the operations share: refusing bad arrays with an error that says what to do."""
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -65,6 +66,11 @@ def channels_last(op: str, x: Array, layout: Layout) -> Array:
 def channels_back(y: Array, layout: Layout) -> Array:
     """Undo `channels_last` on an operation's output."""
     return y if layout == "NHWC" else jnp.moveaxis(y, -1, 1)
+
+
+def fewer_than(count: int, shape: Sequence[Any]) -> bool:
+    """Whether an array of this shape has fewer entries, as far as that is known: `jax.export` leaves lengths open."""
+    return all(isinstance(length, int) for length in shape) and math.prod(shape) < count
 
 
 def known_values(x: ArrayLike) -> np.ndarray[Any, Any] | None:

@@ -156,14 +156,14 @@ def _checked_labels(op: str, given: ArrayLike, logits: Array, ignore_index: int 
         if labels.ndim == 2:
             raise ValueError(
                 f"{op}: ignore_index is {ignore_index} and labels has shape {labels.shape}; only integer classes of "
-                f"shape ({len(logits)},) can be ignored. Give rows of zeros to the examples that should not count."
+                f"shape ({logits.shape[0]},) can be ignored. Give rows of zeros to the examples that should not count."
             )
     if labels.shape == logits.shape:
         return labels
     if labels.shape != logits.shape[:1]:
         raise ValueError(
             f"{op}: labels has shape {labels.shape} and logits {logits.shape}; expected integer classes of shape "
-            f"({len(logits)},), or one-hot labels or probabilities of shape {logits.shape}."
+            f"({logits.shape[0]},), or one-hot labels or probabilities of shape {logits.shape}."
         )
     return classes(op, "logits", logits, given, ignore_index)
 
