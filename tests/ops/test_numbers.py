@@ -28,11 +28,11 @@ def test_a_rate_and_a_slope(half):
 
 
 def test_what_is_not_known_or_no_number_is_refused():
-    with pytest.raises(ValueError, match="leaky_relu: slope is .*expected a number"):
+    with pytest.raises(ValueError, match=r"leaky_relu: slope is .*expected a number"):
         jax.jit(lambda slope: ops.leaky_relu(X, slope=slope))(0.5)
-    with pytest.raises(ValueError, match="conv: stride is .*expected positive ints"):
+    with pytest.raises(ValueError, match=r"conv: stride is .*expected positive ints"):
         jax.jit(lambda stride: ops.conv(X, KERNEL, stride=stride))(2)
-    with pytest.raises(ValueError, match="leaky_relu: slope is .*expected a number"):
+    with pytest.raises(ValueError, match=r"leaky_relu: slope is .*expected a number"):
         ops.leaky_relu(X, slope=np.array([0.5]))
-    with pytest.raises(ValueError, match="max_pool: size is .*expected positive ints"):
+    with pytest.raises(ValueError, match=r"max_pool: size is .*expected positive ints"):
         ops.max_pool(X, np.array([1.5, 2]))
