@@ -48,6 +48,14 @@ class Windows(NamedTuple):
             first = jnp.where(wins, jnp.asarray(t, first.dtype), first)
         return y, first
 
+    def at(self, x: Array, tap: Array) -> Array:
+        """For each window o the entry at its tap `tap[o]`: `spread` transposed."""
+        taps = self._taps(x, 0.0)
+        y = taps[-1]
+        for t, entry in enumerate(taps[:-1]):
+            y = jnp.where(tap == jnp.asarray(t, tap.dtype), entry, y)
+        return y
+
     def _taps(self, x: Array, padding: float) -> list[Array]:
         """For each tap its entries in all windows; `padding` in the padding."""
         padded = lax.pad(x, jnp.asarray(padding, x.dtype), self._config(x, *self.pads))
