@@ -11,7 +11,8 @@ that they need, through public functions of JAX:
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -89,8 +90,15 @@ class TangentOf:
         return jax.jvp(moved, [arrays[i] for i in moving], [tangents[i] for i in moving])[1]
 
 
+@contextmanager
+def promoting() -> Iterator[None]:
+    """Ranks and dtypes are promoted inside: our own code means it, whatever users forbid themselves."""
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        yield
+
+
 def _forward(operation: Operation, *arrays: Any) -> tuple[Any, Any]:
-    with jax.named_scope(operation.name):
+    with jax.named_scope(operation.name), promoting():
         return operation.forward(*arrays, **dict(operation.options))
 
 
@@ -145,7 +153,7 @@ class Derivative:
         """Forward mode: the tangents of y's floats."""
         moved = dict(zip(self.moving, tangents, strict=True))
         given = _put(self.present, [moved.get(i) for i in range(len(arrays))])
-        with jax.named_scope(self.operation.name):
+        with jax.named_scope(self.operation.name), promoting():
             dy = self.operation.tangent(_put(self.present, arrays), given, **dict(self.operation.options))
         flat = zip(self.outputs, jax.tree.leaves(dy), strict=True)
         return [_typed(aval, d, f"{self.operation.name}.tangent") for aval, d in flat if _is_float(aval)]
@@ -166,7 +174,7 @@ def _backward(at: Derivative, residuals: Arrays, cotangents: Arrays) -> list[Any
     rest = iter(cotangents)
     flat = [next(rest) if _is_float(a) else np.zeros(a.shape, jax.dtypes.float0) for a in at.outputs]
     dy, kept = jax.tree.unflatten(at.results, flat), jax.tree.unflatten(at.residuals, residuals)
-    with jax.named_scope(f"{at.operation.name}_backward"):
+    with jax.named_scope(f"{at.operation.name}_backward"), promoting():
         every = at.operation.backward(kept, dy, **dict(at.operation.options))
     return [d for d, there in zip(every, at.present, strict=True) if there]
 

@@ -35,9 +35,9 @@ RUN: dict[type, Callable[[Any], int]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `jaxcnn` with `arguments` (the process's own by default) and exit.
 
-    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C. An error or warning
-    is one line on stderr; with JAXCNN_TRACEBACK=1 in the environment an error is Python's traceback instead. Only
-    words that are no options of the command, or no values of their type, get a longer explanation.
+    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C, 143 by SIGTERM. An
+    error or warning is one line on stderr; with JAXCNN_TRACEBACK=1 in the environment an error is Python's traceback
+    instead. Only words that are no options of the command, or no values of their type, get a longer explanation.
     """
     options: Any = None
     with warnings.catch_warnings():
@@ -60,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt as interrupt:
             _print_line("error", str(interrupt) or "stopped.")
             sys.stdout.flush()
-            os._exit(130)  # Ctrl-C in the midst of a compilation by XLA: Python's own way out would crash in it
+            os._exit(
+                getattr(interrupt, "exit_code", 130)
+            )  # Ctrl-C in the midst of a compilation by XLA: Python's own way out would crash in it
 
 
 def _print_line(kind: str, message: str) -> None:

@@ -25,7 +25,7 @@ class TrainOptions(TrainConfig):
 
 
 def run(options: TrainOptions) -> int:
-    """Train; returns 0, 1 if the handwritten gradients are wrong, or 130 after Ctrl-C."""
+    """Train; returns 0, 1 if the handwritten gradients are wrong, or 130 after Ctrl-C and 143 after SIGTERM."""
     config = options.config()
     with on_interrupt() as interrupt:
         from jaxcnn.cli.progress import Progress
@@ -37,7 +37,7 @@ def run(options: TrainOptions) -> int:
         if result.evaluation is None:
             print(f"stopped after step {int(result.state.step)}; go on with: {config.command()} --resume")
             print(f"run folder {result.run.path}")
-            return 130
+            return interrupt.exit_code
         agrees = True
         if interrupt.requested:
             print(f"stopped before the gradient check; make it with: jaxcnn check {result.run.path}")
@@ -48,7 +48,7 @@ def run(options: TrainOptions) -> int:
         print(f"test accuracy {result.evaluation.accuracy:.4f}")
         print(f"run folder {result.run.path}")
         if interrupt.requested:
-            return 130
+            return interrupt.exit_code
         return 0 if agrees else 1
 
 

@@ -75,7 +75,7 @@ def products(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
 
 
 def _sums(which: sums.Sums, *arrays: Array) -> tuple[Array, Array]:
-    if _choice.value == "xla" or not sums.serves(*arrays):
+    if _choice.value == "xla" or _open(*arrays) or not sums.serves(*arrays):
         return which.plain(*arrays)
     first, second = lax.platform_dependent(*arrays, cpu=which.on_cpu, default=which.plain)
     return first, second
@@ -139,6 +139,8 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
     def on_cpu(dtype: Any) -> Any:
         """Who computes operands of this dtype there."""
         operands: Any = [jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b)]
+        if _open(a, b):
+            return grouped if given.groups > 1 else xla
         always = _choice.value == "onednn"
         quick = _choice.value in ("auto", "fast") and not asked
         if quick and winograd.FLOAT32.serves(name, given, *operands, *sizes):
@@ -158,6 +160,11 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         return lax.platform_dependent(a, b, cpu=cpu, default=by(xla, _narrow))
     module = on_cpu(a.dtype)
     return by(xla)(a, b) if module is xla else lax.platform_dependent(a, b, cpu=by(module), default=by(xla))
+
+
+def _open(*arrays: Array) -> bool:
+    """Whether some length is left open, as `jax.export` allows: only XLA computes those."""
+    return not all(isinstance(length, int) for a in arrays for length in a.shape)
 
 
 def _narrow(operand: Array) -> Array:

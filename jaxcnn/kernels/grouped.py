@@ -106,4 +106,4 @@ def _shifted(padded: Array, tap: Sequence[int], out: Sequence[int], stride: Ints
     """The entry that this tap sees from each place."""
     start = [t * d for t, d in zip(tap, dilation, strict=True)]
     limit = [at + extent(o, s) for at, o, s in zip(start, out, stride, strict=True)]
-    return lax.slice(padded, [0, *start, 0], [len(padded), *limit, padded.shape[-1]], [1, *stride, 1])
+    return lax.slice(padded, [0, *start, 0], [padded.shape[0], *limit, padded.shape[-1]], [1, *stride, 1])

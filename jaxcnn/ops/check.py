@@ -1,6 +1,7 @@
 """What the doors of the operations share: refusing bad arrays with an error that says what to do."""
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -67,6 +68,11 @@ def channels_back(y: Array, layout: Layout) -> Array:
     return y if layout == "NHWC" else jnp.moveaxis(y, -1, 1)
 
 
+def fewer_than(count: int, shape: Sequence[Any]) -> bool:
+    """Whether an array of this shape has fewer entries, as far as that is known: `jax.export` leaves lengths open."""
+    return all(isinstance(length, int) for length in shape) and math.prod(shape) < count
+
+
 def known_values(x: ArrayLike) -> np.ndarray[Any, Any] | None:
     """The values of `x`, or None where they can't be looked at now: under `jit`, `grad` and `vmap`."""
     return None if isinstance(x, jax.core.Tracer) else np.asarray(x)
@@ -107,8 +113,10 @@ def same_shape(op: str, first: str, a: Array, second: str, b: Array, hint: str =
 
 
 def is_number(value: Any) -> bool:
-    """Whether `value` is a real number of Python or NumPy."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    """Whether `value` is a real number of Python, NumPy or JAX, and known: `float` makes one of Python's of it."""
+    if isinstance(value, np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer):
+        return value.ndim == 0 and any(jnp.issubdtype(value.dtype, kind) for kind in (jnp.floating, jnp.integer))
+    return isinstance(value, Real) and not isinstance(value, bool | jax.Array)
 
 
 def positive(op: str, argument: str, value: float) -> None:

@@ -84,7 +84,7 @@ def dense(x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None = None) -> Arr
 
 def _flatten_plain(x: Float[Array, "n *features"]) -> Float[Array, "n i"]:
     """Each example's entries in one row, the last axis running fastest."""
-    return x.reshape(len(x), math.prod(x.shape[1:]))
+    return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
 def _flatten_forward(x: Array) -> tuple[Array, Any]:
@@ -94,7 +94,7 @@ def _flatten_forward(x: Array) -> tuple[Array, Any]:
 
 def _flatten_backward(residuals: Any, dy: Array) -> tuple[Array]:
     """The cotangent dx: y holds x's entries unchanged, so dx holds dy's, put back into x's shape."""
-    return (dy.reshape(len(dy), *residuals.shape[1:]),)
+    return (dy.reshape(dy.shape[0], *residuals.shape[1:]),)
 
 
 @rule(_flatten_plain, _flatten_forward, _flatten_backward)

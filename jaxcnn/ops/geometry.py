@@ -11,6 +11,9 @@ from numbers import Integral
 from operator import index
 from typing import Any, Literal
 
+import jax
+import numpy as np
+
 Pair = tuple[int, int]
 PerAxis = int | Sequence[int]
 PoolPadding = Literal["VALID", "SAME", "FULL"] | int | Sequence[Sequence[int]]
@@ -54,6 +57,7 @@ def per_axis(op: str, argument: str, value: PerAxis, axes: int) -> tuple[int, ..
 
     Raises ValueError where a value is not a positive int, or their number is not `axes`.
     """
+    value = known(value)
     given = tuple(value) if isinstance(value, Sequence) else (value,) * axes
     if any(isinstance(v, bool) or not isinstance(v, Integral) or v < 1 for v in given):
         raise ValueError(f"{op}: {argument} is {value!r}; expected positive ints, 1 or more.")
@@ -63,6 +67,12 @@ def per_axis(op: str, argument: str, value: PerAxis, axes: int) -> tuple[int, ..
             f"give one int for all axes or {axes} of them."
         )
     return tuple(map(int, given))
+
+
+def known(value: Any) -> Any:
+    """An array of NumPy's or JAX's as numbers of Python's, where they are known."""
+    array = isinstance(value, np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer)
+    return value.tolist() if array else value
 
 
 def resolve_padding(
@@ -127,6 +137,7 @@ def explicit_padding(op: str, padding: Any, axes: int, names: Sequence[str] = ()
         f"{op}: padding is {padding!r}; expected {words}an int of 0 or more, or a (low, high) "
         f"pair for each of the {axes} spatial axes, such as ({example})."
     )
+    padding = known(padding)
     if isinstance(padding, str | bool):
         raise wrong
     if isinstance(padding, Integral):

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 import jax
 
-from jaxcnn.primitive import Operation, TangentOf
+from jaxcnn.primitive import Operation, TangentOf, promoting
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,7 +64,8 @@ class Rule(Generic[P, R]):
         return self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._door(*args, **kwargs)
+        with promoting():
+            return self._door(*args, **kwargs)
 
     def apply(self, *arrays: Any, **options: Any) -> R:
         """Run the rule on arguments that the door has checked; every option must be hashable."""

@@ -16,6 +16,7 @@ from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import Loss
 
 TOLERANCE = 1e-10
+SMALL = 1e-4  # a gradient below is measured as if it were this large: of p - y no more than ε is known
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def check_gradients(model: Layer, loss: Loss, train: TrainState, x: ArrayLike, l
 
     A layer's difference is max |handwritten - derived| / max |derived| over all elements of all its arrays. The
     arrays of a layer share one scale because a true gradient may be 0 (a bias before batch norm), where what is
-    left is rounding error.
+    left is rounding error. So it is where the network is sure of all images: a scale is 1e-4 at least.
 
     Args:
       x: inputs as the network takes them, (n, h, w, c), normalised.
@@ -124,4 +125,4 @@ def _norm(arrays: list[Any]) -> float:
 def _difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
     largest = max(float(np.max(np.abs(a - b))) for a, b in zip(ours, theirs, strict=True))
     scale = max(float(np.max(np.abs(b))) for b in theirs)
-    return largest / scale if scale else largest
+    return largest / max(scale, SMALL)

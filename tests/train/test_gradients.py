@@ -72,3 +72,13 @@ def test_norms_and_delta_of_a_linear_network_are_those_worked_out_by_hand():
     assert head.delta == pytest.approx(np.linalg.norm(delta), rel=1e-12)
     assert head.gradient == pytest.approx(np.sqrt(sum(np.sum(g**2) for g in gradients)), rel=1e-12)
     assert flatten.delta == pytest.approx(np.linalg.norm(delta @ kernel.T), rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", [ops.softmax_cross_entropy, ops.sigmoid_cross_entropy])
+@pytest.mark.parametrize("logit", [15.0, 30.0, 300.0])
+def test_a_network_that_is_sure_of_all_images_agrees(loss, logit):
+    model = chain(flatten=Flatten(), head=Dense(3))
+    x, labels = np.eye(3)[:, None, :, None], np.arange(3)
+    train = TrainState({"head": {"kernel": logit * (2 * np.eye(3) - 1), "bias": np.zeros(3)}}, {}, (), 0, None)
+    check = check_gradients(model, loss, train, x, labels if loss is ops.softmax_cross_entropy else np.eye(3))
+    assert check.agrees, str(check)

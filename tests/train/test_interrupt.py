@@ -43,27 +43,39 @@ def test_a_thread_that_may_not_handle_signals_goes_on():
     assert seen == [False]
 
 
-def interrupted(command, at, program=("-m", "tests.train.tiny")):
-    """(exit code, stdout, stderr) of a process that gets SIGINT when it prints a line that starts with `at`."""
+def test_what_is_ignored_stays_ignored():
+    """As under `nohup` and `&`."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with on_interrupt() as interrupt:
+            signal.raise_signal(signal.SIGINT)
+            assert not interrupt.requested and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def interrupted(command, at, program=("-m", "tests.train.tiny"), by=signal.SIGINT):
+    """(exit code, stdout, stderr) of a process that gets a signal when it prints a line that starts with `at`."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, *program, *command], **pipes)
     seen = ""
     for line in process.stdout:
         seen += line
         if re.match(at, line):
-            process.send_signal(signal.SIGINT)
+            process.send_signal(by)
             break
     output, errors = process.communicate()
     return process.returncode, seen + output, errors
 
 
-def test_ctrl_c_at_the_first_sign_of_life_leaves_a_usable_run(tmp_path):
+def test_a_signal_at_the_first_sign_of_life_leaves_a_usable_run(tmp_path):
     out = tmp_path / "run"
-    code, output, errors = interrupted(config(out, epochs=12).command().split()[1:], at="tiny, ")
-    assert code == 130, errors
+    command = config(out, epochs=12).command().split()[1:]
+    code, output, errors = interrupted(command, at="tiny, ", by=signal.SIGTERM)
+    assert code == 143, errors
     step = int(re.search(r"stopped after step (\d+); go on with: jaxcnn .*--resume\n", output)[1])
     assert step < 12 * STEPS and restore(out).state.step == step
-    assert errors == "\nstopping after this step; press Ctrl-C again to stop at once\n"
+    assert errors == "\nstopping after this step\n"
 
 
 def test_ctrl_c_while_the_data_is_read_leaves_nothing(tmp_path):

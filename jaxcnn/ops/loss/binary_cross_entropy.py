@@ -11,23 +11,20 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcnn.ops.check import accumulator, floating, is_number, known_values, same_dtype, same_shape
-from jaxcnn.ops.loss.per_example import PerExample, example_mean, share
+from jaxcnn.ops.loss.per_example import PerExample, counted, example_mean, share
 from jaxcnn.ops.rule import rule
 
 
 def _sigmoid_plain(logits: Array, labels: Array, positive_weight: Array | None) -> PerExample:
     """The mean of -weight labels log σ(logits) - (1 - labels) log (1 - σ(logits))."""
     wide, labels, weight = _widened(logits, labels, positive_weight)
-    each = -_positive(labels, weight) * jax.nn.log_sigmoid(wide) - (1 - labels) * jax.nn.log_sigmoid(-wide)
-    return example_mean(each, logits)
+    return example_mean(_entries(-jax.nn.log_sigmoid(wide), -jax.nn.log_sigmoid(-wide), labels, weight), logits)
 
 
 def _sigmoid_forward(logits: Array, labels: Array, positive_weight: Array | None) -> tuple[PerExample, Any]:
     """The loss with one exponential, and its arguments."""
     z, t, weight = _widened(logits, labels, positive_weight)
-    a, b = _surprises(z)
-    each = _positive(t, weight) * a + (1 - t) * b
-    return example_mean(each, logits), (logits, labels, positive_weight)
+    return example_mean(_entries(*_surprises(z), t, weight), logits), (logits, labels, positive_weight)
 
 
 def _sigmoid_backward(residuals: Any, dloss: PerExample) -> tuple[Array, Array, Array | None]:
@@ -37,21 +34,21 @@ def _sigmoid_backward(residuals: Any, dloss: PerExample) -> tuple[Array, Array, 
 
     with w = 1 where no weight is given. Each is dloss / m times the entry's derivative:
 
-    * for z, with softplus' = σ and σ(-z) = 1 - σ(z): -w t (1 - σ) + (1 - t) σ = (1 - t + w t) σ - w t, and σ - t for
-      w = 1;
+    * for z, with softplus' = σ: (1 - t) σ(z) - w t σ(-z). That is σ - t for w = 1, of which nothing is left where σ
+      rounds to 1;
     * for t, with softplus(z) = z + softplus(-z): w softplus(-z) - softplus(z) = (w - 1) softplus(-z) - z, and -z for
       w = 1;
     * for w: t softplus(-z), summed over the entries that share the weight.
     """
     logits, labels, positive_weight = residuals
     z, t, w = _widened(logits, labels, positive_weight)
-    each, s = share(dloss, logits), jax.nn.sigmoid(z)
+    each, positive = share(dloss, logits), _positive(t, w)
+    dlogits = each * ((1 - t) * jax.nn.sigmoid(z) - positive * jax.nn.sigmoid(-z))
     if w is None:
-        return (each * (s - t)).astype(logits.dtype), (-each * z).astype(labels.dtype), None
+        return dlogits.astype(logits.dtype), (-each * z).astype(labels.dtype), None
     missed = jax.nn.softplus(-z)
-    dlogits = each * ((1 - t + w * t) * s - w * t)
-    dlabels = each * ((w - 1) * missed - z)
-    dweight = (each * t * missed).sum(range(z.ndim - w.ndim))
+    dlabels = each * ((w - 1) * counted(missed, w - 1) - z)
+    dweight = (each * t * counted(missed, t)).sum(range(z.ndim - w.ndim))
     return dlogits.astype(logits.dtype), dlabels.astype(labels.dtype), dweight.astype(positive_weight.dtype)
 
 
@@ -68,6 +65,12 @@ def _surprises(z: Array) -> tuple[Array, Array]:
     """
     tail = jnp.log1p(jnp.exp(-jnp.abs(z)))
     return jnp.maximum(-z, 0) + tail, jnp.maximum(z, 0) + tail
+
+
+def _entries(a: Array, b: Array, labels: Array, weight: Array | None) -> Array:
+    """weight labels a + (1 - labels) b."""
+    positive, negative = _positive(labels, weight), 1 - labels
+    return positive * counted(a, positive) + negative * counted(b, negative)
 
 
 def _positive(labels: Array, weight: Array | None) -> Array:
@@ -107,9 +110,9 @@ def _focal_plain(logits: Array, labels: Array, *, alpha: float | None, gamma: fl
     """The mean of -labels α (1 - p)^γ log p - (1 - labels) (1 - α) p^γ log (1 - p), p = σ(logits)."""
     wide, labels, _ = _widened(logits, labels, None)
     positive, negative = _balance(alpha)
-    log_p, log_q = jax.nn.log_sigmoid(wide), jax.nn.log_sigmoid(-wide)
-    missed, wrong = jnp.exp(gamma * log_q) * log_p, jnp.exp(gamma * log_p) * log_q
-    return example_mean(-positive * labels * missed - negative * (1 - labels) * wrong, logits)
+    a, b = -jax.nn.log_sigmoid(wide), -jax.nn.log_sigmoid(-wide)
+    missed, wrong = positive * labels * _power(gamma, b), negative * (1 - labels) * _power(gamma, a)
+    return example_mean(missed * counted(a, missed) + wrong * counted(b, wrong), logits)
 
 
 def _focal_forward(logits: Array, labels: Array, *, alpha: float | None, gamma: float) -> tuple[PerExample, Any]:
@@ -117,8 +120,8 @@ def _focal_forward(logits: Array, labels: Array, *, alpha: float | None, gamma: 
     z, t, _ = _widened(logits, labels, None)
     positive, negative = _balance(alpha)
     a, b = _surprises(z)
-    each = positive * t * jnp.exp(-gamma * b) * a + negative * (1 - t) * jnp.exp(-gamma * a) * b
-    return example_mean(each, logits), (logits, labels)
+    missed, wrong = positive * t * _power(gamma, b), negative * (1 - t) * _power(gamma, a)
+    return example_mean(missed * counted(a, missed) + wrong * counted(b, wrong), logits), (logits, labels)
 
 
 def _focal_backward(residuals: Any, dloss: PerExample, *, alpha: float | None, gamma: float) -> tuple[Array, Array]:
@@ -140,10 +143,17 @@ def _focal_backward(residuals: Any, dloss: PerExample, *, alpha: float | None, g
     positive, negative = _balance(alpha)
     a, b = jax.nn.softplus(-z), jax.nn.softplus(z)
     p, q = jax.nn.sigmoid(z), jax.nn.sigmoid(-z)
-    missed, wrong = positive * jnp.exp(-gamma * b), negative * jnp.exp(-gamma * a)
-    slope = (1 - t) * wrong * (p + gamma * q * b) - t * missed * (q + gamma * p * a)
+    missed, wrong = positive * _power(gamma, b), negative * _power(gamma, a)
+    slope = (1 - t) * wrong * (p + gamma * q * counted(b, q)) - t * missed * (q + gamma * p * counted(a, p))
     each = share(dloss, logits)
-    return (each * slope).astype(logits.dtype), (each * (missed * a - wrong * b)).astype(labels.dtype)
+    return (each * slope).astype(logits.dtype), (
+        each * (missed * counted(a, missed) - wrong * counted(b, wrong))
+    ).astype(labels.dtype)
+
+
+def _power(gamma: float, surprise: Array) -> Array | float:
+    """e^(-gamma surprise), a probability to the power of gamma."""
+    return jnp.exp(-gamma * surprise) if gamma else 1.0
 
 
 def _balance(alpha: float | None) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from jaxcnn.ops.check import accumulator, is_number, same_dtype, shape_only
 from jaxcnn.ops.loss.labels import class_scores, classes, one_hot
-from jaxcnn.ops.loss.per_example import PerExample, behind
+from jaxcnn.ops.loss.per_example import PerExample, behind, counted
 from jaxcnn.ops.rule import rule
 
 
@@ -28,7 +28,7 @@ def _softmax_plain(
     """-Σ_k weight[k] target[k] log softmax(logits)[k]."""
     log_p = jax.nn.log_softmax(logits.astype(accumulator(logits)))
     weighted = _weighted(_target(labels, log_p, label_smoothing, ignore_index), class_weights)
-    return -(weighted * log_p).sum(-1).astype(logits.dtype)
+    return -(weighted * counted(log_p, weighted)).sum(-1).astype(logits.dtype)
 
 
 def _softmax_forward(
@@ -45,7 +45,8 @@ def _softmax_forward(
     powers = jnp.exp(shifted)
     total = powers.sum(-1, keepdims=True)
     log_p = shifted - jnp.log(total)
-    loss = -(_weighted(_target(labels, log_p, label_smoothing, ignore_index), class_weights) * log_p).sum(-1)
+    weighted = _weighted(_target(labels, log_p, label_smoothing, ignore_index), class_weights)
+    loss = -(weighted * counted(log_p, weighted)).sum(-1)
     needed = labels.ndim == 2 or class_weights is not None
     kept = (powers, total, log_p if needed else None, labels, class_weights, shape_only(logits))
     return loss.astype(logits.dtype), kept
@@ -74,7 +75,11 @@ def _softmax_backward(
     whole = labels.ndim == 1 and class_weights is None and ignore_index is None
     mass = 1 if whole else weighted.sum(-1, keepdims=True)
     dlogits = (dloss * mass / total) * powers - dloss * weighted  # one division for each example
+    if not whole:
+        dlogits = jnp.where(mass == 0, -dloss * weighted, dlogits)  # whatever an ignored example's logits are
     dlabels = dclass_weights = None
+    if log_p is not None:
+        log_p = counted(log_p, weighted)
     if labels.ndim == 2:
         dlabels = (-(1 - label_smoothing) * dloss * _weighted(log_p, class_weights)).astype(labels.dtype)
     if class_weights is not None:
@@ -151,14 +156,14 @@ def _checked_labels(op: str, given: ArrayLike, logits: Array, ignore_index: int 
         if labels.ndim == 2:
             raise ValueError(
                 f"{op}: ignore_index is {ignore_index} and labels has shape {labels.shape}; only integer classes of "
-                f"shape ({len(logits)},) can be ignored. Give rows of zeros to the examples that should not count."
+                f"shape ({logits.shape[0]},) can be ignored. Give rows of zeros to the examples that should not count."
             )
     if labels.shape == logits.shape:
         return labels
     if labels.shape != logits.shape[:1]:
         raise ValueError(
             f"{op}: labels has shape {labels.shape} and logits {logits.shape}; expected integer classes of shape "
-            f"({len(logits)},), or one-hot labels or probabilities of shape {logits.shape}."
+            f"({logits.shape[0]},), or one-hot labels or probabilities of shape {logits.shape}."
         )
     return classes(op, "logits", logits, given, ignore_index)
 

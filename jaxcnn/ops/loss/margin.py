@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from jaxcnn.ops.check import accumulator, floating, known_values, positive, same_dtype, same_shape, shape_only
 from jaxcnn.ops.loss.labels import class_scores, classes, one_hot
-from jaxcnn.ops.loss.per_example import PerExample, example_mean, hinged, share
+from jaxcnn.ops.loss.per_example import PerExample, counted, example_mean, hinged, share
 from jaxcnn.ops.rule import rule
 
 
@@ -37,7 +37,7 @@ def _hinge_backward(residuals: Any, dloss: PerExample) -> tuple[Array, Array]:
     scores, labels = residuals
     s, t = scores.astype(accumulator(scores)), labels.astype(accumulator(scores))
     pull = jnp.where(1 - t * s <= 0, 0, -share(dloss, scores))
-    return (pull * t).astype(scores.dtype), (pull * s).astype(labels.dtype)
+    return (pull * t).astype(scores.dtype), (pull * counted(s, pull)).astype(labels.dtype)
 
 
 @rule(_hinge_plain, _hinge_forward, _hinge_backward)
@@ -91,7 +91,8 @@ def _multi_backward(residuals: Any, dloss: PerExample, *, margin: float, p: int)
     """
     slope, total, labels, scores = residuals
     each = share(dloss, scores)
-    dscores = each * slope - one_hot(labels, scores.shape[-1], each.dtype) * (each * total)
+    own = one_hot(labels, scores.shape[-1], each.dtype)
+    dscores = each * slope - own * counted(each * total, own)
     return dscores.astype(scores.dtype), None
 
 
@@ -99,7 +100,7 @@ def _slack(scores: Array, labels: Array, margin: float) -> Array:
     """By how much each other class is too near; 0 at the label's own."""
     wide = scores.astype(accumulator(scores))
     target = one_hot(labels, wide.shape[-1], wide.dtype)
-    own = (target * wide).sum(-1, keepdims=True)
+    own = (target * counted(wide, target)).sum(-1, keepdims=True)
     return jnp.where(target == 1, 0, hinged(margin - own + wide))
 
 

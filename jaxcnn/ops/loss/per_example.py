@@ -26,6 +26,14 @@ def behind(dloss: PerExample, x: Array) -> Array:
     return dloss.astype(accumulator(x)).reshape(-1, *[1] * (x.ndim - 1))
 
 
+def counted(value: Array, weight: Array | float) -> Array:
+    """`value`, to be multiplied by `weight`; 0 where the weight is 0 and the value infinite or NaN.
+
+    So what does not count adds 0, as 0 log 0 does by its limit, and not 0 times infinity.
+    """
+    return jnp.where((weight == 0) & ~jnp.isfinite(value), 0, value)
+
+
 def hinged(x: Array) -> Array:
     """max(x, 0), with the derivative 0 at 0 (that of `jnp.maximum` is 1/2); NaN stays NaN."""
     return jnp.where(x <= 0, 0, x)

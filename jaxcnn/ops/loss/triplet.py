@@ -56,7 +56,7 @@ def _distance(x: Array, y: Array, epsilon: float) -> tuple[Array, Array]:
     wide = accumulator(x)
     v = x.astype(wide) - y.astype(wide) + epsilon
     squares = (v * v).sum(-1)
-    apart = squares > 0
+    apart = squares != 0  # NaN is
     distance = jnp.sqrt(jnp.where(apart, squares, 1))
     return jnp.where(apart, distance, 0), jnp.where(apart[:, None], v / distance[:, None], 0)
 

@@ -15,7 +15,16 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn import kernels
-from jaxcnn.ops.check import Layout, accumulator, channel_vectors, channels_back, channels_last, floating, positive
+from jaxcnn.ops.check import (
+    Layout,
+    accumulator,
+    channel_vectors,
+    channels_back,
+    channels_last,
+    fewer_than,
+    floating,
+    positive,
+)
 from jaxcnn.ops.rule import rule
 
 Image = Float[Array, "*n c"]
@@ -30,6 +39,7 @@ def _train_plain(x: Image, scale: Channels, bias: Channels, *, epsilon: float) -
     """y, and the batch's mean and biased variance."""
     wide = x.astype(accumulator(x))
     mean = wide.mean(_others(x))
+    mean = mean + (wide - mean).mean(_others(x))  # to its last bit: see `kernels.sums`
     var = jnp.square(wide - mean).mean(_others(x))
     return _eval_plain(x, scale, bias, mean, var, epsilon=epsilon), mean, var
 
@@ -106,7 +116,7 @@ def batch_norm(
     """
     op = "batch_norm"
     x, vectors = _checked(op, x, epsilon, layout, scale=scale, bias=bias)
-    if math.prod(x.shape[:-1]) < 2:
+    if fewer_than(2, x.shape[:-1]):
         raise ValueError(
             f"{op}: x has shape {x.shape}, fewer than 2 values for each channel, which have no variance: the output "
             "would not depend on x. Train with 2 or more examples, or use batch_norm_eval."

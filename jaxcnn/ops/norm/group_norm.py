@@ -33,7 +33,7 @@ OVER = (1, 3)  # the axes of Groups that share one mean and one variance
 
 
 def _grouped(x: Array, groups: int) -> Groups:
-    return x.astype(accumulator(x)).reshape(len(x), math.prod(x.shape[1:-1]), groups, x.shape[-1] // groups)
+    return x.astype(accumulator(x)).reshape(x.shape[0], math.prod(x.shape[1:-1]), groups, x.shape[-1] // groups)
 
 
 def _group_plain(x: Array, scale: Channels, bias: Channels, *, groups: int, epsilon: float) -> Array:

@@ -7,8 +7,13 @@ from jax import Array, lax
 
 
 def standardized(x: Array, axes: Sequence[int], epsilon: float) -> tuple[Array, Array]:
-    """u = r (x - mean) and r = (var + ε)^(-1/2), with mean and biased variance over `axes`; in x's dtype."""
+    """u = r (x - mean) and r = (var + ε)^(-1/2), with mean and biased variance over `axes`; in x's dtype.
+
+    A mean is rounded to x's digits, and what is lost may be large beside √ε: constants would not come out as 0. So what
+    is centred is centred again.
+    """
     centred = x - x.mean(axes, keepdims=True)
+    centred = centred - centred.mean(axes, keepdims=True)
     r = lax.rsqrt(jnp.square(centred).mean(axes, keepdims=True) + epsilon)
     return centred * r, r
 

@@ -30,9 +30,9 @@ def _avg_forward(x: Image) -> tuple[Channels, Array]:
 
 def _avg_backward(residuals: Any, dy: Channels) -> tuple[Image]:
     """The cotangent dx of y[c] = 1/m Σ_p x[p, c] over m places: dx[p, c] = dy[c] / m, the same at every place."""
-    sizes = residuals.shape[1:-1]
+    (n, c), sizes = dy.shape, residuals.shape[1:-1]
     share = dy / math.prod(sizes)
-    return (jnp.broadcast_to(share.reshape(len(dy), *[1] * len(sizes), dy.shape[-1]), (len(dy), *residuals.shape[1:])),)
+    return (jnp.broadcast_to(share.reshape(n, *[1] * len(sizes), c), (n, *sizes, c)),)
 
 
 @rule(_avg_plain, _avg_forward, _avg_backward)
@@ -50,14 +50,15 @@ def _max_plain(x: Image) -> Channels:
     """The maximum over all places, as one window of x's size."""
     window = (1, *x.shape[1:-1], 1)
     y = lax.reduce_window(x, -jnp.inf, lax.max, window, (1,) * x.ndim, "VALID")
-    return y.reshape(len(x), x.shape[-1])
+    return y.reshape(x.shape[0], x.shape[-1])
 
 
 def _max_forward(x: Image) -> tuple[Channels, Any]:
     """y, and the place of the first maximum for each example and channel."""
     y, rows = _max_plain(x), on_one_axis(x)
     places = jnp.arange(rows.shape[1])[:, None]
-    first = jnp.where(rows == y[:, None], places, rows.shape[1]).min(1)
+    largest = (rows == y[:, None]) | jnp.isnan(rows)
+    first = jnp.where(largest, places, rows.shape[1]).min(1)
     return y, (first, shape_only(x))
 
 
@@ -66,14 +67,14 @@ def _max_backward(residuals: Any, dy: Channels) -> tuple[Image]:
     first, like = residuals
     places = jnp.arange(math.prod(like.shape[1:-1]))[:, None]
     rows = jnp.where(places == first[:, None], dy[:, None], 0)
-    return (rows.reshape(len(dy), *like.shape[1:]),)
+    return (rows.reshape(dy.shape[0], *like.shape[1:]),)
 
 
 @rule(_max_plain, _max_forward, _max_backward)
 def global_max_pool(x: ArrayLike, *, layout: Layout = "NHWC") -> Array:
     """The maximum of each channel over all places: (n, *spatial, c) to (n, c), 1, 2 or 3 spatial axes.
 
-    Arguments and errors as `global_avg_pool`. Of equal maxima the first in row-major order gets the gradient. The
-    backward pass: `global_max_pool.backward`.
+    Arguments and errors as `global_avg_pool`. Of equal maxima the first in row-major order gets the gradient, and
+    so does the first NaN. The backward pass: `global_max_pool.backward`.
     """
     return global_max_pool.apply(image("global_max_pool", x, layout)[0])

@@ -72,18 +72,18 @@ def _at(indices: Array) -> tuple[Array, Array, Array]:
 
 def _plain(x: Image, indices: Indices, *, sizes: Any) -> Image:
     """Zeros with the values written into them by XLA, one after the other."""
-    flat = jnp.zeros((len(x), math.prod(sizes), x.shape[-1]), x.dtype)
-    return flat.at[_at(on_one_axis(indices))].set(on_one_axis(x)).reshape(len(x), *sizes, x.shape[-1])
+    flat = jnp.zeros((x.shape[0], math.prod(sizes), x.shape[-1]), x.dtype)
+    return flat.at[_at(on_one_axis(indices))].set(on_one_axis(x)).reshape(x.shape[0], *sizes, x.shape[-1])
 
 
 def _forward(x: Image, indices: Indices, *, sizes: Any) -> tuple[Image, Any]:
     """y; x's shape, the indices, and for each place of y the entry of x that stands there, or -1."""
     rows, at = on_one_axis(x), _at(on_one_axis(indices))
     order = jnp.broadcast_to(jnp.arange(rows.shape[1], dtype=jnp.int32)[:, None], rows.shape)
-    nobody = jnp.full((len(x), math.prod(sizes), x.shape[-1]), -1, jnp.int32)
+    nobody = jnp.full((x.shape[0], math.prod(sizes), x.shape[-1]), -1, jnp.int32)
     writer = nobody.at[at].max(order)
     y = jnp.where(writer >= 0, jnp.take_along_axis(rows, jnp.maximum(writer, 0), 1), 0)
-    return y.reshape(len(x), *sizes, x.shape[-1]), (shape_only(x), indices, writer)
+    return y.reshape(x.shape[0], *sizes, x.shape[-1]), (shape_only(x), indices, writer)
 
 
 def _backward(residuals: Any, dy: Image, **_: Any) -> tuple[Image, None]:
@@ -98,7 +98,7 @@ def _backward(residuals: Any, dy: Image, **_: Any) -> tuple[Image, None]:
     at = _at(on_one_axis(indices))
     order = jnp.arange(at[1].shape[1])[:, None]
     dx = jnp.where(writer[at] == order, on_one_axis(dy)[at], 0)
-    return dx.reshape(len(dy), *like.shape[1:]), None
+    return dx.reshape(dy.shape[0], *like.shape[1:]), None
 
 
 @rule(_plain, _forward, _backward)

@@ -21,7 +21,7 @@ def checked(op: str, x: ArrayLike, layout: Layout, **options: Any) -> tuple[Arra
 
 def on_one_axis(x: Array) -> Float[Array, "n m c"]:
     """All places of (n, *spatial, c) in row-major order on one axis."""
-    return x.reshape(len(x), math.prod(x.shape[1:-1]), x.shape[-1])
+    return x.reshape(x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])
 
 
 def pool_options(

@@ -38,10 +38,23 @@ class Windows(NamedTuple):
         """The maximum of each window, and the first tap that holds it; padding never does, NaN always."""
         taps = self._taps(x, -jnp.inf)
         y = functools.reduce(jnp.maximum, taps)
+        positions = self.positions(x.shape[self.axis])
+        inside = (positions >= 0) & (positions < x.shape[self.axis])
         first = jnp.full(y.shape, self.size - 1, np.min_scalar_type(self.size))
         for t, at in reversed(list(enumerate(taps[:-1]))):
-            first = jnp.where((at == y) | jnp.isnan(at), jnp.asarray(t, first.dtype), first)
+            wins = (at == y) | jnp.isnan(at)
+            if not inside[:, t].all():  # the padding is -inf, and so may the maximum be
+                wins &= along(inside[:, t], self.axis, x.ndim)
+            first = jnp.where(wins, jnp.asarray(t, first.dtype), first)
         return y, first
+
+    def at(self, x: Array, tap: Array) -> Array:
+        """For each window o the entry at its tap `tap[o]`: `spread` transposed."""
+        taps = self._taps(x, 0.0)
+        y = taps[-1]
+        for t, entry in enumerate(taps[:-1]):
+            y = jnp.where(tap == jnp.asarray(t, tap.dtype), entry, y)
+        return y
 
     def _taps(self, x: Array, padding: float) -> list[Array]:
         """For each tap its entries in all windows; `padding` in the padding."""
@@ -118,14 +131,13 @@ def reduced(size: Sequence[int], stride: Sequence[int], padding: Sequence[Pair])
 def first_maximum(x: Array, positions: Sequence[Positions]) -> Array:
     """The maximum of windows that lie anywhere, as JAX knows it: gathered, then the first largest of each taken.
 
-    `positions[a]`, (places, size), says where along spatial axis a each window's taps lie; beyond the ends of x they
-    count as -inf.
+    `positions[a]`, (places, size), says where along spatial axis a each window's taps lie. One beyond the ends of x
+    stands for the window's first inside, which changes neither the maximum nor which is the first.
     """
     for axis, at in reversed(list(enumerate(positions, 1))):
-        length = x.shape[axis]
-        ends = [(0, 1) if a == axis else (0, 0) for a in range(x.ndim)]
-        outside = (at < 0) | (at >= length)
-        x = jnp.take(jnp.pad(x, ends, constant_values=-jnp.inf), np.where(outside, length, at), axis)
+        inside = (at >= 0) & (at < x.shape[axis])
+        first = np.take_along_axis(at, inside.argmax(1)[:, None], 1)
+        x = jnp.take(x, np.where(inside, at, first), axis)
     axes = len(positions)
     x = jnp.moveaxis(x, range(2, 2 * axes + 1, 2), range(-axes, 0))
     x = x.reshape(*x.shape[: axes + 2], math.prod(at.shape[1] for at in positions))
