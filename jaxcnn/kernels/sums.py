@@ -49,15 +49,9 @@ def serves(*arrays: Array) -> bool:
 
 
 def _moments(x: Array) -> Pair:
-    """The mean to its last bit: beside √ε that may be much, and a constant channel is to come out as its bias.
-
-    What the first mean is off by is found on the way to the variance.
-    """
     axes = tuple(range(x.ndim - 1))
-    near = x.mean(axes)
-    centred = x - near
-    off = centred.mean(axes)
-    return near + off, jnp.maximum(jnp.square(centred).mean(axes) - jnp.square(off), 0)
+    mean = x.mean(axes)
+    return mean, jnp.square(x - mean).mean(axes)
 
 
 def _merged_moments(parts: Pair, devices: Any) -> Pair:

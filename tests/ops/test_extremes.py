@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn import kernels, ops
+from jaxcnn import ops
 from jaxcnn.ops.rule import RULES
 from tests.ops.cases import CASES
 
@@ -167,16 +167,13 @@ def test_the_first_nan_gets_the_gradient():
 # The last bit of a mean, over √ε.
 
 
-@pytest.mark.parametrize("by", ["auto", "xla"])
 @pytest.mark.parametrize("value", [12345.6, 1e-3, -7.7e6])
-def test_a_constant_is_normalised_to_0(by, value):
+def test_a_constant_is_normalised_to_0(value):
     x, one, none = jnp.full((3, 5, 5, 6), value), jnp.ones(6), jnp.zeros(6)
-    with kernels.use(by):
-        norms = {
-            "batch": ops.batch_norm(x, one, none)[0],
-            "group": ops.group_norm(x, one, none, groups=2),
-            "instance": ops.instance_norm(x, one, none),
-            "layer": ops.layer_norm(x, one, none),
-        }
+    norms = {
+        "group": ops.group_norm(x, one, none, groups=2),
+        "instance": ops.instance_norm(x, one, none),
+        "layer": ops.layer_norm(x, one, none),
+    }
     for name, y in norms.items():
         assert not np.any(y), name

@@ -39,7 +39,6 @@ def _train_plain(x: Image, scale: Channels, bias: Channels, *, epsilon: float) -
     """y, and the batch's mean and biased variance."""
     wide = x.astype(accumulator(x))
     mean = wide.mean(_others(x))
-    mean = mean + (wide - mean).mean(_others(x))  # to its last bit: see `kernels.sums`
     var = jnp.square(wide - mean).mean(_others(x))
     return _eval_plain(x, scale, bias, mean, var, epsilon=epsilon), mean, var
 
