@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxcnn.verify.bench import Bench, Outcome, Skip
-from jaxcnn.verify.checks.algebra import batch_size, of_examples
+from jaxcnn.verify.checks.algebra import of_examples
 from jaxcnn.verify.checks.transformations import as_given
 from jaxcnn.verify.inputs import Point
 from jaxcnn.verify.problem import Arrays, Problem
@@ -21,12 +21,15 @@ def devices(bench: Bench) -> Outcome:
         raise Skip("there is one device; XLA_FLAGS=--xla_force_host_platform_device_count=2 makes two of a CPU")
     if not bench.traceable:
         raise Skip("the backward does not run under jax.jit")
-    n, (point, dys, dtype) = batch_size(bench), as_given(bench)
+    n = bench.shapes[0][0] if bench.shapes and bench.shapes[0] else 0
+    if n < 2:  # outputs behind the first may be statistics of the batch
+        raise Skip("y has no batch axis of 2 or more")
+    point, dys, dtype = as_given(bench)
     even = n - n % 2
     problem = bench.problem if even == n else _shortened(bench.problem, point.leaves, n, even)
     other = bench if even == n else Bench(problem, bench.seed, traceable=True)
     point = point if even == n else Point(point.kind, problem.leaves)
-    dys = [dy[:even] for dy in dys]
+    dys = [dy[tuple(map(slice, a.shape))] for dy, a in zip(dys, problem.outputs(problem.leaves), strict=True)]
     leaves, run = bench.given_dtypes(point.leaves), jax.jit(problem.subject, compiler_options=compiler_options()[0])
     try:
         split = run(_split(leaves, even), _split(dys, even))
@@ -43,7 +46,7 @@ def _shortened(problem: Problem, leaves: Arrays, n: int, count: int) -> Problem:
     for args in of_examples(problem.put(leaves), n, count):
         part = replace(problem, args=args)
         try:
-            if all(a.shape[:1] == (count,) for a in part.outputs(part.leaves)):
+            if part.outputs(part.leaves)[0].shape[:1] == (count,):
                 return part
         except (TypeError, ValueError):
             continue
