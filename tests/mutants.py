@@ -161,7 +161,7 @@ OTHER_OPERATIONS = [
     Mutation(
         "true-is-a-number",
         "guard",
-        "return isinstance(value, Real) and not isinstance(value, bool | jax.Array)",
+        "return isinstance(value, Real) and not isinstance(value, bool)",
         "return isinstance(value, Real)",
         ERRORS,
     ),

@@ -60,9 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt as interrupt:
             _print_line("error", str(interrupt) or "stopped.")
             sys.stdout.flush()
-            os._exit(
-                getattr(interrupt, "exit_code", 130)
-            )  # Ctrl-C in the midst of a compilation by XLA: Python's own way out would crash in it
+            # In the midst of a compilation by XLA Python's own way out would crash.
+            os._exit(getattr(interrupt, "exit_code", 130))
 
 
 def _print_line(kind: str, message: str) -> None:

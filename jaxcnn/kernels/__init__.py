@@ -138,9 +138,9 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
 
     def on_cpu(dtype: Any) -> Any:
         """Who computes operands of this dtype there."""
-        operands: Any = [jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b)]
         if _open(a, b):
             return grouped if given.groups > 1 else xla
+        operands: Any = [jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b)]
         always = _choice.value == "onednn"
         quick = _choice.value in ("auto", "fast") and not asked
         if quick and winograd.FLOAT32.serves(name, given, *operands, *sizes):

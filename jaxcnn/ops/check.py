@@ -11,6 +11,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxcnn.ops.geometry import known
+
 Layout = Literal["NHWC", "NCHW"]
 
 
@@ -114,9 +116,8 @@ def same_shape(op: str, first: str, a: Array, second: str, b: Array, hint: str =
 
 def is_number(value: Any) -> bool:
     """Whether `value` is a real number of Python, NumPy or JAX, and known: `float` makes one of Python's of it."""
-    if isinstance(value, np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer):
-        return value.ndim == 0 and any(jnp.issubdtype(value.dtype, kind) for kind in (jnp.floating, jnp.integer))
-    return isinstance(value, Real) and not isinstance(value, bool | jax.Array)
+    value = known(value)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def positive(op: str, argument: str, value: float) -> None:

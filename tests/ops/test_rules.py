@@ -140,6 +140,9 @@ def results(case) -> Results:
             handwritten = derivatives(case, f, floats)
             with jaxcnn.backward("autodiff"):
                 autodiff = derivatives(case, f, floats)
+                if case.rule == "max_pool":  # of equal maxima JAX's forward mode takes another since 0.11
+                    (x,), (dx,) = floats, cotangent(tuple(floats), seed=3)
+                    autodiff = autodiff._replace(tangent=jnp.tensordot(jax.jacrev(f)(x), dx, x.ndim))
                 differences = slopes(f, floats) if case.smooth else None
             return Results(handwritten, autodiff, differences)
 
@@ -154,24 +157,18 @@ def test_handwritten_cotangents_equal_autodiff_of_the_plain_forward(case):
 
 @each_case
 def test_forward_mode_equals_that_of_the_plain_forward(case):
-    if case.rule == "max_pool" and not are_transposes(case, results(case).autodiff):
-        pytest.skip("of equal maxima JAX's two modes take different ones")
     assert_close(results(case).handwritten.tangent, results(case).autodiff.tangent, 1e-12)
-
-
-def are_transposes(case, found):
-    """⟨J v, dy⟩ = ⟨v, Jᵀ dy⟩, J v by one mode and Jᵀ dy by the other."""
-    x = [np.asarray(a) for a in arrays_of(case) if is_float(a)]
-    dy = [d for d in map(np.asarray, jax.tree.leaves(cotangent(found.y))) if is_float(d)]
-    pushed = [a * d for a, d in zip(jax.tree.leaves(found.tangent), dy, strict=True)]
-    pulled = [a * d for a, d in zip(cotangent(tuple(x), seed=3), found.dx, strict=True)]
-    size = sum(np.abs(a).sum() for a in [*pushed, *pulled])
-    return abs(sum(a.sum() for a in pushed) - sum(a.sum() for a in pulled)) <= 1e-13 * max(1, size)
 
 
 @each_case
 def test_the_two_modes_are_each_others_transpose(case, x64):
-    assert are_transposes(case, results(case).handwritten)
+    """⟨J v, dy⟩ = ⟨v, Jᵀ dy⟩, J v by one mode of the rule and Jᵀ dy by the other."""
+    ours, x = results(case).handwritten, [np.asarray(a) for a in arrays_of(case) if is_float(a)]
+    dy = [d for d in map(np.asarray, jax.tree.leaves(cotangent(ours.y))) if is_float(d)]
+    pushed = [a * d for a, d in zip(jax.tree.leaves(ours.tangent), dy, strict=True)]
+    pulled = [a * d for a, d in zip(cotangent(tuple(x), seed=3), ours.dx, strict=True)]
+    size = sum(np.abs(a).sum() for a in [*pushed, *pulled])
+    assert abs(sum(a.sum() for a in pushed) - sum(a.sum() for a in pulled)) <= 1e-13 * max(1, size)
 
 
 @pytest.mark.parametrize("case", TWICE, ids=str, scope="module")

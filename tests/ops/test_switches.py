@@ -9,10 +9,8 @@ import pytest
 from jax import export
 
 from jaxcnn.ops.rule import RULES
-from tests.ops.cases import CASES
+from tests.ops.cases import CASES, FIRST
 from tests.ops.test_rules import arrays_of, is_float
-
-ONE_OF_EACH = list({case.rule: case for case in reversed(CASES)}.values())
 
 
 def function(case, dtype):
@@ -45,9 +43,9 @@ def nothing_is_promoted():
 
 SWITCHES = {
     "nothing is promoted": (nothing_is_promoted, jnp.bfloat16, CASES),
-    "nothing is promoted, float32": (nothing_is_promoted, np.float32, ONE_OF_EACH),
-    "tracer leaks": (jax.checking_leaks, np.float32, ONE_OF_EACH),
-    "x64": (lambda: jax.enable_x64(True), np.float32, ONE_OF_EACH),
+    "nothing is promoted, float32": (nothing_is_promoted, np.float32, FIRST.values()),
+    "tracer leaks": (jax.checking_leaks, np.float32, FIRST.values()),
+    "x64": (lambda: jax.enable_x64(True), np.float32, FIRST.values()),
 }
 
 
@@ -68,7 +66,7 @@ LOSSES = {name for name, rule in RULES.items() if rule.plain.__module__.startswi
 BATCHED = {"bilinear", "conv_wgrad", "max_unpool"} | LOSSES  # in all their arrays
 
 
-@pytest.mark.parametrize("case", [c for c in ONE_OF_EACH if c.rule not in NO_BATCH], ids=str)
+@pytest.mark.parametrize("case", [c for c in FIRST.values() if c.rule not in NO_BATCH], ids=str)
 def test_the_batch_may_be_left_open(case):
     arrays = arrays_of(case, np.float32)
     (n,), batched = export.symbolic_shape("n"), [i == 0 or case.rule in BATCHED for i in range(len(arrays))]

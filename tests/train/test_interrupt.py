@@ -70,11 +70,11 @@ def interrupted(command, at, program=("-m", "tests.train.tiny"), by=signal.SIGIN
 
 def test_a_signal_at_the_first_sign_of_life_leaves_a_usable_run(tmp_path):
     out = tmp_path / "run"
-    command = config(out, epochs=12).command().split()[1:]
+    command = config(out, epochs=30).command().split()[1:]
     code, output, errors = interrupted(command, at="tiny, ", by=signal.SIGTERM)
     assert code == 143, errors
     step = int(re.search(r"stopped after step (\d+); go on with: jaxcnn .*--resume\n", output)[1])
-    assert step < 12 * STEPS and restore(out).state.step == step
+    assert step < 30 * STEPS and restore(out).state.step == step
     assert errors == "\nstopping after this step\n"
 
 
@@ -97,13 +97,13 @@ def test_ctrl_c_while_the_data_is_read_leaves_nothing(tmp_path):
 
 def test_ctrl_c_on_a_process_leaves_a_usable_run_that_resumes(tmp_path):
     out = tmp_path / "run"
-    command = config(out, epochs=12).command().split()[1:]
+    command = config(out, epochs=30).command().split()[1:]
     jaxcnn = [sys.executable, "-m", "tests.train.tiny"]
     code, output, errors = interrupted(command, at=r" +2  ")
     assert code == 130, errors
     resume = re.search(r"stopped after step (\d+); go on with: jaxcnn (.*--resume)\n", output)
     step = int(resume[1])
-    assert 2 * STEPS <= step < 12 * STEPS and restore(out).state.step == step
+    assert 2 * STEPS <= step < 30 * STEPS and restore(out).state.step == step
     assert f"run folder {out}" in output
 
     run = [*jaxcnn, "eval", str(out)]
@@ -113,4 +113,4 @@ def test_ctrl_c_on_a_process_leaves_a_usable_run_that_resumes(tmp_path):
     resumed = subprocess.run([*jaxcnn, *resume[2].split()], capture_output=True, text=True)
     assert resumed.returncode == 0, resumed.stderr
     assert f"resumed after step {step}" in resumed.stdout
-    assert restore(out).state.step == 12 * STEPS
+    assert restore(out).state.step == 30 * STEPS

@@ -1,6 +1,6 @@
 """What holds for every derivative: linear in dy, the transpose of forward mode, example by example."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,7 +68,7 @@ def transpose(bench: Bench) -> Outcome:
 
 def batch(bench: Bench) -> Outcome:
     """Where examples do not see each other: the first half's dy gives what the first half alone gives."""
-    n, point = batch_size(bench), bench.point("separated")
+    n, point = batch_size(bench.shapes), bench.point("separated")
     half = n // 2
     dys = [np.concatenate([dy[:half], np.zeros_like(dy[half:])]) for dy in bench.dys]
     y, got = bench.subject(point.leaves, dys)
@@ -85,10 +85,10 @@ def batch(bench: Bench) -> Outcome:
     return bench.compare(point, dys, got, expected=expected)
 
 
-def batch_size(bench: Bench) -> int:
-    """The length that all outputs' first axes have. Raises Skip if there is none, or it is less than 2."""
-    n = bench.shapes[0][0] if bench.shapes and bench.shapes[0] else 0
-    if n < 2 or any(not s or s[0] != n for s in bench.shapes):
+def batch_size(outputs: Sequence[tuple[int, ...]]) -> int:
+    """The length that the first axes of outputs of these shapes have; Skip if there is none, or it is less than 2."""
+    n = outputs[0][0] if outputs and outputs[0] else 0
+    if n < 2 or any(not s or s[0] != n for s in outputs):
         raise Skip("y has no batch axis of 2 or more")
     return n
 

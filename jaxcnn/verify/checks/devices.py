@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxcnn.verify.bench import Bench, Outcome, Skip
-from jaxcnn.verify.checks.algebra import of_examples
+from jaxcnn.verify.checks.algebra import batch_size, of_examples
 from jaxcnn.verify.checks.transformations import as_given
 from jaxcnn.verify.inputs import Point
 from jaxcnn.verify.problem import Arrays, Problem
@@ -21,9 +21,7 @@ def devices(bench: Bench) -> Outcome:
         raise Skip("there is one device; XLA_FLAGS=--xla_force_host_platform_device_count=2 makes two of a CPU")
     if not bench.traceable:
         raise Skip("the backward does not run under jax.jit")
-    n = bench.shapes[0][0] if bench.shapes and bench.shapes[0] else 0
-    if n < 2:  # outputs behind the first may be statistics of the batch
-        raise Skip("y has no batch axis of 2 or more")
+    n = batch_size(bench.shapes[:1])  # outputs behind the first may be statistics of the batch
     point, dys, dtype = as_given(bench)
     even = n - n % 2
     problem = bench.problem if even == n else _shortened(bench.problem, point.leaves, n, even)

@@ -7,3 +7,4 @@ from tests.ops.cases import activation, conv, dense, dropout, loss, norm, pad, p
 
 FAMILIES = [conv, pad, pool, resize, dense, dropout, norm, activation, loss]
 CASES = [case for family in FAMILIES for case in family.CASES]
+FIRST = {case.rule: case for case in reversed(CASES)}  # of each rule

@@ -59,10 +59,12 @@ def _last_won(taps: Any) -> Any:
 
 
 def first_won(taps: Any) -> Any:
+    """1 for the first largest of the taps along the first axis, 0 for the others."""
     return jax.nn.one_hot(jnp.argmax(taps, 0), len(taps), axis=0, dtype=taps.dtype)
 
 
 def first_tap(taps: Any) -> Any:
+    """1 for the first of the taps, 0 for the others."""
     return jnp.zeros_like(taps).at[0].set(1)
 
 
@@ -81,4 +83,5 @@ MAX_SHARES: list[tuple[str, str, Shares]] = [
 
 
 def window(arrays: Arrays, options: Options) -> Any:
+    """The sizes of the windows that slide."""
     return options["size"]
