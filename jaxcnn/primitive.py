@@ -60,11 +60,12 @@ class Operation:
     options: tuple[tuple[str, Any], ...] = ()
 
     def __call__(self, *arrays: Any) -> Any:
-        """y. Outside of every transformation forward runs as it stands."""
-        if not any(isinstance(a, jax.core.Tracer) for a in arrays):
-            return _forward(self, *arrays)[0]
+        """y. Outside of every transformation forward is compiled whole: faster, and `jax_debug_infs` sees only y."""
         present = tuple(a is not None for a in arrays)
-        leaves = _vary_alike([a for a in arrays if a is not None])
+        leaves = [a for a in arrays if a is not None]
+        if not any(isinstance(a, jax.core.Tracer) for a in leaves):
+            return _result(self, present, *leaves)
+        leaves = _vary_alike(leaves)
         traced = _traceable.trace(self, present, *leaves)
         results, residuals = map(jax.tree.structure, traced.out_info)
         count = len(jax.tree.leaves(traced.out_info[0]))
@@ -105,6 +106,11 @@ def _forward(operation: Operation, *arrays: Any) -> tuple[Any, Any]:
 @functools.partial(jax.jit, static_argnums=(0, 1))  # traced, never run: jit keeps what it traced
 def _traceable(operation: Operation, present: tuple[bool, ...], *leaves: Any) -> tuple[Any, Any]:
     return _forward(operation, *_put(present, leaves))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _result(operation: Operation, present: tuple[bool, ...], *leaves: Any) -> Any:
+    return _forward(operation, *_put(present, leaves))[0]
 
 
 def _put(present: Sequence[bool], leaves: Arrays) -> list[Any]:

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxcnn.kernels import grouped, library, onednn, sums, winograd, xla
+from jaxcnn.kernels.platform import platform_dependent
 from jaxcnn.primitive import Operation
 
 __all__ = ["dgrad", "fprop", "moments", "products", "use", "wgrad"]
@@ -77,8 +78,7 @@ def products(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
 def _sums(which: sums.Sums, *arrays: Array) -> tuple[Array, Array]:
     if _choice.value == "xla" or _open(*arrays) or not sums.serves(*arrays):
         return which.plain(*arrays)
-    first, second = lax.platform_dependent(*arrays, cpu=which.on_cpu, default=which.plain)
-    return first, second
+    return which.taken(*arrays)
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,9 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
             cpu = by(winograd.BFLOAT16)
         else:
             cpu = by(onednn, _narrow)
-        return lax.platform_dependent(a, b, cpu=cpu, default=by(xla, _narrow))
+        return platform_dependent(a, b, cpu=cpu, default=by(xla, _narrow))
     module = on_cpu(a.dtype)
-    return by(xla)(a, b) if module is xla else lax.platform_dependent(a, b, cpu=by(module), default=by(xla))
+    return by(xla)(a, b) if module is xla else platform_dependent(a, b, cpu=by(module), default=by(xla))
 
 
 def _open(*arrays: Array) -> bool:

@@ -149,6 +149,11 @@ def varying(y: Array, *operands: Array) -> Array:
     return lax.pad(y, one, [(0, 0, 0)] * y.ndim)
 
 
+def cut(operand: Any) -> PartitionSpec:
+    """How an operand is cut up. XLA may say so without the mesh's names, as of a constant: that is taken whole."""
+    return getattr(operand.sharding, "spec", PartitionSpec())
+
+
 def _for_each(array: Array, mapped: bool, lead: bool, size: int, count: int) -> Array:
     """An operand with one leading axis for `vmap`'s and its own; without one where it serves all."""
     if not mapped and not lead:
@@ -171,8 +176,8 @@ def _partitioned(call: Call, *leads: bool) -> Callable[[Array, Array], Array]:
     def partition(mesh: Any, operands: Any, result: Any) -> Any:
         along: dict[str, Any] = {}
         for operand, names in zip(operands, axes, strict=False):
-            cut = zip(names, operand.sharding.spec, strict=False)
-            along |= {name: by for name, by in cut if by and not name.startswith("whole")}
+            named = zip(names, cut(operand), strict=False)
+            along |= {name: by for name, by in named if by and not name.startswith("whole")}
         of_result, *of_operands = (
             NamedSharding(mesh, PartitionSpec(*map(along.get, names))) for names in (axes[2], *axes[:2])
         )

@@ -6,6 +6,7 @@ told about the handlers is here: under `vmap` XLA computes, and on several devic
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +17,8 @@ from jax.experimental.custom_partitioning import custom_partitioning
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxcnn.kernels import library
-from jaxcnn.kernels.onednn import varying
+from jaxcnn.kernels.onednn import cut, varying
+from jaxcnn.kernels.platform import platform_dependent
 from jaxcnn.primitive import Operation, TangentOf
 
 Pair = tuple[Array, Array]  # two vectors, a number for each channel
@@ -30,12 +32,13 @@ class Sums:
     plain: Callable[..., Pair]
     merge: Callable[[Pair, Any], Pair]
 
-    def on_cpu(self, *arrays: Array) -> Pair:
-        """By the handler."""
-        return Operation(self.target, self._forward, self._backward, TangentOf(self.plain))(*arrays)
+    def taken(self, *arrays: Array) -> Pair:
+        """By the handler where that is a CPU's."""
+        first, second = Operation(self.target, self._forward, self._backward, TangentOf(self.plain))(*arrays)
+        return first, second
 
     def _forward(self, *arrays: Array) -> tuple[Pair, Any]:
-        return _batched(self)(*arrays), arrays
+        return _taken(self, *arrays), arrays
 
     def _backward(self, arrays: Any, dsums: Pair) -> Any:
         """A higher derivative meets the sums in a rule's forward or backward; it is XLA's."""
@@ -69,6 +72,11 @@ MOMENTS = Sums("jaxcnn_moments", _moments, _merged_moments)
 PRODUCTS = Sums("jaxcnn_products", _products, lax.psum)
 
 
+@partial(jax.jit, static_argnums=0, inline=True)
+def _taken(sums: Sums, *arrays: Array) -> Pair:
+    return platform_dependent(*arrays, cpu=_batched(sums), default=sums.plain)
+
+
 def _batched(sums: Sums) -> Callable[..., Pair]:
     @custom_vmap
     def compute(*arrays: Array) -> Pair:
@@ -91,8 +99,8 @@ def _partitioned(sums: Sums, ranks: Sequence[int]) -> Callable[..., Pair]:
         return first, second
 
     def partition(mesh: Any, operands: Any, results: Any) -> Any:
-        devices = next(iter(operands[0].sharding.spec), None)
-        vector, images = (NamedSharding(mesh, PartitionSpec(*cut)) for cut in ((), (devices,)))
+        devices = next(iter(cut(operands[0])), None)
+        vector, images = (NamedSharding(mesh, PartitionSpec(*by)) for by in ((), (devices,)))
 
         def shard(*arrays: Array) -> Pair:
             return sums.merge(handler(*arrays), devices) if devices else handler(*arrays)

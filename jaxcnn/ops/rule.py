@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 import jax
 
+from jaxcnn.mesh import automatic
 from jaxcnn.primitive import Operation, TangentOf, promoting
 
 P = ParamSpec("P")
@@ -73,7 +74,8 @@ class Rule(Generic[P, R]):
             return self.plain(*arrays, **options)
         tangent = self.tangent or TangentOf(self.plain)
         backward = _Cotangents(self.name, self.backward, len(arrays))
-        return Operation(self.name, self.forward, backward, tangent, tuple(options.items()))(*arrays)
+        operation = Operation(self.name, self.forward, backward, tangent, tuple(options.items()))
+        return automatic(operation, functools.partial(self.plain, **options), *arrays)
 
     def __repr__(self) -> str:
         return f"Rule({self.name})"

@@ -9,6 +9,8 @@ from jaxcnn.ops import (
     adaptive_avg_pool,
     adaptive_max_pool,
     avg_pool,
+    batch_norm,
+    conv,
     global_avg_pool,
     global_max_pool,
     lp_pool,
@@ -198,3 +200,19 @@ def test_an_index_outside_of_the_image_is_nan_under_jit():
     x, indices = jnp.ones((1, 3, 1)), jnp.array([0, 7, 1])[None, :, None]
     y = jax.jit(lambda x, indices: max_unpool(x, indices, 4))(x, indices)
     np.testing.assert_array_equal(y[0, :, 0], [1, 1, 0, np.nan])
+
+
+def test_the_winner_is_told_where_the_image_is_computed_twice():
+    """XLA may compute the image for the maximum and again for the winner, rounded otherwise: none would equal it."""
+    x, kernel = jax.random.normal(jax.random.key(0), (16, 6, 5, 4)), jax.random.normal(jax.random.key(1), (3, 3, 4, 8))
+
+    def indices(kernel):
+        return max_pool_with_indices(batch_norm(conv(x, kernel), kernel[0, 0, 0], kernel[0, 0, 1])[0], 2)[1]
+
+    def gradient(kernel):
+        y = batch_norm(conv(x, kernel), kernel[0, 0, 0], kernel[0, 0, 1])[0]
+        return jnp.sin(global_max_pool(max_pool(y, 2))).sum()
+
+    np.testing.assert_array_equal(jax.jit(indices)(kernel), indices(kernel))
+    expected = jax.grad(gradient)(kernel)
+    np.testing.assert_allclose(grad(gradient)(kernel), expected, atol=1e-5 * np.abs(expected).max())

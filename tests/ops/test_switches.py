@@ -1,12 +1,15 @@
-"""Every rule, forward and both gradients, under each of JAX's switches: traced only, for that is where they bite."""
+"""Every rule, forward and both gradients, under JAX's switches and transformations: traced only where that shows it."""
 
 from contextlib import contextmanager
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
+from jax.sharding import AbstractMesh, AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from jaxcnn.ops.rule import RULES
 from tests.ops.cases import CASES, FIRST
@@ -46,6 +49,7 @@ SWITCHES = {
     "nothing is promoted, float32": (nothing_is_promoted, np.float32, FIRST.values()),
     "tracer leaks": (jax.checking_leaks, np.float32, FIRST.values()),
     "x64": (lambda: jax.enable_x64(True), np.float32, FIRST.values()),
+    "jit is disabled": (jax.disable_jit, np.float32, FIRST.values()),
 }
 
 
@@ -60,32 +64,107 @@ def test_every_rule_is_traced(switch):
         assert [d.dtype for d in cotangents] == [a.dtype for a in floats], case
 
 
-# A batch whose length is left open, as for `jax.export`. These have none, or one that all else depends on.
+@pytest.mark.parametrize("case", FIRST.values(), ids=str)
+def test_nothing_on_the_way_is_nan_or_infinite(case):
+    """Run as it stands, equation by equation, as `jax_debug_nans` and `jax_debug_infs` look at it."""
+    with jax.debug_nans(True), jax.debug_infs(True):
+        RULES[case.rule](*arrays_of(case, np.float32), **case.options)
+
+
+def test_without_jit_the_handlers_are_left_out():
+    """They are chosen when a program is lowered, which then never happens."""
+    for name in ("conv", "batch_norm"):
+        floats, modes = function(FIRST[name], np.float32)
+        with jax.disable_jit():
+            seen = modes(*floats)
+        for got, expected in zip(*map(jax.tree.leaves, (seen, modes(*floats))), strict=True):
+            np.testing.assert_allclose(got, expected, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+# Which arrays have a batch: the first, or all, or none where there is none or one that all else depends on.
 NO_BATCH = {"weight_standardize"}
 LOSSES = {name for name, rule in RULES.items() if rule.plain.__module__.startswith("jaxcnn.ops.loss")}
 BATCHED = {"bilinear", "conv_wgrad", "max_unpool"} | LOSSES  # in all their arrays
+with_a_batch = pytest.mark.parametrize("case", [c for c in FIRST.values() if c.rule not in NO_BATCH], ids=str)
 
 
-@pytest.mark.parametrize("case", [c for c in FIRST.values() if c.rule not in NO_BATCH], ids=str)
-def test_the_batch_may_be_left_open(case):
+def described(case, describe):
+    """Both modes as a function of some arrays, and those: with a batch, as they are described; the other floats."""
     arrays = arrays_of(case, np.float32)
-    (n,), batched = export.symbolic_shape("n"), [i == 0 or case.rule in BATCHED for i in range(len(arrays))]
-    described = [
-        jax.ShapeDtypeStruct((n, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype))
-        if one and a is not None and a.ndim and a.shape[0] == arrays[0].shape[0]
-        else a
-        for one, a in zip(batched, arrays, strict=True)
-    ]
-    given = [i for i, a in enumerate(described) if isinstance(a, jax.ShapeDtypeStruct) or is_float(a)]
-    moving = [i for i in given if is_float(described[i])]
+    length = len(arrays[0])
+    for i, a in enumerate(arrays):
+        if (i == 0 or case.rule in BATCHED) and a is not None and a.shape[:1] == (length,):
+            arrays[i] = describe(a.shape, jax.dtypes.canonicalize_dtype(a.dtype))
+    given = [i for i, a in enumerate(arrays) if isinstance(a, jax.ShapeDtypeStruct) or is_float(a)]
+    moving = [i for i in given if is_float(arrays[i])]
 
-    def modes(*arrays):
-        full = dict(enumerate(described)) | dict(zip(given, arrays, strict=True))
+    def modes(*new):
+        full = dict(enumerate(arrays)) | dict(zip(given, new, strict=True))
 
         def rule(*floats):
             return RULES[case.rule](*(full | dict(zip(moving, floats, strict=True))).values(), **case.options)
 
         return both_modes(rule, *(full[i] for i in moving))
 
-    exported = export.export(jax.jit(modes))(*(described[i] for i in given))
+    return modes, [arrays[i] for i in given]
+
+
+@with_a_batch
+def test_the_batch_may_be_left_open(case):
+    (n,) = export.symbolic_shape("n")
+    modes, arrays = described(case, lambda shape, dtype: jax.ShapeDtypeStruct((n, *shape[1:]), dtype))
+    exported = export.export(jax.jit(modes))(*arrays)
     assert exported.in_avals[0].shape[0] == n
+
+
+@with_a_batch
+def test_shard_map_takes_a_part_of_the_batch_on_each_device(case):
+    """With the check of what varies from device to device: of an array that does not, the cotangent does not."""
+    mesh = AbstractMesh((2,), ("d",))
+    modes, arrays = described(case, lambda shape, dtype: jax.ShapeDtypeStruct((2 * shape[0], *shape[1:]), dtype))
+    cut = [P("d") if isinstance(a, jax.ShapeDtypeStruct) else P() for a in arrays]
+    of_floats = tuple(by for a, by in zip(arrays, cut, strict=True) if is_float(a))
+    sharded = jax.shard_map(modes, mesh=mesh, in_specs=tuple(cut), out_specs=(P("d"), of_floats, P("d")))
+    _, cotangents, _ = jax.eval_shape(sharded, *arrays)
+    assert [d.shape for d in cotangents] == [a.shape for a in arrays if is_float(a)]
+
+
+@with_a_batch
+def test_explicit_axes_cut_the_result_as_the_batch_is_cut(case):
+    mesh = AbstractMesh((2,), ("d",), axis_types=(AxisType.Explicit,))
+
+    def described_on_mesh(shape, dtype):
+        return jax.ShapeDtypeStruct((2 * shape[0], *shape[1:]), dtype, sharding=NamedSharding(mesh, P("d")))
+
+    modes, arrays = described(case, described_on_mesh)
+    y, cotangents, _ = jax.eval_shape(modes, *arrays)
+    assert is_cut(jax.tree.leaves(y)[0]) == (case.rule != "conv_wgrad")
+    assert [is_cut(d) for d in cotangents] == [isinstance(a, jax.ShapeDtypeStruct) for a in arrays if is_float(a)]
+
+
+def is_cut(array):
+    spec = array.sharding.spec if array.sharding else P()  # of a constant
+    assert not any(spec[1:])
+    return "d" in spec
+
+
+def stacked(modes, floats):
+    return jax.vmap(modes)(*(jnp.stack([a, a]) for a in floats))
+
+
+def scanned(modes, floats):
+    return jax.lax.scan(lambda _, x: (None, modes(*x)), None, [jnp.stack([a, a]) for a in floats])[1]
+
+
+def recomputed(modes, floats):
+    return jax.checkpoint(modes)(*floats)
+
+
+@pytest.mark.parametrize("transform", [stacked, scanned, recomputed])
+def test_every_rule_is_transformed(transform):
+    for case in FIRST.values():
+        floats, modes = function(case, np.float32)
+        one = jax.eval_shape(modes, *floats)
+        many = jax.eval_shape(partial(transform, modes), floats)
+        lead = () if transform is recomputed else (2,)
+        assert [a.shape for a in jax.tree.leaves(many)] == [(*lead, *a.shape) for a in jax.tree.leaves(one)], case

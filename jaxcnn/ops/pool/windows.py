@@ -35,17 +35,20 @@ class Windows(NamedTuple):
         return functools.reduce(jnp.add, self._taps(x, 0.0))
 
     def maximum(self, x: Array) -> tuple[Array, Array]:
-        """The maximum of each window, and the first tap that holds it; padding never does, NaN always."""
-        taps = self._taps(x, -jnp.inf)
-        y = functools.reduce(jnp.maximum, taps)
+        """The maximum of each window, and the first tap that holds it; padding never does, NaN always.
+
+        A tap is held against the largest so far, and never asked whether it equals the maximum: XLA may compute x once
+        for the maximum and again for that question, rounded otherwise, and then no tap would win.
+        """
+        y, *taps = self._taps(x, -jnp.inf)
         positions = self.positions(x.shape[self.axis])
         inside = (positions >= 0) & (positions < x.shape[self.axis])
-        first = jnp.full(y.shape, self.size - 1, np.min_scalar_type(self.size))
-        for t, at in reversed(list(enumerate(taps[:-1]))):
-            wins = (at == y) | jnp.isnan(at)
-            if not inside[:, t].all():  # the padding is -inf, and so may the maximum be
-                wins &= along(inside[:, t], self.axis, x.ndim)
-            first = jnp.where(wins, jnp.asarray(t, first.dtype), first)
+        first = jnp.zeros(y.shape, np.min_scalar_type(self.size))
+        for t, at in enumerate(taps, 1):
+            wins = ~(at <= y) & (y == y)  # larger, or NaN where the largest is none
+            if not inside[:, 0].all():  # the padding is -inf, and so may the first tap be that is none
+                wins |= along(inside[:, t] & ~inside[:, :t].any(1), self.axis, x.ndim)
+            y, first = jnp.maximum(y, at), jnp.where(wins, jnp.asarray(t, first.dtype), first)
         return y, first
 
     def at(self, x: Array, tap: Array) -> Array:
