@@ -23,6 +23,28 @@ def pytest_configure(config):
         keep(jax_persistent_cache_min_compile_time_secs=0, jax_persistent_cache_min_entry_size_bytes=-1)
 
 
+def pytest_runtest_teardown():
+    """Forget what was compiled, now and then: a program keeps 1.5 MB, and among thousands the next takes longer."""
+    if Compiled.programs > Compiled.MOST:
+        Compiled.programs = 0
+        jax.clear_caches()
+        gc.collect()
+
+
+class Compiled:
+    """How many programs JAX holds since its caches were last emptied."""
+
+    MOST = 500
+    programs = 0
+
+    @classmethod
+    def count(cls, event, seconds, **_):
+        cls.programs += event == "/jax/core/compile/backend_compile_duration"
+
+
+jax.monitoring.register_event_duration_secs_listener(Compiled.count)
+
+
 def keep(**settings):
     """Set JAX up here and in every process that is started from here."""
     for name, value in settings.items():

@@ -78,11 +78,14 @@ def kills(search: Search) -> Kills:
 
 def survivors(search: Search, faults: "Sequence[Fault]") -> "list[Fault]":
     """Those of the rule's faults that pass all checks."""
-    alive = list(faults)
-    for draw in search.draws:
-        alive = _passing(search.bench(draw), alive)
+    alive, benches = list(faults), [search.bench(draw) for draw in search.draws]
+    for bench in benches:
+        alive = _passing(bench, alive)
+    # Structure in all dtypes takes long, so only those have it looked at whose numbers are right everywhere.
+    for bench in benches:
+        alive = [f for f in alive if not finds(_alone(bench, f), {"structure": structure})]
     bench = search.bench(search.largest)
-    return [f for f in alive if not finds(bench.planted(_planted(bench.problem, f)), checks.FULL)]
+    return [f for f in alive if not finds(_alone(bench, f), checks.FULL)]
 
 
 def tangent_survivors(search: Search, faults: "Sequence[TangentFault]") -> "list[TangentFault]":
@@ -108,6 +111,11 @@ def tangent_survivors(search: Search, faults: "Sequence[TangentFault]") -> "list
     return [fault for i, fault in enumerate(faults) if not found(i)]
 
 
+def _alone(bench: Bench, fault: "Fault") -> Bench:
+    """This bench with the fault in the place of the rule's backward, in programs of its own."""
+    return bench.planted(_planted(bench.problem, fault))
+
+
 def _planted(right: Problem, fault: "Fault") -> Problem:
     """The problem with the fault in the place of the rule's backward."""
     return pair(
@@ -116,14 +124,13 @@ def _planted(right: Problem, fault: "Fault") -> Problem:
 
 
 def _passing(bench: Bench, faults: "Sequence[Fault]") -> "list[Fault]":
-    """The faults that pass the checks of little cost on the draw of this bench."""
+    """The faults whose numbers pass the checks of little cost on the draw of this bench."""
     problems = {f: _planted(bench.problem, f) for f in faults}
     traced = {f: subject for f, p in problems.items() if (subject := _traced(p, bench.dys)) is not None}
     together = _Together(list(traced.values()))
-    # Its structure in all dtypes comes last, since that takes long; its forward is the plain function.
+    # Its forward is the plain function, so that needs no check.
     values = {"first": first} | {name: checks.QUICK[name] for name in ("autodiff", "zero", "finite")}
-    valid = [f for i, f in enumerate(traced) if not finds(bench.planted(problems[f], together.of(i)), values)]
-    return [f for f in valid if not finds(bench.planted(problems[f]), {"structure": structure})]
+    return [f for i, f in enumerate(traced) if not finds(bench.planted(problems[f], together.of(i)), values)]
 
 
 def _traced(problem: Problem, dys: Arrays) -> Callable[[Arrays, Arrays], Any] | None:

@@ -214,7 +214,8 @@ def test_restore_names_what_is_missing_or_changed(tmp_path, trained, monkeypatch
         restore(stopped.run.path)
 
 
-def test_nothing_is_traced_anew_when_a_run_goes_on(trained):
+def test_nothing_is_traced_anew_when_a_run_goes_on(tmp_path):
+    trained = train(config(tmp_path / "run"))
     assert trained.experiment.train_step._cache_size() == 1
     assert trained.experiment.eval_step._cache_size() == 1
     assert jax.tree.leaves(trained.state.params)[0].dtype == jnp.float32
