@@ -27,8 +27,9 @@ Pullback = Callable[[Array], tuple[Params, Array, dict[str, Array]]]
 class Layer(ABC):
     """A layer: hashable, printable, comparable; it holds options and no arrays.
 
-    `params` is what training changes, `state` is batch norm's running statistics and nothing else. Both are
-    nested dicts keyed by the names that `chain` gives, and `{}` for a layer that has none.
+    `params` is what training changes by gradient, `state` what it keeps beside: batch norm's running statistics,
+    spectral norm's vector. Both are nested dicts keyed by the names that `chain` gives, and `{}` for a layer that has
+    none.
 
     A new layer implements `apply` (most are a `Function`, with less to say), and `init` if it has parameters; the rest
     follows. A combinator, a layer made of layers, also says how backpropagation (`backprop`) and the summary (`rows`)

@@ -204,10 +204,7 @@ class ConvTranspose(Conv):
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         """The kernel is drawn as that of a `Conv` from cin to features, for its fan-in; then its channels are moved."""
         params, state = super().init(key, x)
-        *window, share, features = params["kernel"].shape
-        kernel = params["kernel"].reshape(*window, share, self.groups, features // self.groups)
-        kernel = jnp.swapaxes(kernel, -1, -3).reshape(*window, features // self.groups, share * self.groups)
-        return params | {"kernel": kernel}, state
+        return params | {"kernel": channels_swapped(params["kernel"], self.groups)}, state
 
     def forward(self, params: Params, x: Array) -> Array:
         return ops.conv_transpose(
@@ -227,6 +224,13 @@ class ConvTranspose(Conv):
 
     def multiply_adds(self, x: ShapeDtypeStruct, y: ShapeDtypeStruct) -> int:
         return prod(x.shape[1:]) * prod(_window("ConvTranspose", self.size, x)) * (self.features // self.groups)
+
+
+def channels_swapped(kernel: Array, groups: int) -> Array:
+    """A kernel (*window, a / groups, b) of groups as (*window, b / groups, a): its own inverse."""
+    *window, share, b = kernel.shape
+    swapped = jnp.swapaxes(kernel.reshape(*window, share, groups, b // groups), -1, -3)
+    return swapped.reshape(*window, b // groups, share * groups)
 
 
 @dataclass(frozen=True, repr=False)
