@@ -12,6 +12,7 @@ from jax import Array, ShapeDtypeStruct
 
 from jaxcnn.layers.base import Layer, Params, Pullback, State, described, fold, inside, output
 from jaxcnn.layers.describe import Field, Row
+from jaxcnn.primitive import promoting
 
 EXPECTED = "expected a layer, such as Conv(32) or Activation('relu')."
 
@@ -158,6 +159,11 @@ class Branches(Combinator):
         return [*rows, Row("", self.join, y.shape[1:], 0, 0, 0, joined, ())], y, joined
 
     def _joined(self, outputs: Sequence[Array]) -> Array:
+        """The branches' outputs as one, of their common dtype."""
+        with promoting():
+            return self._join(outputs)
+
+    def _join(self, outputs: Sequence[Array]) -> Array:
         if self.join == "multiply":
             body, gate = outputs
             return body * _spread(gate, body)
@@ -177,13 +183,16 @@ class Branches(Combinator):
         one value of the gate serves.
         """
         if self.join == "add":
-            return [delta] * len(outputs)
-        if self.join == "concat":
+            shares = [delta] * len(outputs)
+        elif self.join == "concat":
             ends = [sum(y.shape[-1] for y in outputs[: i + 1]) for i in range(len(outputs) - 1)]
-            return jnp.split(delta, ends, axis=-1)
-        body, gate = outputs
-        served = range(1, 1 + body.ndim - gate.ndim)
-        return [_spread(gate, body) * delta, (body * delta).sum(served)]
+            shares = jnp.split(delta, ends, axis=-1)
+        else:
+            body, gate = outputs
+            served = range(1, 1 + body.ndim - gate.ndim)
+            with promoting():
+                shares = [_spread(gate, body) * delta, (body * delta).sum(served)]
+        return [share.astype(y.dtype) for share, y in zip(shares, outputs, strict=True)]
 
     def __repr__(self) -> str:
         return f"{_kind(self)}({_named(self.parts)})"

@@ -62,8 +62,8 @@ class BatchNorm(Layer):
             new["count"] = state["count"] + 1
             keep = 1 - 1 / new["count"].astype(mean.dtype)
         return y, new | {
-            "mean": keep * mean + (1 - keep) * batch_mean,
-            "var": keep * var + (1 - keep) * batch_var,
+            "mean": keep * mean + (1 - keep) * batch_mean.astype(mean.dtype),
+            "var": keep * var + (1 - keep) * batch_var.astype(var.dtype),
         }
 
 

@@ -122,7 +122,7 @@ class SpectralNorm(Reparametrized):
         if train:
             u = _power(lax.stop_gradient(rows), u, self.steps)
         sigma = jnp.sqrt(jnp.square(ops.dense(u[None], rows)).sum() + self.epsilon**2)
-        return (kernel / sigma).astype(kernel.dtype), {"u": u}
+        return (kernel.astype(sigma.dtype) / sigma).astype(kernel.dtype), {"u": u}
 
 
 def _power(rows: Array, u: Array, steps: int) -> Array:

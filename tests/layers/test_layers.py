@@ -167,6 +167,13 @@ def test_batch_norm_of_bfloat16_keeps_its_state_in_float32():
     assert {leaf.dtype for leaf in (*state.values(), *new.values())} == {jnp.dtype(jnp.float32)}
 
 
+def test_batch_norm_of_wider_images_keeps_the_dtype_of_its_state(x64):
+    layer = BatchNorm()
+    params, state = layer.init(KEY, ShapeDtypeStruct(IMAGES.shape, jnp.float32))
+    _, new = jax.eval_shape(lambda x: layer.apply(params, state, x, train=True), IMAGES.astype(jnp.float64))
+    assert {leaf.dtype for leaf in new.values()} == {jnp.dtype(jnp.float32)}
+
+
 def test_an_empty_batch_goes_through():
     for layer in (Flatten(), GlobalAvgPool(), GlobalMaxPool(), MaxPool(2), Activation("softmax")):
         empty, one = layer.apply({}, {}, IMAGES[:0])[0], layer.apply({}, {}, IMAGES[:1])[0]
