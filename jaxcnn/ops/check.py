@@ -130,6 +130,7 @@ def positive(op: str, argument: str, value: float) -> None:
 
 def group_count(op: str, groups: int, channels: int, whose: str) -> int:
     """`groups` as an int; ValueError unless it is 1 or more and divides the `channels` of `whose`."""
+    groups = known(groups)
     if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1 or channels % groups:
         raise ValueError(
             f"{op}: groups is {groups!r}; expected an int of 1 or more that divides the {channels} channels of {whose}."
