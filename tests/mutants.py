@@ -82,8 +82,8 @@ NORM = [
     Mutation(
         "half-of-dvar",
         "constant",
-        "by_x = (2 * dvar - by_y * r * dscale) / m",
-        "by_x = (dvar - by_y * r * dscale) / m",
+        "by_x = (2 * dvar - from_var) / m",
+        "by_x = (dvar - from_var) / m",
         f"{RULES} -k batch_norm-2d",
     ),
     Mutation(

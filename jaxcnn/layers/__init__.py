@@ -7,6 +7,7 @@ from jaxcnn.layers.combine import chain, concat, gated, residual
 from jaxcnn.layers.linear import Conv, ConvTranspose, Dense, DepthwiseConv, WeightStandardizedConv
 from jaxcnn.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from jaxcnn.layers.pointwise import Activation, Dropout, SpatialDropout, StochasticDepth
+from jaxcnn.layers.reparametrize import SpectralNorm, WeightNorm
 from jaxcnn.layers.shape import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -48,9 +49,11 @@ __all__ = [
     "RMSNorm",
     "Resize",
     "SpatialDropout",
+    "SpectralNorm",
     "State",
     "StochasticDepth",
     "Summary",
+    "WeightNorm",
     "WeightStandardizedConv",
     "backprop",
     "chain",

@@ -20,7 +20,7 @@ class Backprop(NamedTuple):
       gradients: ∂loss/∂params, in the structure of params.
       deltas: δ of every layer by its path in the summary, first layer first: ∂loss/∂(that layer's output), of
         its shape. An OrderedDict, since jit would return a dict sorted by path.
-      state: the new state (batch norm's running statistics).
+      state: the new state (running statistics, spectral norm's vector).
     """
 
     loss: Array

@@ -10,9 +10,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, ShapeDtypeStruct
 
+from jaxcnn.layers.calls import told_what_to_write, wrong_call
 from jaxcnn.layers.describe import Field, Row
+from jaxcnn.ops.geometry import known
 
 Params = dict[str, Any]
 State = dict[str, Any]
@@ -24,16 +27,24 @@ Pullback = Callable[[Array], tuple[Params, Array, dict[str, Array]]]
 class Layer(ABC):
     """A layer: hashable, printable, comparable; it holds options and no arrays.
 
-    `params` is what training changes, `state` is batch norm's running statistics and nothing else. Both are
-    nested dicts keyed by the names that `chain` gives, and `{}` for a layer that has none.
+    `params` is what training changes by gradient, `state` what it keeps beside: batch norm's running statistics,
+    spectral norm's vector. Both are nested dicts keyed by the names that `chain` gives, and `{}` for a layer that has
+    none.
 
     A new layer implements `apply` (most are a `Function`, with less to say), and `init` if it has parameters; the rest
     follows. A combinator, a layer made of layers, also says how backpropagation (`backprop`) and the summary (`rows`)
     pass through its parts.
+
+    Options may be numbers and arrays of NumPy's or JAX's; what the layer keeps of them are Python's.
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "apply" in vars(cls):
+            cls.apply = told_what_to_write(vars(cls)["apply"])  # type: ignore[method-assign]
+
     def __post_init__(self) -> None:
-        for f in fields(self):  # lists would not hash
+        for f in fields(self):  # lists and arrays would not hash
             object.__setattr__(self, f.name, _frozen(getattr(self, f.name)))
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
@@ -45,6 +56,16 @@ class Layer(ABC):
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
         """(y, new state). `key` is needed only for training through dropout."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Array:
+        """y in evaluation: `net(params, state, x)`, or `net(params, x)` where there is no state.
+
+        Raises TypeError for anything else: a layer holds no parameters, and training has a new state to return.
+        """
+        if options or len(arguments) not in (2, 3):
+            raise wrong_call(type(self).__name__, arguments, options)
+        state = arguments[1] if len(arguments) == 3 else {}
+        return self.apply(arguments[0], state, arguments[-1])[0]
 
     def backprop(
         self, params: Params, state: State, x: Array, *, key: Array | None = None
@@ -113,10 +134,9 @@ def described(x: Any) -> ShapeDtypeStruct:
         raise ValueError(
             f"init: x is {x!r}; expected an example batch, or its description jax.ShapeDtypeStruct(shape, jnp.float32)."
         )
-    dtype = jax.dtypes.canonicalize_dtype(x.dtype)
-    if not jnp.issubdtype(dtype, jnp.floating):
-        raise ValueError(f"init: x has dtype {dtype}; describe what the network takes, floats: jnp.float32.")
-    return ShapeDtypeStruct(x.shape, dtype)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"init: x has dtype {x.dtype}; describe what the network takes, floats: jnp.float32.")
+    return ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype))
 
 
 def output(layer: Layer, params: Params, state: State, x: ShapeDtypeStruct) -> ShapeDtypeStruct:
@@ -126,7 +146,10 @@ def output(layer: Layer, params: Params, state: State, x: ShapeDtypeStruct) -> S
 
 def fold(key: Array, name: str) -> Array:
     """A key for the part called `name`: from the name, so that a new part does not reshuffle the others."""
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+    try:
+        return jax.random.fold_in(key, zlib.crc32(name.encode()))
+    except (TypeError, ValueError):
+        raise ValueError(f"key is {key!r}; expected one random key, such as jax.random.key(0).") from None
 
 
 @contextmanager
@@ -134,10 +157,6 @@ def inside(name: str) -> Iterator[None]:
     """Say in which layer an error arose."""
     try:
         yield
-    except KeyError as error:
-        raise ValueError(
-            f"layer {name!r}: params or state lacks {error}; both must come from this network's init."
-        ) from error
     except ValueError as error:
         raise ValueError(f"layer {name!r}: {error}") from error
 
@@ -152,6 +171,7 @@ def one_of(owner: str, argument: str, value: str, known: Iterable[str]) -> None:
 
 
 def _frozen(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else known(value)
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 

@@ -5,6 +5,7 @@ from jaxcnn.layers.linear import Conv, Dense, DepthwiseConv
 from jaxcnn.layers.pointwise import Activation
 from jaxcnn.layers.shape import GlobalAvgPool
 from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
+from jaxcnn.ops.pad import Mode
 
 
 def separable_conv(
@@ -16,6 +17,7 @@ def separable_conv(
     dilation: PerAxis = 1,
     multiplier: int = 1,
     use_bias: bool = True,
+    padding_mode: Mode = "zeros",
 ) -> Chain:
     """A window over each channel by itself, then a 1×1 convolution that mixes the channels.
 
@@ -24,7 +26,7 @@ def separable_conv(
     nothing between the two, and one bias behind them.
     """
     return chain(
-        depthwise=DepthwiseConv(size, stride, padding, dilation, multiplier, use_bias=False),
+        depthwise=DepthwiseConv(size, stride, padding, dilation, multiplier, use_bias=False, padding_mode=padding_mode),
         pointwise=Conv(features, 1, use_bias=use_bias),
     )
 

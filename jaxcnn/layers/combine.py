@@ -1,5 +1,6 @@
 """Layers made of layers: one after another, or side by side."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -11,6 +12,9 @@ from jax import Array, ShapeDtypeStruct
 
 from jaxcnn.layers.base import Layer, Params, Pullback, State, described, fold, inside, output
 from jaxcnn.layers.describe import Field, Row
+from jaxcnn.primitive import promoting
+
+EXPECTED = "expected a layer, such as Conv(32) or Activation('relu')."
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,7 +32,7 @@ class Combinator(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Chain(Combinator):
-    """Layers one after another; write it as `chain(name=layer, ...)`."""
+    """Layers one after another; write it as `chain(name=layer, ...)` or `chain(layer, ...)`."""
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         params, state = {}, {}
@@ -83,13 +87,19 @@ class Chain(Combinator):
         return f"chain({_named(self.parts)})"
 
 
-def chain(**layers: Layer) -> Chain:
+def chain(*unnamed: Layer, **layers: Layer) -> Chain:
     """Layers one after another; `chain()` is the identity. Raises TypeError for a value that is not a layer.
 
     >>> chain(conv=Conv(32), relu=Activation("relu"), pool=MaxPool(2))
     chain(conv=Conv(features=32), relu=Activation(name='relu'), pool=MaxPool())
+
+    A layer without a name gets its kind's and its number among those, as in Flax; a layer of another kind put between
+    them renames none.
+
+    >>> chain(Conv(32), MaxPool(2), Conv(64))
+    chain(Conv_0=Conv(features=32), MaxPool_0=MaxPool(), Conv_1=Conv(features=64))
     """
-    return Chain(_layers("chain", layers))
+    return Chain(_layers("chain", layers, unnamed))
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,6 +159,11 @@ class Branches(Combinator):
         return [*rows, Row("", self.join, y.shape[1:], 0, 0, 0, joined, ())], y, joined
 
     def _joined(self, outputs: Sequence[Array]) -> Array:
+        """The branches' outputs as one, of their common dtype."""
+        with promoting():
+            return self._join(outputs)
+
+    def _join(self, outputs: Sequence[Array]) -> Array:
         if self.join == "multiply":
             body, gate = outputs
             return body * _spread(gate, body)
@@ -168,17 +183,19 @@ class Branches(Combinator):
         one value of the gate serves.
         """
         if self.join == "add":
-            return [delta] * len(outputs)
-        if self.join == "concat":
+            shares = [delta] * len(outputs)
+        elif self.join == "concat":
             ends = [sum(y.shape[-1] for y in outputs[: i + 1]) for i in range(len(outputs) - 1)]
-            return jnp.split(delta, ends, axis=-1)
-        body, gate = outputs
-        served = range(1, 1 + body.ndim - gate.ndim)
-        return [_spread(gate, body) * delta, (body * delta).sum(served)]
+            shares = jnp.split(delta, ends, axis=-1)
+        else:
+            body, gate = outputs
+            served = range(1, 1 + body.ndim - gate.ndim)
+            with promoting():
+                shares = [_spread(gate, body) * delta, (body * delta).sum(served)]
+        return [share.astype(y.dtype) for share, y in zip(shares, outputs, strict=True)]
 
     def __repr__(self) -> str:
-        name = {"add": "residual", "concat": "concat", "multiply": "gated"}[self.join]
-        return f"{name}({_named(self.parts)})"
+        return f"{_kind(self)}({_named(self.parts)})"
 
 
 def residual(body: Layer, shortcut: Layer | None = None) -> Branches:
@@ -186,9 +203,9 @@ def residual(body: Layer, shortcut: Layer | None = None) -> Branches:
     return Branches(_layers("residual", {"body": body, "shortcut": shortcut or chain()}), "add")
 
 
-def concat(**branches: Layer) -> Branches:
-    """The branches' outputs one after another along the channels (Szegedy et al. 2015)."""
-    return Branches(_layers("concat", branches), "concat")
+def concat(*unnamed: Layer, **branches: Layer) -> Branches:
+    """The branches' outputs one after another along the channels (Szegedy et al. 2015); names as in `chain`."""
+    return Branches(_layers("concat", branches, unnamed), "concat")
 
 
 def gated(gate: Layer, body: Layer | None = None) -> Branches:
@@ -210,10 +227,31 @@ def _spread(gate: Array, body: Array) -> Array:
     return gate if gate.ndim == body.ndim else jnp.expand_dims(gate, tuple(range(1, body.ndim - 1)))
 
 
-def _layers(owner: str, named: dict[str, Layer]) -> tuple[tuple[str, Layer], ...]:
+def _kind(layer: Layer) -> str:
+    """What a layer is called where it is written."""
+    if isinstance(layer, Branches):
+        return {"add": "residual", "concat": "concat", "multiply": "gated"}[layer.join]
+    return "chain" if isinstance(layer, Chain) else type(layer).__name__
+
+
+def _layers(owner: str, named: dict[str, Layer], unnamed: Sequence[Layer] = ()) -> tuple[tuple[str, Layer], ...]:
+    """Names and layers: first those without a name, which get their kind's and their number among those."""
+    numbers: Counter[str] = Counter()
+    made: dict[str, Layer] = {}
+    for place, layer in enumerate(unnamed):
+        if not isinstance(layer, Layer):
+            hint = f" Write {owner}(*layers)." if isinstance(layer, list | tuple) else ""
+            raise TypeError(f"{owner}: argument {place} is {layer!r}; {EXPECTED}{hint}")
+        kind = _kind(layer)
+        made[f"{kind}_{numbers[kind]}"] = layer
+        numbers[kind] += 1
+    for name in named:
+        if name in made:
+            raise ValueError(f"{owner}: {name!r} is also the name of a layer that was given none; choose another.")
+    named = made | named
     for name, layer in named.items():
         if not isinstance(layer, Layer):
-            raise TypeError(f"{owner}: {name} is {layer!r}; expected a layer, such as Conv(32) or Activation('relu').")
+            raise TypeError(f"{owner}: {name} is {layer!r}; {EXPECTED}")
         if "__dataclass_params__" not in vars(type(layer)):  # else all of its kind would compare equal
             kind = type(layer).__name__
             raise TypeError(f"{owner}: {name} is a {kind}; write @dataclass(frozen=True) above class {kind}.")

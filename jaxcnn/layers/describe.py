@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from jaxcnn.ops.geometry import Padding, PerAxis, extent, per_axis, resolve_padding, unseen
+import numpy as np
+
+from jaxcnn.ops.geometry import Padding, Pair, PerAxis, extent, output_size, per_axis, resolve_padding, unseen
+from jaxcnn.ops.pad import MODES, Mode
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Field:
         stride: PerAxis,
         padding: Padding,
         dilation: PerAxis = 1,
+        padding_mode: Mode = "zeros",
     ) -> tuple["Field", tuple[int, ...]]:
         """The field after sliding a window, and how many of each axis's `sizes` positions no window touches."""
         n = len(sizes)
@@ -40,7 +44,7 @@ class Field:
         axes = list(zip(sizes, windows, strides, pads, dilations, strict=True))
         grown = (r + (extent(k, d) - 1) * j for r, j, (_, k, _, _, d) in zip(self.size, self.jump, axes, strict=True))
         field = replace(self, size=tuple(grown), jump=tuple(j * s for j, s in zip(self.jump, strides, strict=True)))
-        return field, tuple(unseen(w, k, stride=s, padding=(p,), dilation=d) for w, k, s, p, d in axes)
+        return field, tuple(_unseen(*axis, padding_mode) for axis in axes)
 
     def upsampled(self, window: PerAxis, stride: PerAxis, dilation: PerAxis) -> "Field":
         """The field after a transposed convolution: neighbours move `stride` times closer together.
@@ -77,6 +81,15 @@ class Field:
 
     def __str__(self) -> str:
         return "all" if self.whole else "×".join(str(math.ceil(size)) for size in self.size)
+
+
+def _unseen(size: int, window: int, stride: int, padding: Pair, dilation: int, mode: Mode) -> int:
+    """`unseen`, where the padding may show positions, too."""
+    if mode == "zeros":
+        return unseen(size, window, stride=stride, padding=(padding,), dilation=dilation)
+    shown = np.pad(np.arange(size), padding, mode=MODES[mode])  # type: ignore[call-overload]
+    places = range(output_size(len(shown), window, stride=stride, dilation=dilation))
+    return size - len({int(shown[o * stride + k * dilation]) for o in places for k in range(window)})
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Layers with weights: convolutions and the fully connected layer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -12,7 +12,8 @@ from jaxcnn import ops
 from jaxcnn.layers.base import Function, Params, State, described, fold, one_of
 from jaxcnn.layers.describe import Field
 from jaxcnn.ops.check import group_count
-from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
+from jaxcnn.ops.geometry import Padding, Pair, PerAxis, per_axis, resolve_padding
+from jaxcnn.ops.pad import MODES, Mode
 from jaxcnn.ops.precision import Precision, multiplied_in
 
 INITIALIZERS = ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "zeros")
@@ -31,7 +32,7 @@ def weights(init: str, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     return made
 
 
-def _window(owner: str, size: PerAxis, x: ShapeDtypeStruct) -> tuple[int, ...]:
+def _window(owner: str, size: PerAxis, x: Array | ShapeDtypeStruct) -> tuple[int, ...]:
     """The window's size along each spatial axis of x; ValueError where x is no batch of images."""
     if len(x.shape) not in (3, 4, 5):
         raise ValueError(
@@ -40,12 +41,23 @@ def _window(owner: str, size: PerAxis, x: ShapeDtypeStruct) -> tuple[int, ...]:
     return per_axis(owner, "size", size, len(x.shape) - 2)
 
 
+def _padding_mode(owner: str, padding: Padding, mode: str) -> None:
+    """ValueError for an unknown mode, and where the padding is one: Flax writes padding="CIRCULAR"."""
+    one_of(owner, "padding_mode", mode, MODES)
+    if isinstance(padding, str) and padding.lower() in MODES:
+        raise ValueError(
+            f"{owner}: padding is {padding!r}; it says how much, and padding_mode what. "
+            f'Write padding="SAME", padding_mode={padding.lower()!r}.'
+        )
+
+
 @dataclass(frozen=True, repr=False)
 class Conv(Function):
     """Cross-correlation with learned kernels (*window, cin / groups, features); see `ops.conv` for the options.
 
     `size` is the window, one int for every axis or one for each; the number of spatial axes is the input's. `precision`
-    may be "bfloat16": the operands' own, everything else stays float32.
+    may be "bfloat16": the operands' own, everything else stays float32. `padding` says how much stands beyond the
+    border, and `padding_mode` what: "zeros", "reflect", "replicate", "symmetric" or "circular", as in `ops.pad`.
     """
 
     features: int
@@ -57,12 +69,14 @@ class Conv(Function):
     use_bias: bool = True
     initializer: str = "he_normal"
     precision: Precision | None = None
+    padding_mode: Mode = field(default="zeros", kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of(type(self).__name__, "initializer", self.initializer, INITIALIZERS)
         multiplied_in(type(self).__name__, self.precision)
         per_axis(type(self).__name__, "features", self.features, 1)
+        _padding_mode(type(self).__name__, self.padding, self.padding_mode)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         x = described(x)
@@ -73,12 +87,15 @@ class Conv(Function):
         return params | ({"bias": jnp.zeros(self.features, x.dtype)} if self.use_bias else {}), {}
 
     def forward(self, params: Params, x: Array) -> Array:
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            x, padding = ops.pad(x, self._pads(x), mode=self.padding_mode), "VALID"
         return ops.conv(
             x,
             self.kernel(params),
             params.get("bias"),
             stride=self.stride,
-            padding=self.padding,
+            padding=padding,
             dilation=self.dilation,
             groups=self.groups,
             precision=self.precision,
@@ -88,8 +105,15 @@ class Conv(Function):
         """What is convolved with: the learned kernel."""
         return params["kernel"]
 
+    def _pads(self, x: Array | ShapeDtypeStruct) -> tuple[Pair, ...]:
+        """The padding in numbers."""
+        window = _window("Conv", self.size, x)
+        given = (("stride", self.stride), ("dilation", self.dilation))
+        strides, dilations = (per_axis("Conv", *each, len(window)) for each in given)
+        return resolve_padding("Conv", self.padding, x.shape[1:-1], window, strides, dilations)
+
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
-        return field.through(x.shape[1:-1], self.size, self.stride, self.padding, self.dilation)
+        return field.through(x.shape[1:-1], self.size, self.stride, self.padding, self.dilation, self.padding_mode)
 
     def multiply_adds(self, x: ShapeDtypeStruct, y: ShapeDtypeStruct) -> int:
         return prod(y.shape[1:]) * prod(_window("Conv", self.size, x)) * (x.shape[-1] // self.groups)
@@ -120,12 +144,14 @@ class DepthwiseConv(Function):
     use_bias: bool = True
     initializer: str = "he_normal"
     precision: Precision | None = None
+    padding_mode: Mode = field(default="zeros", kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("DepthwiseConv", "initializer", self.initializer, INITIALIZERS)
         multiplied_in("DepthwiseConv", self.precision)
         per_axis("DepthwiseConv", "multiplier", self.multiplier, 1)
+        _padding_mode("DepthwiseConv", self.padding, self.padding_mode)
 
     def conv(self, x: Array | ShapeDtypeStruct) -> Conv:
         """The same for the channels of x."""
@@ -140,6 +166,7 @@ class DepthwiseConv(Function):
             self.use_bias,
             self.initializer,
             self.precision,
+            padding_mode=self.padding_mode,
         )
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
@@ -159,22 +186,25 @@ class DepthwiseConv(Function):
 class ConvTranspose(Conv):
     """Transposed convolution with learned kernels (*window, features / groups, cin); see `ops.conv_transpose`.
 
-    A stride of 2 doubles the image: with "SAME" padding each axis becomes `stride` times as long.
+    A stride of 2 doubles the image: with "SAME" padding each axis becomes `stride` times as long. Padding crops its
+    output, so that there is no border to show anything at: `padding_mode` is "zeros", as PyTorch's.
     """
 
     output_padding: PerAxis = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.padding_mode != "zeros":
+            raise ValueError(
+                f"ConvTranspose: padding_mode is {self.padding_mode!r}; only 'zeros' is possible, since padding crops "
+                f"the output here. To pad the input, put Pad(1, {self.padding_mode!r}) before it."
+            )
         group_count("ConvTranspose", self.groups, self.features, "the output")
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         """The kernel is drawn as that of a `Conv` from cin to features, for its fan-in; then its channels are moved."""
         params, state = super().init(key, x)
-        *window, share, features = params["kernel"].shape
-        kernel = params["kernel"].reshape(*window, share, self.groups, features // self.groups)
-        kernel = jnp.swapaxes(kernel, -1, -3).reshape(*window, features // self.groups, share * self.groups)
-        return params | {"kernel": kernel}, state
+        return params | {"kernel": channels_swapped(params["kernel"], self.groups)}, state
 
     def forward(self, params: Params, x: Array) -> Array:
         return ops.conv_transpose(
@@ -194,6 +224,13 @@ class ConvTranspose(Conv):
 
     def multiply_adds(self, x: ShapeDtypeStruct, y: ShapeDtypeStruct) -> int:
         return prod(x.shape[1:]) * prod(_window("ConvTranspose", self.size, x)) * (self.features // self.groups)
+
+
+def channels_swapped(kernel: Array, groups: int) -> Array:
+    """A kernel (*window, a / groups, b) of groups as (*window, b / groups, a): its own inverse."""
+    *window, share, b = kernel.shape
+    swapped = jnp.swapaxes(kernel.reshape(*window, share, groups, b // groups), -1, -3)
+    return swapped.reshape(*window, b // groups, share * groups)
 
 
 @dataclass(frozen=True, repr=False)

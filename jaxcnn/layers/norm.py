@@ -1,6 +1,8 @@
 """Normalisation as layers, each with a learned scale and bias; batch norm also keeps running statistics."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
@@ -22,24 +24,30 @@ class BatchNorm(Layer):
 
     Trainable: scale γ and bias β. Not trainable: the running mean and variance, which after each training batch
     become momentum · old + (1 - momentum) · batch. The variance is the biased one, divided by the number of
-    values, in both places (Ioffe & Szegedy 2015; PyTorch keeps the unbiased one).
+    values, in both places (Ioffe & Szegedy 2015; PyTorch keeps the unbiased one). With `momentum` None they are the
+    averages over all batches so far, which the state then counts.
+
+    `axis_name` is that of `ops.batch_norm`: in training the statistics are those of the batches on all devices of the
+    axis of this name. Evaluation and `init` need no such axis.
     """
 
-    momentum: float = 0.9
+    momentum: float | None = 0.9
     epsilon: float = 1e-5
+    axis_name: Hashable | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not is_number(self.momentum) or not 0 <= self.momentum < 1:
+        if self.momentum is not None and (not is_number(self.momentum) or not 0 <= self.momentum < 1):
             raise ValueError(
                 f"BatchNorm: momentum is {self.momentum!r}; expected 0 or more and less than 1: the weight of the old "
-                "running value (PyTorch's momentum=0.1 is 0.9 here)."
+                "running value (PyTorch's momentum=0.1 is 0.9 here), or None for the average over all batches."
             )
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         params = scale_and_bias(described(x))
         running = jnp.zeros(x.shape[-1], accumulator(params["bias"]))  # averages over many batches: float32 or wider
-        return params, {"mean": running, "var": running + 1}
+        state = {"mean": running, "var": running + 1}
+        return params, state if self.momentum is not None else state | {"count": jnp.zeros((), jnp.int32)}
 
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
@@ -47,11 +55,15 @@ class BatchNorm(Layer):
         scale, bias, mean, var = params["scale"], params["bias"], state["mean"], state["var"]
         if not train:
             return ops.batch_norm_eval(x, scale, bias, mean, var, epsilon=self.epsilon), state
-        y, batch_mean, batch_var = ops.batch_norm(x, scale, bias, epsilon=self.epsilon)
-        keep = self.momentum
-        return y, {
-            "mean": keep * mean + (1 - keep) * batch_mean,
-            "var": keep * var + (1 - keep) * batch_var,
+        y, batch_mean, batch_var = ops.batch_norm(x, scale, bias, epsilon=self.epsilon, axis_name=self.axis_name)
+        keep: Any = self.momentum
+        new = {}
+        if keep is None:  # of n batches, the others weigh (n - 1) / n
+            new["count"] = state["count"] + 1
+            keep = 1 - 1 / new["count"].astype(mean.dtype)
+        return y, new | {
+            "mean": keep * mean + (1 - keep) * batch_mean.astype(mean.dtype),
+            "var": keep * var + (1 - keep) * batch_var.astype(var.dtype),
         }
 
 

@@ -28,7 +28,7 @@ class Summary:
 
     @property
     def fixed(self) -> int:
-        """Values that training does not change by gradient: batch norm's running statistics."""
+        """Values that training does not change by gradient: running statistics, spectral norm's vector."""
         return sum(row.fixed for row in self.rows)
 
     @property

@@ -12,6 +12,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcnn.ops.geometry import known
+from jaxcnn.primitive import promoting
 
 Layout = Literal["NHWC", "NCHW"]
 
@@ -82,7 +83,8 @@ def known_values(x: ArrayLike) -> np.ndarray[Any, Any] | None:
 
 def accumulator(x: Array) -> jnp.dtype[Any]:
     """The dtype in which sums over `x` are taken: float32 for half precision, else x's own."""
-    return jnp.promote_types(x.dtype, jnp.float32)
+    with promoting():  # layers ask, too
+        return jnp.promote_types(x.dtype, jnp.float32)
 
 
 def shape_only(x: Array) -> Array:
@@ -128,6 +130,7 @@ def positive(op: str, argument: str, value: float) -> None:
 
 def group_count(op: str, groups: int, channels: int, whose: str) -> int:
     """`groups` as an int; ValueError unless it is 1 or more and divides the `channels` of `whose`."""
+    groups = known(groups)
     if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1 or channels % groups:
         raise ValueError(
             f"{op}: groups is {groups!r}; expected an int of 1 or more that divides the {channels} channels of {whose}."

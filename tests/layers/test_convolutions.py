@@ -1,5 +1,7 @@
 """Transposed, depthwise and separable convolution, causal padding, and the padding layer."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,18 @@ import pytest
 from jax import ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers import Conv, ConvTranspose, Dense, DepthwiseConv, GlobalAvgPool, Pad, chain, separable_conv, summary
+from jaxcnn.layers import (
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    GlobalAvgPool,
+    Pad,
+    WeightStandardizedConv,
+    chain,
+    separable_conv,
+    summary,
+)
 
 KEY = jax.random.key(0)
 X = jax.random.normal(jax.random.key(1), (2, 5, 4, 6))
@@ -101,6 +114,50 @@ def test_causal_conv_sees_nothing_later():
     assert (y[:, 3:] != changed[:, 3:]).any((0, 2)).all()
 
 
+@pytest.mark.parametrize(
+    "mode, of_numpy", [("reflect", "reflect"), ("replicate", "edge"), ("circular", "wrap"), ("symmetric", "symmetric")]
+)
+@pytest.mark.parametrize(
+    "layer, pads",
+    [
+        (Conv(3, (4, 2)), [(1, 2), (0, 1)]),  # "SAME" of even windows pads one more behind
+        (Conv(3, 3, stride=2), [(1, 1), (0, 1)]),
+        (WeightStandardizedConv(3, 3, padding=((2, 1), (0, 3)), dilation=(2, 1)), [(2, 1), (0, 3)]),
+        (DepthwiseConv(3, padding=2, stride=3), [(2, 2), (2, 2)]),
+    ],
+    ids=lambda v: type(v).__name__ if isinstance(v, Conv | DepthwiseConv) else "",
+)
+def test_padding_mode_is_what_numpy_pads(layer, pads, mode, of_numpy):
+    params, _ = made(layer)
+    padded = np.pad(X, [(0, 0), *pads, (0, 0)], mode=of_numpy)
+    expected = replace(layer, padding="VALID")(params, padded)
+    np.testing.assert_allclose(replace(layer, padding_mode=mode)(params, X), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_causal_padding_may_show_the_end():
+    layer = Conv(3, 3, padding="CAUSAL", dilation=2, padding_mode="circular")
+    x = X[:, :, 0]
+    params, _ = made(layer, x)
+    np.testing.assert_allclose(layer(params, x)[:, 0], layer(params, jnp.roll(x, -1, 1))[:, -1], rtol=1e-5, atol=1e-5)
+
+
+def test_separable_conv_pads_alike():
+    net = separable_conv(4, padding_mode="reflect")
+    params, _ = made(net)
+    padded = np.pad(X, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
+    np.testing.assert_allclose(net(params, X), separable_conv(4, padding="VALID")(params, padded), atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect"])
+def test_what_padding_shows_is_seen(mode):
+    """Against what jax.grad finds."""
+    layer = Conv(1, 2, stride=3, padding=2, padding_mode=mode)
+    params, _ = made(layer, jnp.ones((1, 7, 1)))
+    dx = jax.grad(lambda x: layer(params, x).sum())(jnp.ones((1, 7, 1)))
+    (row,) = summary(chain(conv=layer), (7, 1)).rows
+    assert row.unseen == (int((dx == 0).sum()),)
+
+
 def test_pad_is_its_operation():
     layer = Pad([[1, 2], [0, 1]], "reflect")
     assert made(layer) == ({}, {})
@@ -122,6 +179,17 @@ def test_pad_is_its_operation():
         (lambda: made(ConvTranspose(4), X[:, 0, 0]), r"ConvTranspose: the input has shape \(2, 6\)"),
         (lambda: DepthwiseConv(multiplier=0), r"DepthwiseConv: multiplier is 0"),
         (lambda: made(DepthwiseConv(), X[:, 0, 0]), r"Conv: the input has shape \(2, 6\)"),
+        (lambda: Conv(4, padding_mode="reflct"), r"Conv: padding_mode is 'reflct'. Did you mean 'reflect'"),
+        (lambda: DepthwiseConv(padding_mode="wrap"), r"DepthwiseConv: padding_mode is 'wrap'; expected one of 'zeros'"),
+        (
+            lambda: Conv(4, padding="CIRCULAR"),
+            r"Conv: padding is 'CIRCULAR'; .*padding=\"SAME\", padding_mode='circular'",
+        ),
+        (
+            lambda: ConvTranspose(4, padding_mode="reflect"),
+            r"ConvTranspose: padding_mode is 'reflect'; only 'zeros' .* put Pad\(1, 'reflect'\) before it",
+        ),
+        (lambda: made(chain(conv=Conv(4, 11, padding_mode="reflect"))), r"layer 'conv': pad: padding \(5, 5\)"),
         (lambda: made(chain(pad=Pad(5, "reflect"), head=Dense(2))), r"layer 'pad': pad: padding \(5, 5\)"),
     ],
 )

@@ -130,6 +130,32 @@ def test_batch_norm_keeps_running_statistics():
     assert kept is new
 
 
+def test_batch_norm_without_momentum_averages_all_batches():
+    layer = BatchNorm(momentum=None)
+    params, state = made(layer, IMAGES)
+    batches = [IMAGES, 2 * IMAGES + 1, IMAGES[:2] - 3]
+    for batch in batches:
+        _, state = layer.apply(params, state, batch, train=True)
+    rows = [np.asarray(batch).reshape(-1, 3) for batch in batches]
+    np.testing.assert_allclose(state["mean"], np.mean([x.mean(0) for x in rows], 0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(state["var"], np.mean([x.var(0) for x in rows], 0), rtol=1e-5)
+    assert state["count"] == 3
+    assert layer.apply(params, state, IMAGES)[1] is state
+
+
+def test_batch_norm_by_an_axis_name_keeps_the_statistics_of_the_whole_batch():
+    whole, spread = BatchNorm(0.5), BatchNorm(0.5, axis_name="lanes")
+    params, state = made(spread, IMAGES)
+    train = jax.vmap(lambda x: spread.apply(params, state, x, train=True), axis_name="lanes")
+    y, new = train(IMAGES.reshape(2, 2, 6, 5, 3))
+    expected, kept = whole.apply(params, state, IMAGES, train=True)
+    np.testing.assert_allclose(y.reshape(IMAGES.shape), expected, rtol=1e-4, atol=1e-5)
+    for name, value in kept.items():
+        np.testing.assert_allclose(new[name], np.broadcast_to(value, (2, 3)), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="batch_norm: axis_name is 'lanes', and no axis has this name here"):
+        spread.apply(params, state, IMAGES, train=True)
+
+
 def test_batch_norm_of_bfloat16_keeps_its_state_in_float32():
     """The state's types must not change, or lax.scan can't carry it."""
     layer = BatchNorm()
@@ -139,6 +165,13 @@ def test_batch_norm_of_bfloat16_keeps_its_state_in_float32():
     )
     assert y.dtype == jnp.bfloat16
     assert {leaf.dtype for leaf in (*state.values(), *new.values())} == {jnp.dtype(jnp.float32)}
+
+
+def test_batch_norm_of_wider_images_keeps_the_dtype_of_its_state(x64):
+    layer = BatchNorm()
+    params, state = layer.init(KEY, ShapeDtypeStruct(IMAGES.shape, jnp.float32))
+    _, new = jax.eval_shape(lambda x: layer.apply(params, state, x, train=True), IMAGES.astype(jnp.float64))
+    assert {leaf.dtype for leaf in new.values()} == {jnp.dtype(jnp.float32)}
 
 
 def test_an_empty_batch_goes_through():

@@ -19,6 +19,14 @@ def test_a_stride_and_a_size(two):
     np.testing.assert_array_equal(ops.avg_pool(X, 3, padding=pads), ops.avg_pool(X, 3, padding=((1, 0), (0, 2))))
 
 
+@pytest.mark.parametrize("two", [np.int32(2), jnp.int32(2), np.array(2)], ids=repr)
+def test_groups(two):
+    halves = KERNEL[:, :, :2]
+    np.testing.assert_array_equal(ops.conv(X, halves, groups=two), ops.conv(X, halves, groups=2))
+    ones, zeros = np.ones(4, np.float32), np.zeros(4, np.float32)
+    np.testing.assert_array_equal(ops.group_norm(X, ones, zeros, groups=two), ops.group_norm(X, ones, zeros, groups=2))
+
+
 @pytest.mark.parametrize("half", [np.float32(0.5), jnp.float32(0.5), np.array(0.5)], ids=repr)
 def test_a_rate_and_a_slope(half):
     key = jax.random.key(0)

@@ -141,7 +141,8 @@ def module(tree: Node) -> Any:
             return _loaded(made, {"weight": tree.weight("kernel").T} | _bias(tree))
         case layers.BatchNorm(momentum=momentum, epsilon=epsilon):
             kind = nn.BatchNorm2d if len(tree.x.shape) == 4 else nn.BatchNorm1d
-            made = kind(tree.channels, epsilon, 1 - momentum)  # PyTorch's momentum is the weight of the new value
+            new = None if momentum is None else 1 - momentum  # PyTorch's momentum is the weight of the new value
+            made = kind(tree.channels, epsilon, new)
             names = {"weight": "scale", "bias": "bias", "running_mean": "mean", "running_var": "var"}
             return _loaded(made, {theirs: tree.weight(ours) for theirs, ours in names.items()})
         case layers.Activation(name=name) if name in ACTIVATIONS:

@@ -46,6 +46,7 @@ BAD = {
         norm(jnp.zeros((1, 1, 1, 3))),
         ["fewer than 2 values for each channel", "2 or more examples", "batch_norm_eval"],
     ),
+    "batch_norm-axis-name": (norm(axis_name="d"), ["axis_name is 'd'", "no axis has this name", "jax.shard_map"]),
     "batch_norm_eval-var": (norm_eval(X, C, C, C, jnp.ones(2)), ["batch_norm_eval: var has shape (2,)"]),
     "batch_norm_eval-layout": (norm_eval(X, C, C, C, C, layout="x"), ["layout is 'x'"]),
 }
