@@ -58,8 +58,8 @@ POOLING = [
     Mutation(
         "a-later-tap-wins",
         "index",
-        "for t, at in reversed(list(enumerate(taps[:-1]))):",
-        "for t, at in enumerate(taps[:-1]):",
+        "wins = ~(at <= y) & (y == y)",
+        "wins = ~(at < y) & (y == y)",
         f"{RULES} -k max_pool-overlap-ties",
     ),
     Mutation(
