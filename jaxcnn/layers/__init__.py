@@ -17,6 +17,7 @@ from jaxcnn.layers.shape import (
     LpPool,
     MaxPool,
     Pad,
+    PixelShuffle,
     Resize,
 )
 from jaxcnn.layers.summary import Summary, summary
@@ -45,6 +46,7 @@ __all__ = [
     "MaxPool",
     "Pad",
     "Params",
+    "PixelShuffle",
     "RMSNorm",
     "Resize",
     "SpatialDropout",

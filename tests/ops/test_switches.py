@@ -63,7 +63,7 @@ def test_every_rule_is_traced(switch):
 # A batch whose length is left open, as for `jax.export`. These have none, or one that all else depends on.
 NO_BATCH = {"weight_standardize"}
 LOSSES = {name for name, rule in RULES.items() if rule.plain.__module__.startswith("jaxcnn.ops.loss")}
-BATCHED = {"bilinear", "conv_wgrad", "max_unpool"} | LOSSES  # in all their arrays
+BATCHED = {"bilinear", "conv_wgrad", "grid_sample", "max_unpool"} | LOSSES  # in all their arrays
 
 
 @pytest.mark.parametrize("case", [c for c in FIRST.values() if c.rule not in NO_BATCH], ids=str)
