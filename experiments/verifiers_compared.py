@@ -57,6 +57,13 @@ TYPICAL: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "adaptive_max_pool": ([(2, 5, 4, 2)], {"sizes": (3, 2)}),
     "resize_nearest": ([(2, 3, 4, 2)], {"sizes": (5, 3)}),
     "resize_bilinear": ([(2, 3, 4, 2)], {"sizes": (5, 3)}),
+    "resize_bicubic": ([(2, 3, 4, 2)], {"sizes": (5, 3)}),
+    "pixel_shuffle": ([(2, 3, 2, 8)], {"factor": 2}),
+    "pixel_unshuffle": ([(2, 4, 6, 2)], {"factor": 2}),
+    "grid_sample": ([(2, 3, 4, 2), (2, 2, 3, 2)], {"padding_mode": "reflection"}),
+    "affine_grid": ([(2, 2, 3)], {"sizes": (3, 4)}),
+    "unfold": ([(2, 6, 6, 2)], {"window": 3, "stride": 2, "padding": "SAME"}),
+    "fold": ([(2, 9, 18)], {"sizes": (6, 6), "window": 3, "stride": 2, "padding": "SAME"}),
     "global_avg_pool": ([(2, 4, 3, 2)], {}),
     "global_max_pool": ([(2, 4, 3, 2)], {}),
     "dense": ([(4, 5), (5, 3), (3,)], {}),
@@ -92,7 +99,7 @@ TYPICAL: dict[str, tuple[list[Any], dict[str, Any]]] = {
 }
 TYPICAL |= {name: ([(4, 3, 2), (4, 3, 2)], {}) for name in ("mse", "l1", "huber")}
 ACTIVATIONS = (
-    "relu relu6 selu sigmoid hard_sigmoid tanh softplus softsign gelu silu hard_swish mish softmax log_softmax"
+    "relu relu6 selu sigmoid hard_sigmoid tanh softplus softsign gelu silu hard_swish mish glu softmax log_softmax"
 )
 TYPICAL |= {name: ([(2, 3, 4)], {}) for name in ACTIVATIONS.split()}
 

@@ -18,6 +18,7 @@ from jaxcnn.layers.shape import (
     LpPool,
     MaxPool,
     Pad,
+    PixelShuffle,
     Resize,
 )
 from jaxcnn.layers.summary import Summary, summary
@@ -46,6 +47,7 @@ __all__ = [
     "MaxPool",
     "Pad",
     "Params",
+    "PixelShuffle",
     "RMSNorm",
     "Resize",
     "SpatialDropout",

@@ -16,7 +16,9 @@ from jaxcnn.ops.check import positive
 from jaxcnn.ops.geometry import PerAxis, PoolPadding, per_axis
 from jaxcnn.ops.pad import Mode
 from jaxcnn.ops.pool.shapes import pool_options
-from jaxcnn.ops.resize import nearest, neighbours
+from jaxcnn.ops.resize.interpolate import weights
+from jaxcnn.ops.resize.nearest import nearest
+from jaxcnn.ops.resize.places import Coordinates
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,7 +105,7 @@ class AdaptiveMaxPool(AdaptivePool):
 
 @dataclass(frozen=True, repr=False)
 class Resize(Function):
-    """Other spatial sizes, by a factor or as given; see `ops.resize_nearest` and `ops.resize_bilinear`.
+    """Other spatial sizes, by a factor or as given; see `ops.resize_nearest`, `resize_bilinear` and `resize_bicubic`.
 
     The new size along an axis is floor(`scale` W), or what `sizes` says; one of the two must be given. Values lie where
     these sizes put them: PyTorch's interpolate(..., recompute_scale_factor=True).
@@ -111,35 +113,37 @@ class Resize(Function):
 
     scale: float | None = None
     sizes: PerAxis | None = None
-    method: Literal["nearest", "bilinear"] = "nearest"
+    method: Literal["nearest", "bilinear", "bicubic"] = "nearest"
     align_corners: bool = False
+    antialias: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("Resize", "method", self.method, ("nearest", "bilinear"))
+        one_of("Resize", "method", self.method, ("nearest", "bilinear", "bicubic"))
         if (self.scale is None) == (self.sizes is None):
             raise ValueError(
                 f"Resize: scale is {self.scale!r} and sizes is {self.sizes!r}; give one of them, such as Resize(2)."
             )
         if self.scale is not None:
             positive("Resize", "scale", self.scale)
-        if self.align_corners and self.method == "nearest":
-            raise ValueError('Resize: align_corners is True; that is for method="bilinear" only.')
+        for option in ("align_corners", "antialias"):
+            if getattr(self, option) and self.method == "nearest":
+                raise ValueError(f'Resize: {option} is True; that is for method="bilinear" or "bicubic" only.')
 
     def forward(self, params: Params, x: Array) -> Array:
         sizes = self._sizes(x.shape[1:-1])
         if self.method == "nearest":
             return ops.resize_nearest(x, sizes)
-        return ops.resize_bilinear(x, sizes, align_corners=self.align_corners)
+        resize = ops.resize_bilinear if self.method == "bilinear" else ops.resize_bicubic
+        return resize(x, sizes, align_corners=self.align_corners, antialias=self.antialias)
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         """A copy reads one position, a line two along each axis that changes; smaller images may skip some."""
         lengths = x.shape[1:-1]
         sizes = self._sizes(lengths)
         read = [self._read(w, o) for w, o in zip(lengths, sizes, strict=True)]
-        reach = [int(max(high - low) + 1) for low, high in read]
-        unseen = (w - len(np.union1d(low, high)) for w, (low, high) in zip(lengths, read, strict=True))
-        return field.resized(lengths, sizes, reach), tuple(unseen)
+        reach = [int(max(np.ptp(np.flatnonzero(row)) + 1 for row in rows)) for rows in read]
+        return field.resized(lengths, sizes, reach), tuple(int((~rows.any(0)).sum()) for rows in read)
 
     def _sizes(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
         if self.sizes is not None:
@@ -149,13 +153,31 @@ class Resize(Function):
             raise ValueError(f"Resize: scale {self.scale} leaves nothing of sizes {lengths}; take a larger one.")
         return sizes
 
-    def _read(self, length: int, size: int) -> tuple[Any, Any]:
-        """The lowest and the highest position that each output reads."""
+    def _read(self, length: int, size: int) -> Any:
+        """(O, W): which positions each output reads."""
         if self.method == "nearest":
-            source = nearest(length, size)
-            return source, source
-        low, part = neighbours(length, size, self.align_corners)
-        return low, low + (part > 0)
+            return np.arange(length) == nearest(length, size)[:, None]
+        a = None if self.method == "bilinear" else -0.5  # its slope moves no zero
+        coordinates: Coordinates = "align_corners" if self.align_corners else "half_pixel"
+        words = {"antialias": self.antialias, "exclude_outside": self.antialias}
+        return weights(length, size, None, a=a, coordinates=coordinates, **words) != 0
+
+
+@dataclass(frozen=True, repr=False)
+class PixelShuffle(Function):
+    """Every r channels of a pixel become a block of r pixels along each axis; see `ops.pixel_shuffle`."""
+
+    factor: PerAxis = 2
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.pixel_shuffle(x, self.factor)
+
+    def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
+        """Neighbours in a block see the same; blocks lie as far apart as pixels did."""
+        lengths = x.shape[1:-1]
+        factor = per_axis("PixelShuffle", "factor", self.factor, len(lengths))
+        larger = [w * r for w, r in zip(lengths, factor, strict=True)]
+        return field.resized(lengths, larger, (1,) * len(lengths)), ()
 
 
 class GlobalPool(Function):

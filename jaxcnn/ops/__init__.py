@@ -4,6 +4,7 @@ from jaxcnn.ops.activation import (
     celu,
     elu,
     gelu,
+    glu,
     hard_sigmoid,
     hard_swish,
     leaky_relu,
@@ -20,7 +21,7 @@ from jaxcnn.ops.activation import (
     softsign,
     tanh,
 )
-from jaxcnn.ops.conv import conv, conv_dgrad, conv_transpose, conv_wgrad, filters
+from jaxcnn.ops.conv import conv, conv_dgrad, conv_transpose, conv_wgrad, filters, fold, unfold
 from jaxcnn.ops.dense import bilinear, dense, flatten
 from jaxcnn.ops.dropout import dropout, spatial_dropout, stochastic_depth
 from jaxcnn.ops.geometry import output_size, unseen
@@ -58,7 +59,15 @@ from jaxcnn.ops.pool import (
     max_pool_with_indices,
     max_unpool,
 )
-from jaxcnn.ops.resize import resize_bilinear, resize_nearest
+from jaxcnn.ops.resize import (
+    affine_grid,
+    grid_sample,
+    pixel_shuffle,
+    pixel_unshuffle,
+    resize_bicubic,
+    resize_bilinear,
+    resize_nearest,
+)
 from jaxcnn.ops.rule import RULES, Rule, backward, rule
 
 __all__ = [
@@ -66,6 +75,7 @@ __all__ = [
     "Rule",
     "adaptive_avg_pool",
     "adaptive_max_pool",
+    "affine_grid",
     "avg_pool",
     "backward",
     "batch_norm",
@@ -82,9 +92,12 @@ __all__ = [
     "filters",
     "flatten",
     "focal",
+    "fold",
     "gelu",
     "global_avg_pool",
     "global_max_pool",
+    "glu",
+    "grid_sample",
     "group_norm",
     "hard_sigmoid",
     "hard_swish",
@@ -106,9 +119,12 @@ __all__ = [
     "multi_margin",
     "output_size",
     "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "prelu",
     "relu",
     "relu6",
+    "resize_bicubic",
     "resize_bilinear",
     "resize_nearest",
     "rms_norm",
@@ -125,6 +141,7 @@ __all__ = [
     "stochastic_depth",
     "tanh",
     "triplet",
+    "unfold",
     "unseen",
     "weight_standardize",
 ]

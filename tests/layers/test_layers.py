@@ -21,6 +21,7 @@ from jaxcnn.layers import (
     GlobalMaxPool,
     LpPool,
     MaxPool,
+    PixelShuffle,
     Resize,
 )
 
@@ -59,6 +60,11 @@ def test_layers_are_values():
             Resize(sizes=(4, 9), method="bilinear", align_corners=True),
             lambda x: ops.resize_bilinear(x, (4, 9), align_corners=True),
         ),
+        (
+            Resize(1.5, method="bicubic", antialias=True),
+            lambda x: ops.resize_bicubic(x, (9, 7), antialias=True),
+        ),
+        (PixelShuffle((3, 1)), lambda x: ops.pixel_shuffle(x, (3, 1))),
         (GlobalAvgPool(), ops.global_avg_pool),
         (GlobalMaxPool(), ops.global_max_pool),
         (Flatten(), ops.flatten),
@@ -205,6 +211,7 @@ def test_dropout_drops_only_in_training():
         (lambda: Resize(2, sizes=4), r"Resize: scale is 2 and sizes is 4"),
         (lambda: Resize(0), r"Resize: scale is 0; expected a positive number"),
         (lambda: Resize(2, method="linear"), r"Resize: method is 'linear'"),
+        (lambda: Resize(2, antialias=True), r"Resize: antialias is True; .*\"bicubic\""),
         (lambda: Resize(2, align_corners=True), r"Resize: align_corners is True; .*\"bilinear\""),
         (lambda: Resize(0.1).apply({}, {}, IMAGES), r"Resize: scale 0.1 leaves nothing of sizes \(6, 5\)"),
         (lambda: Dropout(None), r"Dropout: rate is None"),

@@ -5,7 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn.ops import resize_bilinear, resize_nearest
+from jaxcnn.ops import (
+    affine_grid,
+    conv,
+    dense,
+    fold,
+    grid_sample,
+    pixel_shuffle,
+    pixel_unshuffle,
+    resize_bicubic,
+    resize_bilinear,
+    resize_nearest,
+    unfold,
+)
 
 
 def line(*values):
@@ -50,3 +62,103 @@ def test_what_is_resized_to_its_own_size_is_unchanged():
     x = jax.random.normal(jax.random.key(0), (2, 5, 4, 3))
     for y in (resize_nearest(x, (5, 4)), resize_bilinear(x, (5, 4)), resize_bilinear(x, (5, 4), align_corners=True)):
         np.testing.assert_array_equal(y, x)
+
+
+@pytest.mark.parametrize("sizes", [(7, 10), (3, 2), (5, 4), (2, 9)])
+@pytest.mark.parametrize("method, options", [("linear", {}), ("cubic", {"a": -0.5, "exclude_outside": True})])
+@pytest.mark.parametrize("antialias", [False, True])
+def test_it_is_what_jax_image_gives(sizes, method, options, antialias, x64):
+    x = np.random.default_rng(0).standard_normal((2, 5, 4, 3))
+    resize = resize_bilinear if method == "linear" else resize_bicubic
+    expected = jax.image.resize(x, (2, *sizes, 3), method, antialias=antialias)
+    np.testing.assert_allclose(resize(x, sizes, antialias=antialias, **options), expected, rtol=0, atol=2e-7)
+
+
+def test_nearest_exact_is_what_jax_image_gives():
+    x = jax.random.normal(jax.random.key(0), (2, 5, 4, 3))
+    for sizes in [(7, 10), (3, 2), (2, 9)]:
+        y = resize_nearest(x, sizes, coordinates="half_pixel", rounding="round_prefer_ceil")
+        np.testing.assert_array_equal(y, jax.image.resize(x, (2, *sizes, 3), "nearest"))
+
+
+def test_a_scale_is_not_what_the_sizes_say():
+    x = line(0, 1, 2, 3)
+    np.testing.assert_allclose(resize_bilinear(x, scale=0.6, coordinates="asymmetric"), line(0, 1 / 0.6), rtol=1e-6)
+    np.testing.assert_allclose(resize_bilinear(x, 2, coordinates="asymmetric"), line(0, 2))
+
+
+def test_cubic_curves_reproduce_parabolas_inside():
+    """Keys's theorem, for a = -1/2 alone."""
+    x = line(*(v * v for v in range(9)))
+    at = np.arange(2, 6, 0.5)
+    inside = slice(4, 12)
+    y = resize_bicubic(x, scale=2, coordinates="asymmetric", a=-0.5)
+    np.testing.assert_allclose(y[0, inside, 0], at * at, rtol=1e-5)
+    assert abs(resize_bicubic(x, scale=2, coordinates="asymmetric")[0, inside, 0] - at * at).max() > 0.05
+
+
+def test_antialiasing_of_whole_multiples_weighs_by_a_tent():
+    x = line(0, 0, 8, 0, 0, 0)
+    np.testing.assert_allclose(resize_bilinear(x, 3, antialias=True)[0, 1], 3, rtol=1e-6)  # 3/8, and 1/8 next to it
+    np.testing.assert_allclose(resize_bilinear(x, 3)[0, 1], 4)
+
+
+def test_what_is_not_read_is_not_seen():
+    x = line(0, 1, np.nan, np.inf, 4, 5)
+    assert np.isfinite(resize_bilinear(x, 6)[0, [0, 1, 4, 5]]).all()
+    grid = jnp.array([[[-1.0], [1.0]]])
+    np.testing.assert_array_equal(grid_sample(x, grid, align_corners=True), line(0, 5))
+
+
+def test_shuffled_channels_come_back_and_lie_as_pytorch_has_them():
+    x = jnp.arange(1.0, 17).reshape(1, 1, 2, 8)
+    y = pixel_shuffle(x, 2)
+    np.testing.assert_array_equal(y[0, :, :, 0], [[1, 2, 9, 10], [3, 4, 11, 12]])
+    np.testing.assert_array_equal(y[0, :, :, 1], [[5, 6, 13, 14], [7, 8, 15, 16]])
+    np.testing.assert_array_equal(pixel_unshuffle(y, 2), x)
+
+
+@pytest.mark.parametrize("corners", [False, True])
+def test_the_identitys_grid_reads_the_image_itself(corners):
+    x = jax.random.normal(jax.random.key(0), (2, 4, 5, 3))
+    theta = jnp.array([[[1.0, 0, 0], [0, 1, 0]]] * 2)
+    y = grid_sample(x, affine_grid(theta, (4, 5), align_corners=corners), align_corners=corners)
+    np.testing.assert_allclose(y, x, rtol=1e-5, atol=1e-5)
+    y = grid_sample(x, affine_grid(-theta, (4, 5), align_corners=corners), align_corners=corners, mode="nearest")
+    np.testing.assert_array_equal(y, x[:, ::-1, ::-1])
+
+
+def test_a_place_that_is_not_a_number_gives_none_and_one_far_off_zero():
+    x = line(1, 2, 3)
+    grid = jnp.array([[[jnp.nan], [jnp.inf], [-1e30]]])
+    for mode in ("bilinear", "nearest"):
+        np.testing.assert_array_equal(grid_sample(x, grid, mode=mode), line(np.nan, 0, 0))
+        np.testing.assert_array_equal(grid_sample(x, grid, mode=mode, padding_mode="border"), line(np.nan, 3, 1))
+
+
+def test_half_precision_is_placed_in_float32():
+    """256 pixels have no numbers of their own in bfloat16."""
+    x = jnp.arange(300, dtype=jnp.bfloat16)[None, :, None]
+    grid = affine_grid(jnp.array([[[1.0, 0.0]]]), 300)
+    np.testing.assert_array_equal(grid_sample(x, grid, mode="nearest"), x)
+
+
+def test_a_convolution_is_a_dense_layer_of_the_windows(x64):
+    rng = np.random.default_rng(0)
+    x, kernel = rng.standard_normal((2, 6, 5, 3)), rng.standard_normal((3, 2, 3, 4))
+    options = {"stride": (2, 1), "padding": ((1, 0), (2, 1)), "dilation": (1, 2)}
+    rows = unfold(x, (3, 2), **options)
+    expected = conv(x, kernel, **options)
+    y = dense(rows, np.moveaxis(kernel, -2, 0).reshape(-1, 4))
+    np.testing.assert_allclose(y.reshape(expected.shape), expected, rtol=0, atol=1e-13)
+    counts = fold(np.ones(rows.shape), (6, 5), (3, 2), **options)
+    np.testing.assert_allclose(fold(rows, (6, 5), (3, 2), **options), x * counts, rtol=0, atol=1e-13)
+
+
+def test_patches_side_by_side_are_not_gathered():
+    jaxpr = str(
+        jax.make_jaxpr(
+            lambda x: unfold.forward(x, window=(4, 4), stride=(4, 4), padding=((0, 0),) * 2, dilation=(1, 1))[0]
+        )(jnp.ones((1, 8, 8, 3)))
+    )
+    assert "gather" not in jaxpr

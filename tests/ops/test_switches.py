@@ -84,7 +84,7 @@ def test_without_jit_the_handlers_are_left_out():
 # Which arrays have a batch: the first, or all, or none where there is none or one that all else depends on.
 NO_BATCH = {"weight_standardize"}
 LOSSES = {name for name, rule in RULES.items() if rule.plain.__module__.startswith("jaxcnn.ops.loss")}
-BATCHED = {"bilinear", "conv_wgrad", "max_unpool"} | LOSSES  # in all their arrays
+BATCHED = {"bilinear", "conv_wgrad", "grid_sample", "max_unpool"} | LOSSES  # in all their arrays
 with_a_batch = pytest.mark.parametrize("case", [c for c in FIRST.values() if c.rule not in NO_BATCH], ids=str)
 
 

@@ -119,7 +119,7 @@ def test_each_kind_is_planted_in_every_rule_that_has_it():
     for rule in RULES:
         assert everywhere <= {f.name for f in of_rule(rule)}, rule
     assert {"other-stride", "other-dilation", "other-groups"} <= {f.name for f in of_rule("conv")}
-    assert "other-align_corners" in {f.name for f in of_rule("resize_bilinear")}
+    assert {"other-coordinates", "other-antialias"} <= {f.name for f in of_rule("resize_bilinear")}
     assert "repeated-index" in {f.name for f in of_rule("max_unpool")}
 
 

@@ -6,6 +6,7 @@ them makes a NaN or an infinity out of finite values, however large.
 
 from jaxcnn.ops.activation.elu import celu, elu, selu
 from jaxcnn.ops.activation.gelu import gelu
+from jaxcnn.ops.activation.glu import glu
 from jaxcnn.ops.activation.relu import leaky_relu, prelu, relu, relu6
 from jaxcnn.ops.activation.sigmoid import hard_sigmoid, sigmoid, softplus, softsign, tanh
 from jaxcnn.ops.activation.softmax import log_softmax, softmax
@@ -15,6 +16,7 @@ __all__ = [
     "celu",
     "elu",
     "gelu",
+    "glu",
     "hard_sigmoid",
     "hard_swish",
     "leaky_relu",

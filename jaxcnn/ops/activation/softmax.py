@@ -35,7 +35,7 @@ def softmax(x: ArrayLike, *, axis: int = -1) -> Array:
     Raises: ValueError for integer data or an axis that x does not have. The backward pass: `softmax.backward`.
     """
     x = floating("softmax", "x", x)
-    return softmax.apply(x, axis=_axis("softmax", x, axis))
+    return softmax.apply(x, axis=named_axis("softmax", x, axis))
 
 
 def _log_softmax_forward(x: Array, *, axis: int) -> tuple[Array, Array]:
@@ -59,10 +59,11 @@ def log_softmax(x: ArrayLike, *, axis: int = -1) -> Array:
     Raises: ValueError for integer data or an axis that x does not have. The backward pass: `log_softmax.backward`.
     """
     x = floating("log_softmax", "x", x)
-    return log_softmax.apply(x, axis=_axis("log_softmax", x, axis))
+    return log_softmax.apply(x, axis=named_axis("log_softmax", x, axis))
 
 
-def _axis(op: str, x: Array, axis: int) -> int:
+def named_axis(op: str, x: Array, axis: int) -> int:
+    """`axis` counted from 0; ValueError unless it names one of x's axes."""
     if isinstance(axis, bool) or not isinstance(axis, Integral) or not -x.ndim <= axis < x.ndim:
         raise ValueError(
             f"{op}: axis is {axis!r}; expected an int that names one of x's {x.ndim} axes (shape {x.shape})."

@@ -40,6 +40,10 @@ def _cases():
     yield Case("prelu", "one-slope", lambda rng: (*away_from_zero((3, 5))(rng), np.array(0.3)))
     yield Case("prelu", "slope-per-channel", lambda rng: (*away_from_zero((2, 3, 4))(rng), rng.standard_normal(4)))
     yield Case("prelu", "zeros", lambda rng: (KINKS, np.array([-0.5, 0.25, 1.0])), smooth=False)
+    yield Case("glu", "rows", normal((3, 6)))
+    yield Case("glu", "axis-1", normal((2, 4, 3)), {"axis": 1})
+    yield Case("glu", "vector", normal((2,)), {"axis": 0})
+    yield Case("glu", "far", lambda rng: (np.stack([FAR, FAR[::-1]]),), smooth=False)
     for rule in ("softmax", "log_softmax"):
         yield Case(rule, "rows", normal((3, 5)))
         yield Case(rule, "axis-1", normal((2, 3, 4)), {"axis": 1})

@@ -1,5 +1,8 @@
 """Convolution and its two gradients, over every kind of geometry."""
 
+import numpy as np
+
+from jaxcnn.verify.catalog.conv.naive import unfold
 from jaxcnn.verify.catalog.windows.naive import windows
 from tests.ops.cases.case import Case, normal
 
@@ -83,4 +86,29 @@ def _conv_transpose_cases():
     yield Case("conv_transpose", "nchw", normal((2, 3, 4, 2), (3, 3, 2, 3), (2,)), {"stride": 2, "layout": "NCHW"})
 
 
-CASES = [*_conv_cases(), *_conv_gradient_cases(), *_conv_transpose_cases()]
+# name, spatial sizes, window, options. 3 channels, batch 2.
+UNFOLDED = [
+    ("overlap", (5, 4), (3, 2), {}),
+    ("patches", (4, 6), 2, {"stride": 2}),
+    ("gaps", (7, 5), (2, 1), {"stride": 3}),
+    ("same-stride", (5, 6), 3, {"stride": 2, "padding": "SAME"}),
+    ("full", (3, 2), (2, 3), {"padding": "FULL"}),
+    ("causal", (5,), 3, {"padding": "CAUSAL", "dilation": 2}),
+    ("asymmetric-dilation", (7, 6), (2, 3), {"padding": ((2, 0), (0, 3)), "dilation": (3, 2), "stride": (1, 2)}),
+    ("wide", (20,), 18, {"padding": 2}),
+    ("3d", (3, 4, 2), (2, 3, 1), {"stride": (1, 2, 1), "padding": ((0, 1), (1, 1), (0, 0))}),
+]
+
+
+def _unfold_cases():
+    for name, sizes, window, options in UNFOLDED:
+        options = {"window": window} | options
+        rows = unfold(np.zeros((2, *sizes, 3)), **options).shape
+        yield Case("unfold", name, normal((2, *sizes, 3)), options)
+        yield Case("fold", name, normal(rows), {"sizes": sizes} | options)
+    options = {"window": (2, 3), "padding": 1, "layout": "NCHW"}
+    yield Case("unfold", "nchw", normal((2, 3, 4, 5)), options)
+    yield Case("fold", "nchw", normal((2, 18, 25)), {"sizes": (4, 5)} | options)
+
+
+CASES = [*_conv_cases(), *_conv_gradient_cases(), *_conv_transpose_cases(), *_unfold_cases()]

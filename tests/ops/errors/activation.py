@@ -7,7 +7,7 @@ from tests.ops.errors.arrays import LOGITS, PIXELS, X
 
 ALONE = [
     *("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "sigmoid", "hard_sigmoid", "tanh", "softsign", "softplus"),
-    *("gelu", "silu", "hard_swish", "mish", "softmax", "log_softmax"),
+    *("gelu", "silu", "hard_swish", "mish", "softmax", "log_softmax", "glu"),
 ]
 
 
@@ -29,5 +29,7 @@ BAD = {
     "leaky_relu-nan": (lambda: ops.leaky_relu(X, slope=float("nan")), ["slope is nan"]),
     "softmax-axis": (lambda: ops.softmax(LOGITS, axis=2), ["softmax: axis is 2", "one of x's 2 axes (shape (2, 3))"]),
     "softmax-scalar": (lambda: ops.softmax(1.0), ["axis is -1", "0 axes (shape ())"]),
+    "glu-odd": (lambda: ops.glu(LOGITS), ["x has 3 entries along axis 1", "shape (2, 3)", "an even number"]),
+    "glu-axis": (lambda: ops.glu(LOGITS, axis=2), ["glu: axis is 2", "one of x's 2 axes"]),
     "log_softmax-axis": (lambda: ops.log_softmax(LOGITS, axis=-3), ["log_softmax: axis is -3"]),
 }

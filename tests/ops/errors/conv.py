@@ -104,6 +104,22 @@ BAD = {
         lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), C),
         ["bias has shape (3,)", "expected (4,)"],
     ),
+    "unfold-window": (lambda: ops.unfold(X, 9), ["spans 9 along spatial axis 0", "size 8 + padding 0 + 0"]),
+    "unfold-windows": (lambda: ops.unfold(X, (1, 2, 3)), ["window is (1, 2, 3)", "2 spatial axes"]),
+    "unfold-integers": (lambda: ops.unfold(PIXELS, 2), ["dtype uint8"]),
+    "fold-rank": (lambda: ops.fold(X, (8, 6), 2), ["x has shape (2, 8, 6, 3)", "(n, places, channels times taps)"]),
+    "fold-rows": (
+        lambda: ops.fold(jnp.zeros((2, 34, 12)), (8, 6), 2),
+        [
+            "x has 34 rows of 12",
+            "expected 35 rows",
+            "at [7, 5] places of an image of sizes (8, 6)",
+            "multiple of 4 taps",
+        ],
+    ),
+    "fold-taps": (lambda: ops.fold(jnp.zeros((2, 35, 11)), (8, 6), 2), ["35 rows of 11", "multiple of 4 taps"]),
+    "fold-nchw": (lambda: ops.fold(jnp.zeros((2, 12, 35)), (8, 6), 2), ["12 rows of 35", 'layout="NCHW"']),
+    "fold-sizes": (lambda: ops.fold(jnp.zeros((2, 35, 12)), 8, 2), ["sizes is 8", "such as (8, 8)"]),
     "output_size-stride": (lambda: ops.output_size(7, 3, stride=0), ["stride is 0", "positive ints"]),
     "output_size-float": (lambda: ops.output_size(7.0, 3), ["size is 7.0", "positive ints"]),
 }

@@ -103,6 +103,14 @@ def _softplus(v: Any) -> Any:
     return v if v > 700 else math.log1p(math.exp(v))
 
 
+def glu(x: Any, *, axis: Any = -1) -> Any:
+    """The first half along the axis, each number times the sigmoid of its partner in the second."""
+    half = x.shape[axis] // 2
+    rows = np.moveaxis(x, axis, 0)
+    y = np.array([a * _sigmoid(float(b)) for a, b in zip(rows[:half].flat, rows[half:].flat, strict=True)])
+    return np.moveaxis(y.reshape(half, *rows.shape[1:]), 0, axis)
+
+
 def softmax(x: Any, *, axis: Any = -1) -> Any:
     """e^v / Σ e^v, the sum over one axis."""
     return _along(lambda row: np.array([math.exp(v) for v in row - max(row)]) / _total(row), axis, x)
@@ -138,6 +146,7 @@ LOOPS: list[Callable[..., Any]] = [
     mish,
     hard_sigmoid,
     hard_swish,
+    glu,
     softmax,
     log_softmax,
 ]

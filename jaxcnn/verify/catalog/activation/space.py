@@ -64,3 +64,14 @@ def _softmax(draw: Drawn, name: str) -> Draw:
     if len(shape) > 1 and options.get("axis", -1) % len(shape) and draw(st.booleans()):
         shape = (0, *shape[1:])
     return Draw((2 * generator(draw).standard_normal(shape),), options)
+
+
+@space("glu")
+@st.composite
+def _glu(draw: Drawn, name: str) -> Draw:
+    """Twice as long along the axis that is halved as another could be."""
+    shape = [*drawn_shape(draw, batch_size(draw), least=1, most=4, longest=4)]
+    options: dict[str, Any] = {}
+    set_some(draw, options, axis=st.integers(1 - len(shape), len(shape) - 1))
+    shape[options.get("axis", -1)] *= 2
+    return Draw((2 * generator(draw).standard_normal(shape),), options)

@@ -94,4 +94,31 @@ def conv_transpose(
     return y if bias is None else y + bias
 
 
-LOOPS: list[Callable[..., Any]] = [conv, conv_dgrad, conv_wgrad, conv_transpose]
+def unfold(x: Any, window: Any, **options: Any) -> Any:
+    """Row p holds x[p s + k d - low, c] at (c, k), 0 where that lies in the padding."""
+    window = per_axis(window, x.ndim - 2)
+    taps = list(np.ndindex(window))
+    places = [reached for _, _, reached in windows(x.shape[1:-1], window, **_unpadded(options))]
+    y = np.zeros((len(x), len(places), x.shape[-1] * len(taps)))
+    for n, (p, reached), c in product(range(len(x)), enumerate(places), range(x.shape[-1])):
+        for tap, at in reached:
+            y[n, p, c * len(taps) + taps.index(tap)] = x[(n, *at, c)]
+    return y
+
+
+def fold(x: Any, sizes: Any, window: Any, **options: Any) -> Any:
+    """y[p s + k d - low, c] adds (c, k) of row p."""
+    window = per_axis(window, len(sizes))
+    taps = list(np.ndindex(window))
+    y = np.zeros((len(x), *sizes, x.shape[-1] // len(taps)))
+    for p, (_, _, reached) in enumerate(windows(sizes, window, **_unpadded(options))):
+        for n, c, (tap, at) in product(range(len(x)), range(y.shape[-1]), reached):
+            y[(n, *at, c)] += x[n, p, c * len(taps) + taps.index(tap)]
+    return y
+
+
+def _unpadded(options: Any) -> Any:
+    return {"stride": 1, "padding": "VALID", "dilation": 1} | options
+
+
+LOOPS: list[Callable[..., Any]] = [conv, conv_dgrad, conv_wgrad, conv_transpose, unfold, fold]

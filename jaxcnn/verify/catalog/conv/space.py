@@ -1,5 +1,7 @@
 """The spaces of convolution and its gradients."""
 
+import math
+
 from hypothesis import assume
 from hypothesis import strategies as st
 
@@ -34,3 +36,17 @@ def _conv(draw: Drawn, name: str) -> Draw:
             options["output_padding"] = at.remainders
         x = dy
     return Draw((some_layout(draw, x, options), kernel, bias), options)
+
+
+@space("unfold", "fold")
+@st.composite
+def _unfold(draw: Drawn, name: str) -> Draw:
+    at = windows(draw, dilated=True, padding_below_window=False)
+    n, channels, rng = batch_size(draw), draw(st.integers(1, 3)), generator(draw)
+    options = {"window": at.window} | at.options
+    if name == "unfold":
+        x = rng.standard_normal((n, *at.sizes, channels))
+    else:
+        x = rng.standard_normal((n, math.prod(at.out), channels * math.prod(at.window)))
+        options = {"sizes": at.sizes} | options
+    return Draw((some_layout(draw, x, options),), options)
