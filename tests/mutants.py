@@ -120,8 +120,8 @@ ACTIVATION = [
     Mutation(
         "hard-sigmoid-at-its-kinks",
         "off by one",
-        "(jnp.where((x <= -3) | (x >= 3), 0, dy / 6),)",
-        "(jnp.where((x < -3) | (x > 3), 0, dy / 6),)",
+        "(jnp.where((x <= low) | (x >= high), 0, dy / width),)",
+        "(jnp.where((x < low) | (x > high), 0, dy / width),)",
         f"{RULES} -k hard_sigmoid-kinks",
     ),
     Mutation(
