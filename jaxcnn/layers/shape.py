@@ -183,13 +183,14 @@ class GlobalMaxPool(GlobalPool):
 
 @dataclass(frozen=True, repr=False)
 class Pad(Function):
-    """Enlarge the image by zeros, or by what a mode shows beyond the border; see `ops.pad`."""
+    """Enlarge the image by zeros, by a `value`, or by what a mode shows beyond the border; see `ops.pad`."""
 
     padding: int | Sequence[Sequence[int]]
     mode: Mode = "zeros"
+    value: float = 0.0
 
     def forward(self, params: Params, x: Array) -> Array:
-        return ops.pad(x, self.padding, mode=self.mode)
+        return ops.pad(x, self.padding, mode=self.mode, value=self.value)
 
 
 @dataclass(frozen=True, repr=False)
