@@ -34,8 +34,8 @@ CONV = [
     Mutation(
         "output-padding-beside-same",
         "guard",
-        'limits = (1,) * len(stride) if padding == "SAME" else stride',
-        "limits = stride",
+        'limits = (1,) * len(stride) if padding == "SAME" else tuple(map(max, stride, dilation))',
+        "limits = tuple(map(max, stride, dilation))",
         f"{ERRORS} -k conv_transpose",
     ),
     Mutation(

@@ -34,7 +34,8 @@ class Pool(Function):
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         sizes, options = x.shape[1:-1], self.options
-        options.pop("p", None)  # the power moves no window
+        for name in ("p", "divisor_override"):  # these move no window
+            options.pop(name, None)
         windows = pool_options("summary", sizes, **options)
         return field.through(sizes, windows["size"], windows["stride"], windows["padding"], windows.get("dilation", 1))
 
@@ -56,6 +57,8 @@ class AvgPool(Pool):
 
     count_padding: bool = False
     ceil_mode: bool = False
+    dilation: PerAxis = 1
+    divisor_override: int | None = None
 
     def forward(self, params: Params, x: Array) -> Array:
         return ops.avg_pool(x, **self.options)
@@ -66,6 +69,7 @@ class LpPool(Pool):
     """(Σ x^p)^(1/p) of each window; see `ops.lp_pool`."""
 
     p: float = 2
+    dilation: PerAxis = 1
 
     def forward(self, params: Params, x: Array) -> Array:
         return ops.lp_pool(x, **self.options)
