@@ -218,8 +218,10 @@ def _checked(
     labels = _checked_labels(op, argument, labels, scores, ignore_index)
     weights = None if class_weights is None else _checked_weights(op, argument, class_weights, scores)
     soft = labels.astype(jnp.result_type(labels, scores)) if labels.ndim == 2 else None
-    scores, soft, weights = same_dtype(scores, soft, weights)
-    return [scores, labels if soft is None else soft, weights], None if ignore_index is None else int(ignore_index)
+    arrays = same_dtype(scores, soft, weights)
+    if soft is None:
+        arrays[1] = labels
+    return arrays, None if ignore_index is None else int(ignore_index)
 
 
 def _checked_labels(op: str, argument: str, given: ArrayLike, scores: Array, ignore_index: int | None) -> Array:

@@ -43,7 +43,7 @@ def _undilated(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
     return x ** (options["p"] - 1) * shared(jnp.ones_like, dilated=False)(d, arrays, share, options)
 
 
-def _strides(size: Any, stride: Any, padding: Any) -> tuple[Any, ...]:
+def _strides(size: Any, stride: Any, padding: Any) -> tuple[Any, Any, Any]:
     return (1, *size, 1), (1, *stride, 1), ((0, 0), *padding, (0, 0))
 
 
