@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import export
 
+from jaxcnn import ops
 from jaxcnn.ops.rule import RULES
 from tests.ops.cases import CASES, FIRST
 from tests.ops.test_rules import arrays_of, is_float
@@ -58,6 +59,16 @@ def test_every_rule_is_traced(switch):
             y, cotangents, _ = jax.eval_shape(modes, *floats)
         assert jax.tree.leaves(y)[0].dtype == dtype, case
         assert [d.dtype for d in cotangents] == [a.dtype for a in floats], case
+
+
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "pool", [ops.max_pool_with_indices, ops.adaptive_max_pool_with_indices], ids=lambda f: f.__name__
+)
+def test_pooling_with_indices_which_is_no_rule_is_traced_too(pool, dtype):
+    with nothing_is_promoted():
+        y, indices = jax.eval_shape(lambda x: pool(x, 2), jax.ShapeDtypeStruct((2, 4, 4, 3), dtype))
+    assert y.dtype == dtype and indices.dtype == np.int32
 
 
 # A batch whose length is left open, as for `jax.export`. These have none, or one that all else depends on.

@@ -123,7 +123,8 @@ def layer_norm(x: ArrayLike, scale: ArrayLike, bias: ArrayLike, *, epsilon: floa
     """
     x, (scale, bias) = _rows("layer_norm", x, epsilon, scale=scale, bias=bias)
     flat = x.reshape(math.prod(x.shape[: -scale.ndim]), scale.size)
-    return layer_norm.apply(flat, scale.ravel(), bias.ravel(), groups=1, epsilon=epsilon).reshape(x.shape)
+    vectors = (v.reshape(v.size) for v in (scale, bias))
+    return layer_norm.apply(flat, *vectors, groups=1, epsilon=epsilon).reshape(x.shape)
 
 
 def _rms_plain(x: Array, scale: Channels, *, epsilon: float) -> Array:
@@ -162,7 +163,7 @@ def rms_norm(x: ArrayLike, scale: ArrayLike, *, epsilon: float = 1e-6) -> Array:
     """
     x, (scale,) = _rows("rms_norm", x, epsilon, scale=scale)
     flat = x.reshape(*x.shape[: -scale.ndim], scale.size)
-    return rms_norm.apply(flat, scale.ravel(), epsilon=epsilon).reshape(x.shape)
+    return rms_norm.apply(flat, scale.reshape(scale.size), epsilon=epsilon).reshape(x.shape)
 
 
 def _image(

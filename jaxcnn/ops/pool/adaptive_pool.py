@@ -20,6 +20,7 @@ from jaxcnn.ops.check import Layout, accumulator, channels_back, image, shape_on
 from jaxcnn.ops.geometry import PerAxis, per_axis
 from jaxcnn.ops.pool.windows import first_maximum
 from jaxcnn.ops.rule import rule
+from jaxcnn.primitive import promoting
 
 Image = Float[Array, "n *spatial c"]
 Indices = Int[Array, "n *spatial c"]
@@ -129,6 +130,7 @@ def adaptive_max_pool(x: ArrayLike, sizes: PerAxis, *, layout: Layout = "NHWC") 
     return channels_back(adaptive_max_pool.apply(x, sizes=sizes), layout)
 
 
+@promoting()
 def adaptive_max_pool_with_indices(x: ArrayLike, sizes: PerAxis, *, layout: Layout = "NHWC") -> tuple[Array, Array]:
     """`adaptive_max_pool`, and where in x each maximum stands first: indices as those of `max_pool_with_indices`.
 
