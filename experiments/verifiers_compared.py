@@ -90,6 +90,7 @@ TYPICAL: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "elu": ([(2, 3, 4)], {"alpha": 0.5}),
     "celu": ([(2, 3, 4)], {"alpha": 0.5}),
     "softmax_cross_entropy": ([(4, 5), "weights", "factors"], {"label_smoothing": 0.1}),
+    "nll": ([(4, 5), "weights", "factors"], {}),
     "sigmoid_cross_entropy": ([(4, 5), "weights", "factors"], {}),
     "focal": ([(4, 5), "weights"], {}),
     "kl_divergence": ([(4, 5), "weights"], {}),

@@ -319,7 +319,7 @@ def _value(*arrays: Any, jaxpr: ClosedJaxpr, derivative: Derivative | Mapped, **
     return _run(_only(jaxpr, tuple(range(derivative.count))), *arrays)
 
 
-def _batch_value(value: Primitive, axis: Any, arrays: Arrays, dims: Axes, **params: Any) -> Any:
+def _batch_value(value: Primitive, axis: Any, arrays: Arrays, dims: Axes, /, **params: Any) -> Any:
     jaxpr, derivative = params["jaxpr"], params["derivative"]
     if all(d is None for d in dims):
         return value.bind(*arrays, **params), [None] * derivative.count
@@ -350,6 +350,7 @@ def _jvp_value(
     evaluated: bool,
     arrays: Arrays,
     tangents: Arrays,
+    /,  # an option may have one of these names
     *,
     jaxpr: ClosedJaxpr,
     derivative: Any,

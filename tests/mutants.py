@@ -34,8 +34,8 @@ CONV = [
     Mutation(
         "output-padding-beside-same",
         "guard",
-        'limits = (1,) * len(stride) if padding == "SAME" else stride',
-        "limits = stride",
+        'limits = (1,) * len(stride) if padding == "SAME" else tuple(map(max, stride, dilation))',
+        "limits = tuple(map(max, stride, dilation))",
         f"{ERRORS} -k conv_transpose",
     ),
     Mutation(
@@ -120,8 +120,8 @@ ACTIVATION = [
     Mutation(
         "hard-sigmoid-at-its-kinks",
         "off by one",
-        "(jnp.where((x <= -3) | (x >= 3), 0, dy / 6),)",
-        "(jnp.where((x < -3) | (x > 3), 0, dy / 6),)",
+        "(jnp.where((x <= low) | (x >= high), 0, dy / width),)",
+        "(jnp.where((x < low) | (x > high), 0, dy / width),)",
         f"{RULES} -k hard_sigmoid-kinks",
     ),
     Mutation(

@@ -317,3 +317,11 @@ def test_on_two_devices_both_modes_are_right():
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     run = subprocess.run([sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment)
     assert run.stdout.strip() == "right", run.stderr[-3000:]
+
+
+def test_an_option_may_be_called_as_any_argument_of_jaxs_rules():
+    """softmax has an `axis`, as JAX's rule of vmap has, and pad a `value`."""
+    x = jnp.ones((2, 3, 2))
+    np.testing.assert_allclose(jax.vmap(lambda x: ops.softmax(x, axis=0))(x), np.full(x.shape, 1 / 3), rtol=1e-6)
+    y, dy = jax.jvp(lambda x: ops.pad(x, 1, value=2.0), (x,), (x,))
+    assert y[0, :, 0].tolist() == [2, 1, 1, 1, 2] and dy[0, :, 0].tolist() == [0, 1, 1, 1, 0]

@@ -36,7 +36,8 @@ class Pool(Function):
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         sizes, options = x.shape[1:-1], self.options
-        options.pop("p", None)  # the power moves no window
+        for name in ("p", "divisor_override"):  # these move no window
+            options.pop(name, None)
         windows = pool_options("summary", sizes, **options)
         return field.through(sizes, windows["size"], windows["stride"], windows["padding"], windows.get("dilation", 1))
 
@@ -58,6 +59,8 @@ class AvgPool(Pool):
 
     count_padding: bool = False
     ceil_mode: bool = False
+    dilation: PerAxis = 1
+    divisor_override: int | None = None
 
     def forward(self, params: Params, x: Array) -> Array:
         return ops.avg_pool(x, **self.options)
@@ -68,6 +71,7 @@ class LpPool(Pool):
     """(Σ x^p)^(1/p) of each window; see `ops.lp_pool`."""
 
     p: float = 2
+    dilation: PerAxis = 1
 
     def forward(self, params: Params, x: Array) -> Array:
         return ops.lp_pool(x, **self.options)
@@ -205,13 +209,14 @@ class GlobalMaxPool(GlobalPool):
 
 @dataclass(frozen=True, repr=False)
 class Pad(Function):
-    """Enlarge the image by zeros, or by what a mode shows beyond the border; see `ops.pad`."""
+    """Enlarge the image by zeros, by a `value`, or by what a mode shows beyond the border; see `ops.pad`."""
 
     padding: int | Sequence[Sequence[int]]
     mode: Mode = "zeros"
+    value: float = 0.0
 
     def forward(self, params: Params, x: Array) -> Array:
-        return ops.pad(x, self.padding, mode=self.mode)
+        return ops.pad(x, self.padding, mode=self.mode, value=self.value)
 
 
 @dataclass(frozen=True, repr=False)

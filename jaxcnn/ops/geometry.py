@@ -126,15 +126,17 @@ def _named(padding: str, size: int, span: int, stride: int) -> Pair:
     return {"VALID": (0, 0), "FULL": (span - 1, span - 1), "CAUSAL": (span - 1, 0)}[padding]
 
 
-def explicit_padding(op: str, padding: Any, axes: int, names: Sequence[str] = ()) -> list[Pair]:
-    """A (low, high) pair for each axis from an int or pairs; ValueError for anything else.
+def explicit_padding(
+    op: str, padding: Any, axes: int, names: Sequence[str] = (), *, cropping: bool = False
+) -> list[Pair]:
+    """A (low, high) pair for each axis from an int or pairs, below 0 only where that crops; ValueError otherwise.
 
     `names` are the words that this operation takes besides, for the error's text.
     """
     example = ", ".join(["(1, 1)"] * axes) + ("," if axes == 1 else "")
     words = "".join(f'"{name}", ' for name in names)
     wrong = ValueError(
-        f"{op}: padding is {padding!r}; expected {words}an int of 0 or more, or a (low, high) "
+        f"{op}: padding is {padding!r}; expected {words}an int{'' if cropping else ' of 0 or more'}, or a (low, high) "
         f"pair for each of the {axes} spatial axes, such as ({example})."
     )
     padding = known(padding)
@@ -146,6 +148,6 @@ def explicit_padding(op: str, padding: Any, axes: int, names: Sequence[str] = ()
         pairs = [(index(low), index(high)) for low, high in padding]
     except (TypeError, ValueError):
         raise wrong from None
-    if len(pairs) != axes or any(low < 0 or high < 0 for low, high in pairs):
+    if len(pairs) != axes or (not cropping and any(low < 0 or high < 0 for low, high in pairs)):
         raise wrong
     return pairs

@@ -21,6 +21,7 @@ from jaxcnn.layers import (
     GlobalMaxPool,
     LpPool,
     MaxPool,
+    Pad,
     PixelShuffle,
     Resize,
 )
@@ -51,6 +52,9 @@ def test_layers_are_values():
             lambda x: ops.max_pool(x, 2, stride=2, dilation=2, ceil_mode=True),
         ),
         (AvgPool(2, ceil_mode=True), lambda x: ops.avg_pool(x, 2, ceil_mode=True)),
+        (AvgPool(2, dilation=2, divisor_override=3), lambda x: ops.avg_pool(x, 2, dilation=2, divisor_override=3)),
+        (LpPool(2, dilation=2), lambda x: ops.lp_pool(x, 2, 2, dilation=2)),
+        (Pad(((1, -1), (0, 2)), value=-1), lambda x: ops.pad(x, ((1, -1), (0, 2)), value=-1)),
         (LpPool(3, stride=2, padding=1, p=2), lambda x: ops.lp_pool(x, 2, 3, stride=2, padding=1)),
         (AdaptiveAvgPool((4, 2)), lambda x: ops.adaptive_avg_pool(x, (4, 2))),
         (AdaptiveMaxPool(3), lambda x: ops.adaptive_max_pool(x, 3)),

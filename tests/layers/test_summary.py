@@ -49,6 +49,7 @@ def test_grouped_convolution_multiplies_less():
         (AvgPool(2, stride=3), (3, 3)),
         (MaxPool(2, ceil_mode=True), (0, 0)),
         (MaxPool(2, stride=4, dilation=2), (3, 3)),
+        (AvgPool(2, stride=4, dilation=2, divisor_override=3), (3, 3)),
         (Resize(0.5), (4, 4)),
         (Resize(0.5, method="bilinear"), (2, 2)),
         (Resize(2), (0, 0)),

@@ -45,6 +45,31 @@ def test_a_label_that_is_masked_has_an_infinite_loss():
     assert ops.softmax_cross_entropy(MASKED, np.array([1, 1])).tolist() == [INF, 0]
 
 
+@pytest.mark.parametrize("labels", [LABELS, np.eye(3, dtype=np.float32)[LABELS]], ids=["integers", "one-hot"])
+def test_nll_counts_only_what_the_labels_name(labels):
+    half = -np.log(2)
+    log_p = np.array([[half, -INF, half], [-INF, 0.0, -INF]], np.float32)
+    np.testing.assert_allclose(ops.nll(log_p, labels), [np.log(2), 0], rtol=1e-6)
+    assert grads(lambda log_p: ops.nll(log_p, labels), log_p)[0].tolist() == [[0, 0, -1], [0, -1, 0]]
+    (d,) = grads(lambda w: ops.nll(log_p, labels, w), np.ones(3, np.float32))
+    np.testing.assert_allclose(d, [0, 0, np.log(2)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [None, np.ones(3, np.float32)], ids=["", "weights"])
+def test_nll_of_an_ignored_example_is_0_and_of_no_class_nan(weights):
+    log_p = np.full((3, 3), -1.0, np.float32)
+    log_p[0] = NAN
+
+    @jax.jit
+    def loss(log_p, labels):
+        return ops.nll(log_p, labels, weights, ignore_index=-1)
+
+    labels = np.array([-1, 2, 7])
+    assert loss(log_p, labels).tolist() == pytest.approx([0, 1, NAN], nan_ok=True)
+    (d,) = grads(lambda log_p: loss(log_p, labels), log_p)
+    assert d[:2].tolist() == [[0, 0, 0], [0, 0, -1]] and np.isnan(d[2]).any()
+
+
 @pytest.mark.parametrize("p", [1, 2])
 def test_multi_margin_of_masked_scores(p):
     def loss(scores):
@@ -130,12 +155,13 @@ def test_a_nan_that_goes_in_comes_out(rule):
     assert np.isnan(jax.tree.leaves(door(first))[0]).any()
 
 
-def test_a_nan_in_any_embedding_of_a_triplet_comes_out():
+@pytest.mark.parametrize("options", [{}, {"p": 1}, {"p": 3, "swap": True}], ids=str)
+def test_a_nan_in_any_embedding_of_a_triplet_comes_out(options):
     a = jnp.array([[1.0, 2.0]])
     for place in range(3):
         arrays = [a, a + 1, a + 3]
         arrays[place] = arrays[place].at[0, 0].set(NAN)
-        assert np.isnan(ops.triplet(*arrays)).all()
+        assert np.isnan(ops.triplet(*arrays, **options)).all()
 
 
 # Padding never wins, and a NaN does.

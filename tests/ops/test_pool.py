@@ -8,6 +8,7 @@ import pytest
 from jaxcnn.ops import (
     adaptive_avg_pool,
     adaptive_max_pool,
+    adaptive_max_pool_with_indices,
     avg_pool,
     batch_norm,
     conv,
@@ -183,6 +184,18 @@ def test_max_pool_with_indices_has_the_gradient_of_max_pool():
     x = jax.random.normal(jax.random.key(0), (2, 5, 4, 3))
     got = grad(lambda x: (max_pool_with_indices(x, 2)[0] ** 2).sum())(x)
     np.testing.assert_array_equal(got, grad(lambda x: (max_pool(x, 2) ** 2).sum())(x))
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.rule == "adaptive_max_pool"], ids=str)
+def test_adaptive_indices_are_those_of_the_loops(case, x64):
+    (x,) = arrays_of(case)
+    y, indices = jax.jit(lambda x: adaptive_max_pool_with_indices(x, **case.options))(x)
+    if case.options.get("layout") == "NCHW":
+        x, y, indices = (np.moveaxis(a, 1, -1) for a in (x, y, indices))
+    expected = naive.adaptive_max_pool_with_indices(np.asarray(x), sizes=case.options["sizes"])
+    np.testing.assert_array_equal(y, expected[0])
+    np.testing.assert_array_equal(indices, expected[1])
+    assert indices.dtype == np.int32
 
 
 def test_unpooling_puts_the_maxima_back():

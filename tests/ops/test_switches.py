@@ -11,6 +11,7 @@ from jax import export
 from jax.sharding import AbstractMesh, AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from jaxcnn import ops
 from jaxcnn.ops.rule import RULES
 from tests.ops.cases import CASES, FIRST
 from tests.ops.test_rules import arrays_of, is_float
@@ -79,6 +80,16 @@ def test_without_jit_the_handlers_are_left_out():
             seen = modes(*floats)
         for got, expected in zip(*map(jax.tree.leaves, (seen, modes(*floats))), strict=True):
             np.testing.assert_allclose(got, expected, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "pool", [ops.max_pool_with_indices, ops.adaptive_max_pool_with_indices], ids=lambda f: f.__name__
+)
+def test_pooling_with_indices_which_is_no_rule_is_traced_too(pool, dtype):
+    with nothing_is_promoted():
+        y, indices = jax.eval_shape(lambda x: pool(x, 2), jax.ShapeDtypeStruct((2, 4, 4, 3), dtype))
+    assert y.dtype == dtype and indices.dtype == np.int32
 
 
 # Which arrays have a batch: the first, or all, or none where there is none or one that all else depends on.

@@ -107,25 +107,31 @@ def _prelu_forward(x: Array, slope: Array) -> tuple[Array, tuple[Array, Array]]:
 def _prelu_backward(residuals: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
     """The cotangents (dx, dslope): dx is dy where x > 0, else slope dy.
 
-    y = slope x only where x <= 0, and one slope serves its whole channel (or everything), so dslope is the sum there
-    of x dy. Source: He et al. 2015, "Delving deep into rectifiers", equations 8 to 10.
+    y = slope x only where x <= 0, and one slope serves all entries that it is broadcast to, along the axes that it has
+    not and those along which its length is 1. So dslope is the sum over these of x dy where x <= 0.
+    Source: He et al. 2015, "Delving deep into rectifiers", equations 8 to 10.
     """
     x, slope = residuals
     below = jnp.where(x > 0, 0, x * dy)
-    dslope = below.sum(range(x.ndim - slope.ndim))
-    return jnp.where(x > 0, dy, slope * dy), dslope
+    missing = x.ndim - slope.ndim
+    shared = [*range(missing), *(missing + axis for axis, length in enumerate(slope.shape) if length == 1)]
+    return jnp.where(x > 0, dy, slope * dy), below.sum(shared).reshape(slope.shape)
 
 
 @rule(_prelu_plain, _prelu_forward, _prelu_backward)
 def prelu(x: ArrayLike, slope: ArrayLike) -> Array:
-    """x where x > 0, else slope x, with a learned slope: a scalar, or (c,) for x (..., c). At 0 it is the slope's side.
+    """x where x > 0, else slope x, with a learned slope. At 0 it is the slope's side.
+
+    The slope is a scalar, (c,) for x (..., c), or of any shape that is broadcast to x's, as in ONNX: such as (h, w, 1)
+    for one at each place, or (c, 1, 1) for the channels of an NCHW x, where (c,) would be its columns.
 
     Raises: ValueError for integer data and a slope of another shape. The backward pass: `prelu.backward`.
     """
     x, slope = floating("prelu", "x", x), floating("prelu", "slope", slope)
-    if slope.shape not in ((), x.shape[-1:]):
+    pairs = zip(reversed(slope.shape), reversed(x.shape), strict=False)
+    if slope.ndim > x.ndim or any(one not in (1, n) for one, n in pairs):
         raise ValueError(
-            f"prelu: slope has shape {slope.shape} and x {x.shape}; expected one slope, (), or one for each entry of "
-            f"the last axis, {x.shape[-1:]}."
+            f"prelu: slope has shape {slope.shape} and x {x.shape}; expected one slope, (), one for each entry of "
+            f"the last axis, {x.shape[-1:]}, or a shape of which each axis, counted from the last, is x's or 1."
         )
     return prelu.apply(*same_dtype(x, slope))

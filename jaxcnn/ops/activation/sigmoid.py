@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import floating
+from jaxcnn.ops.check import floating, is_number, positive
 from jaxcnn.ops.rule import rule
 
 
@@ -28,28 +30,46 @@ def sigmoid(x: ArrayLike) -> Array:
     return sigmoid.apply(floating("sigmoid", "x", x))
 
 
-def _hard_sigmoid_plain(x: Array) -> Array:
-    """(x + 3) / 6, held between 0 and 1."""
-    return jnp.where(x <= -3, 0, jnp.where(x >= 3, 1, (x + 3) / 6))
+def _hard_sigmoid_plain(x: Array, *, slope: float, offset: float) -> Array:
+    """(x - low) / (high - low), held between 0 and 1."""
+    low, high, width = _ramp(slope, offset)
+    return jnp.where(x <= low, 0, jnp.where(x >= high, 1, (x - low) / width))
 
 
-def _hard_sigmoid_forward(x: Array) -> tuple[Array, Array]:
+def _ramp(slope: float, offset: float) -> tuple[float, float, float]:
+    """Where slope x + offset is 0, where it is 1, and how far these lie apart: -3, 3 and 6 by default."""
+    low, width = -offset / slope, 1 / slope
+    return low, low + width, width
+
+
+def _hard_sigmoid_forward(x: Array, *, slope: float, offset: float) -> tuple[Array, Array]:
     """y and x."""
-    return _hard_sigmoid_plain(x), x
+    return _hard_sigmoid_plain(x, slope=slope, offset=offset), x
 
 
-def _hard_sigmoid_backward(x: Array, dy: Array) -> tuple[Array]:
-    """The cotangent dx: dy / 6 where -3 < x < 3, else 0, at both kinks too."""
-    return (jnp.where((x <= -3) | (x >= 3), 0, dy / 6),)
+def _hard_sigmoid_backward(x: Array, dy: Array, *, slope: float, offset: float) -> tuple[Array]:
+    """The cotangent dx of y = slope x + offset, held between 0 and 1: slope dy where 0 < y < 1, else 0.
+
+    That is between low = -offset / slope and high = (1 - offset) / slope; at these kinks it is 0, too.
+    """
+    low, high, width = _ramp(slope, offset)
+    return (jnp.where((x <= low) | (x >= high), 0, dy / width),)
 
 
 @rule(_hard_sigmoid_plain, _hard_sigmoid_forward, _hard_sigmoid_backward)
-def hard_sigmoid(x: ArrayLike) -> Array:
-    """(x + 3) / 6 held between 0 and 1, any shape (Howard et al. 2019, "Searching for MobileNetV3").
+def hard_sigmoid(x: ArrayLike, *, slope: float = 1 / 6, offset: float = 0.5) -> Array:
+    """slope x + offset held between 0 and 1, any shape; (x + 3) / 6 by default, as PyTorch's.
 
-    ValueError for integer data. The backward pass: `hard_sigmoid.backward`.
+    `slope` and `offset` are ONNX's alpha and beta, whose defaults are 0.2 and 0.5. Source: Howard et al. 2019,
+    "Searching for MobileNetV3".
+
+    Raises: ValueError for integer data, a slope that is not positive, and an offset that is not a finite number.
+    The backward pass: `hard_sigmoid.backward`.
     """
-    return hard_sigmoid.apply(floating("hard_sigmoid", "x", x))
+    positive("hard_sigmoid", "slope", slope)
+    if not is_number(offset) or not math.isfinite(offset):
+        raise ValueError(f"hard_sigmoid: offset is {offset!r}; expected a finite number, such as 0.5.")
+    return hard_sigmoid.apply(floating("hard_sigmoid", "x", x), slope=float(slope), offset=float(offset))
 
 
 def _tanh_forward(x: Array) -> tuple[Array, Array]:
@@ -69,23 +89,44 @@ def tanh(x: ArrayLike) -> Array:
     return tanh.apply(floating("tanh", "x", x))
 
 
-def _softplus_forward(x: Array) -> tuple[Array, Array]:
-    """y and x; max(x, 0) + log (1 + e^-|x|), where no exponential overflows."""
-    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x))), x
+def _softplus_plain(x: Array, *, beta: float, threshold: float | None) -> Array:
+    """1/β log (1 + e^(β x)), and x where β x is above the threshold."""
+    y = jax.nn.softplus(beta * x) / beta
+    return y if threshold is None else jnp.where(beta * x > threshold, x, y)
 
 
-def _softplus_backward(x: Array, dy: Array) -> tuple[Array]:
-    """The cotangent dx of y = log (1 + eˣ): dy/dx = eˣ / (1 + eˣ) = σ(x).
+def _softplus_forward(x: Array, *, beta: float, threshold: float | None) -> tuple[Array, Array]:
+    """y and x; max(x, 0) + 1/β log (1 + e^-|β x|), where no exponential overflows."""
+    y = jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-beta * jnp.abs(x))) / beta
+    return (y if threshold is None else jnp.where(beta * x > threshold, x, y)), x
+
+
+def _softplus_backward(x: Array, dy: Array, *, beta: float, threshold: float | None) -> tuple[Array]:
+    """The cotangent dx of y = 1/β log (1 + e^(β x)): dy/dx = 1/β β e^(β x) / (1 + e^(β x)) = σ(β x).
+
+    Above the threshold y = x and dx = dy; y jumps there, and the threshold itself belongs to what lies below it.
 
     Source: Dugas et al. 2001, "Incorporating second-order functional knowledge for better option pricing".
     """
-    return (dy * jax.nn.sigmoid(x),)
+    dx = dy * jax.nn.sigmoid(beta * x)
+    return (dx if threshold is None else jnp.where(beta * x > threshold, dy, dx),)
 
 
-@rule(jax.nn.softplus, _softplus_forward, _softplus_backward)
-def softplus(x: ArrayLike) -> Array:
-    """log (1 + eˣ), any shape. ValueError for integer data. Its backward: `softplus.backward`."""
-    return softplus.apply(floating("softplus", "x", x))
+@rule(_softplus_plain, _softplus_forward, _softplus_backward)
+def softplus(x: ArrayLike, *, beta: float = 1.0, threshold: float | None = None) -> Array:
+    """1/β log (1 + e^(β x)), any shape: the larger `beta`, the nearer to relu.
+
+    Where beta x is above `threshold` it is x itself; PyTorch's threshold is 20. None, for no threshold, is exact, and
+    overflows nowhere.
+
+    Raises: ValueError for integer data, a beta that is not positive, and a threshold that is no finite number.
+    Its backward: `softplus.backward`.
+    """
+    positive("softplus", "beta", beta)
+    if threshold is not None and not (is_number(threshold) and math.isfinite(threshold)):
+        raise ValueError(f"softplus: threshold is {threshold!r}; expected a finite number, such as 20, or None.")
+    above = None if threshold is None else float(threshold)
+    return softplus.apply(floating("softplus", "x", x), beta=float(beta), threshold=above)
 
 
 def _softsign_plain(x: Array) -> Array:

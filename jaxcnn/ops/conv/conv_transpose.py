@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jax import Array
+import jax.numpy as jnp
+from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
@@ -78,8 +79,8 @@ def conv_transpose(
       stride: by how much the image grows.
       padding: what `conv` would have padded and is cut off here. With size W, extent E and the pair (low, high) the
         output is (W - 1) stride + E - low - high + output_padding long; with "SAME" it is W stride.
-      output_padding: added at the high end, for the sizes that a stride cannot tell apart; less than the stride, and
-        0 with "SAME".
+      output_padding: added at the high end, for the sizes that a stride cannot tell apart; less than the stride or
+        less than the dilation, and 0 with "SAME".
       dilation, groups, precision, layout: as `conv`.
 
     Raises: ValueError for a wrong rank, channels that do not match, integer data, options out of their range, and
@@ -94,7 +95,8 @@ def conv_transpose(
     _check_shapes(x, kernel, bias, groups)
     stride, dilation = per_axis(op, "stride", stride, axes), per_axis(op, "dilation", dilation, axes)
     extents = [extent(k, d) for k, d in zip(kernel.shape[:-2], dilation, strict=True)]
-    extra = _output_padding(output_padding, stride, padding)
+    extra = _output_padding(output_padding, stride, dilation, padding)
+    x, extra = _whole_strides(x, extra, stride)
     if padding == "SAME":
         sizes = [w * s for w, s in zip(x.shape[1:-1], stride, strict=True)]
         pads = resolve_padding(op, padding, sizes, kernel.shape[:-2], stride, dilation)
@@ -118,15 +120,29 @@ def conv_transpose(
     return channels_back(y, layout)
 
 
-def _output_padding(given: int | Sequence[int], stride: tuple[int, ...], padding: Padding) -> tuple[int, ...]:
+def _output_padding(
+    given: int | Sequence[int], stride: tuple[int, ...], dilation: tuple[int, ...], padding: Padding
+) -> tuple[int, ...]:
     extra = (given,) * len(stride) if isinstance(given, int) else tuple(given)
-    limits = (1,) * len(stride) if padding == "SAME" else stride
+    limits = (1,) * len(stride) if padding == "SAME" else tuple(map(max, stride, dilation))
     if len(extra) != len(stride) or any(not 0 <= o < limit for o, limit in zip(extra, limits, strict=False)):
         raise ValueError(
-            f"conv_transpose: output_padding is {given!r} with stride {stride} and padding {padding!r}; expected "
-            "an int, or one for each spatial axis, from 0 to the stride less 1, and 0 with padding 'SAME'."
+            f"conv_transpose: output_padding is {given!r} with stride {stride}, dilation {dilation} and padding "
+            f"{padding!r}; expected an int, or one for each spatial axis, from 0 to the larger of stride and dilation "
+            "less 1, and 0 with padding 'SAME'."
         )
     return extra
+
+
+def _whole_strides(x: Image, extra: tuple[int, ...], stride: tuple[int, ...]) -> tuple[Image, tuple[int, ...]]:
+    """x with a zero behind it for each whole stride of the output padding, and what is left of that.
+
+    A zero's copy of the kernel adds nothing. With what is left, less than the stride, `conv` of y has x's sizes.
+    """
+    whole = [o // s for o, s in zip(extra, stride, strict=True)]
+    if any(whole):
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((0, k, 0) for k in whole), (0, 0, 0)])
+    return x, tuple(o % s for o, s in zip(extra, stride, strict=True))
 
 
 def _check_shapes(x: Array, kernel: Array, bias: Array | None, groups: int) -> None:

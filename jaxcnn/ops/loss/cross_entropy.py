@@ -1,4 +1,7 @@
-"""Cross-entropy of one class out of many: one number for each example of the batch; average them for its loss."""
+"""Cross-entropy of one class out of many, of logits or of log-probabilities: one number for each example of the batch.
+
+Average them for the loss of the batch.
+"""
 
 from __future__ import annotations
 
@@ -87,9 +90,11 @@ def _softmax_backward(
     return dlogits.astype(logits.dtype), dlabels, dclass_weights
 
 
-def _target(labels: Array, like: Array, label_smoothing: float, ignore_index: int | None) -> Float[Array, "n k"]:
+def _target(
+    labels: Array, like: Array, label_smoothing: float, ignore_index: int | None, classes: int | None = None
+) -> Float[Array, "n k"]:
     """The distribution to be met: 0 for a label that is ignored, NaN for any other integer that is no class."""
-    k = like.shape[-1]
+    k = like.shape[-1] if classes is None else classes
     target = one_hot(labels, k, like.dtype) if labels.ndim == 1 else labels.astype(like.dtype)
     target = (1 - label_smoothing) * target + label_smoothing / k
     if ignore_index is None:
@@ -135,20 +140,91 @@ def softmax_cross_entropy(
     logits = class_scores(op, "logits", logits)
     if not is_number(label_smoothing) or not 0 <= label_smoothing <= 1:
         raise ValueError(f"{op}: label_smoothing is {label_smoothing!r}; expected a number from 0 to 1.")
-    labels = _checked_labels(op, labels, logits, ignore_index)
-    weights = None if class_weights is None else _checked_weights(op, class_weights, logits)
-    soft = labels.astype(jnp.result_type(labels, logits)) if labels.ndim == 2 else None
-    wide_logits, soft, weights = same_dtype(logits, soft, weights)
-    return softmax_cross_entropy.apply(
-        wide_logits,
-        labels if soft is None else soft,
-        weights,
-        label_smoothing=float(label_smoothing),
-        ignore_index=None if ignore_index is None else int(ignore_index),
-    )
+    arrays, ignored = _checked(op, "logits", logits, labels, class_weights, ignore_index)
+    return softmax_cross_entropy.apply(*arrays, label_smoothing=float(label_smoothing), ignore_index=ignored)
 
 
-def _checked_labels(op: str, given: ArrayLike, logits: Array, ignore_index: int | None) -> Array:
+def _nll_plain(
+    log_p: Float[Array, "n k"], labels: Array, class_weights: Float[Array, " k"] | None, *, ignore_index: int | None
+) -> PerExample:
+    """-Σ_k weight[k] label[k] log_p[k]."""
+    wide = log_p.astype(accumulator(log_p))
+    weighted = _weighted(_target(labels, wide, 0.0, ignore_index), class_weights)
+    return -(weighted * counted(wide, weighted)).sum(-1).astype(log_p.dtype)
+
+
+def _nll_forward(
+    log_p: Float[Array, "n k"], labels: Array, class_weights: Float[Array, " k"] | None, *, ignore_index: int | None
+) -> tuple[PerExample, Any]:
+    """The loss, and its arguments; log_p itself only for labels or weights that want a cotangent."""
+    needed = labels.ndim == 2 or class_weights is not None
+    loss = _nll_plain(log_p, labels, class_weights, ignore_index=ignore_index)
+    return loss, (log_p if needed else None, labels, class_weights, shape_only(log_p))
+
+
+def _nll_backward(
+    residuals: Any, dloss: PerExample, *, ignore_index: int | None
+) -> tuple[Array, Array | None, Array | None]:
+    """The cotangents (dlog_p, dlabels, dclass_weights) of loss = -Σ_k w[k] t[k] log_p[k].
+
+    It is linear in each: dlog_p[k] = -dloss w[k] t[k], whatever the log-probabilities were made of, which their own
+    backward knows; dlabels[k] = -dloss w[k] log_p[k]; and, since the weights serve every example, dclass_weights[k] is
+    the sum over the batch of -dloss t[k] log_p[k]. Integer labels have no cotangent; w = 1 where no weights are given;
+    an ignored example has t = 0.
+    """
+    log_p, labels, class_weights, like = residuals
+    dloss = behind(dloss, like)
+    target = _target(labels, dloss, 0.0, ignore_index, like.shape[-1])
+    weighted = _weighted(target, class_weights)
+    dlabels = dclass_weights = None
+    if log_p is not None:
+        counts = counted(log_p.astype(dloss.dtype), weighted)
+    if labels.ndim == 2:
+        dlabels = (-dloss * _weighted(counts, class_weights)).astype(labels.dtype)
+    if class_weights is not None:
+        dclass_weights = -(dloss * target * counts).sum(0).astype(class_weights.dtype)
+    return (-dloss * weighted).astype(like.dtype), dlabels, dclass_weights
+
+
+@rule(_nll_plain, _nll_forward, _nll_backward)
+def nll(
+    log_p: ArrayLike, labels: ArrayLike, class_weights: ArrayLike | None = None, *, ignore_index: int | None = None
+) -> Array:
+    """Negative log-likelihood: -log p of the label, in nats, where log p is given, such as by `log_softmax`.
+
+    As PyTorch's `nll_loss(..., reduction="none")`. From logits `softmax_cross_entropy` is faster and has more digits.
+
+    Args:
+      log_p: (n, k), the logarithm of each class's probability; -inf where that is 0.
+      labels, class_weights, ignore_index: as in `softmax_cross_entropy`. What labels and weights make 0 does not count,
+        also where log p is infinite.
+
+    Returns: (n,), one loss for each example.
+
+    Raises: ValueError for shapes or dtypes that do not match, or a label that is no class. Where the labels can't be
+      looked at (under `jit`), that example's loss and gradient are NaN.
+
+    The backward pass and its derivation: `nll.backward`.
+    """
+    log_p = class_scores("nll", "log_p", log_p)
+    arrays, ignored = _checked("nll", "log_p", log_p, labels, class_weights, ignore_index)
+    return nll.apply(*arrays, ignore_index=ignored)
+
+
+def _checked(
+    op: str, argument: str, scores: Array, labels: ArrayLike, class_weights: ArrayLike | None, ignore_index: int | None
+) -> tuple[list[Array | None], int | None]:
+    """Scores, labels and weights, those of floats in one dtype, and the label to be ignored."""
+    labels = _checked_labels(op, argument, labels, scores, ignore_index)
+    weights = None if class_weights is None else _checked_weights(op, argument, class_weights, scores)
+    soft = labels.astype(jnp.result_type(labels, scores)) if labels.ndim == 2 else None
+    arrays = same_dtype(scores, soft, weights)
+    if soft is None:
+        arrays[1] = labels
+    return arrays, None if ignore_index is None else int(ignore_index)
+
+
+def _checked_labels(op: str, argument: str, given: ArrayLike, scores: Array, ignore_index: int | None) -> Array:
     labels = jnp.asarray(given)
     if ignore_index is not None:
         if isinstance(ignore_index, bool) or not isinstance(ignore_index, Integral):
@@ -156,23 +232,23 @@ def _checked_labels(op: str, given: ArrayLike, logits: Array, ignore_index: int 
         if labels.ndim == 2:
             raise ValueError(
                 f"{op}: ignore_index is {ignore_index} and labels has shape {labels.shape}; only integer classes of "
-                f"shape ({logits.shape[0]},) can be ignored. Give rows of zeros to the examples that should not count."
+                f"shape ({scores.shape[0]},) can be ignored. Give rows of zeros to the examples that should not count."
             )
-    if labels.shape == logits.shape:
+    if labels.shape == scores.shape:
         return labels
-    if labels.shape != logits.shape[:1]:
+    if labels.shape != scores.shape[:1]:
         raise ValueError(
-            f"{op}: labels has shape {labels.shape} and logits {logits.shape}; expected integer classes of shape "
-            f"({logits.shape[0]},), or one-hot labels or probabilities of shape {logits.shape}."
+            f"{op}: labels has shape {labels.shape} and {argument} {scores.shape}; expected integer classes of shape "
+            f"({scores.shape[0]},), or one-hot labels or probabilities of shape {scores.shape}."
         )
-    return classes(op, "logits", logits, given, ignore_index)
+    return classes(op, argument, scores, given, ignore_index)
 
 
-def _checked_weights(op: str, given: ArrayLike, logits: Array) -> Array:
+def _checked_weights(op: str, argument: str, given: ArrayLike, scores: Array) -> Array:
     weights = jnp.asarray(given)
-    if weights.shape != logits.shape[1:]:
+    if weights.shape != scores.shape[1:]:
         raise ValueError(
-            f"{op}: class_weights has shape {weights.shape} and logits {logits.shape}; expected one weight for each "
-            f"class, {logits.shape[1:]}. To weigh examples multiply the losses that come back."
+            f"{op}: class_weights has shape {weights.shape} and {argument} {scores.shape}; expected one weight for "
+            f"each class, {scores.shape[1:]}. To weigh examples multiply the losses that come back."
         )
-    return weights.astype(jnp.result_type(weights, logits))
+    return weights.astype(jnp.result_type(weights, scores))

@@ -5,6 +5,7 @@ Where a margin is kept just so, the gradient is 0: the loss has reached its leas
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import accumulator, floating, known_values, positive, same_dtype, same_shape, shape_only
+from jaxcnn.ops.check import accumulator, floating, is_number, known_values, same_dtype, same_shape, shape_only
 from jaxcnn.ops.loss.labels import class_scores, classes, one_hot
 from jaxcnn.ops.loss.per_example import PerExample, counted, example_mean, hinged, share
 from jaxcnn.ops.rule import rule
@@ -114,7 +115,7 @@ def multi_margin(scores: ArrayLike, labels: ArrayLike, *, margin: float = 1.0, p
     Args:
       scores: (n, k), of any size.
       labels: integer classes (n,), 0 to k - 1.
-      margin: a positive number, by how much the label's score should exceed each other.
+      margin: by how much the label's score should exceed each other; below 0, by how much it may fall short.
       p: 1 or 2.
 
     Returns: (n,), one loss for each example.
@@ -126,7 +127,8 @@ def multi_margin(scores: ArrayLike, labels: ArrayLike, *, margin: float = 1.0, p
     """
     op = "multi_margin"
     scores = class_scores(op, "scores", scores)
-    positive(op, "margin", margin)
+    if not is_number(margin) or not math.isfinite(margin):
+        raise ValueError(f"{op}: margin is {margin!r}; expected a finite number, such as 1.0.")
     if isinstance(p, bool) or p not in (1, 2):
         raise ValueError(f"{op}: p is {p!r}; expected 1 or 2.")
     if (shape := jnp.asarray(labels).shape) != scores.shape[:1]:

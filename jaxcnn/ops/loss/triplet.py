@@ -14,66 +14,99 @@ from jaxcnn.ops.loss.per_example import PerExample, behind, hinged
 from jaxcnn.ops.rule import rule
 
 
-def _triplet_plain(anchor: Array, positive: Array, negative: Array, *, margin: float, epsilon: float) -> PerExample:
+def _triplet_plain(
+    anchor: Array, positive: Array, negative: Array, *, margin: float, p: float, epsilon: float, swap: bool
+) -> PerExample:
     """max(0, |anchor - positive + ε| - |anchor - negative + ε| + margin)."""
-    near, _ = _distance(anchor, positive, epsilon)
-    far, _ = _distance(anchor, negative, epsilon)
+    near, _ = _distance(anchor, positive, p, epsilon)
+    far, _ = _distance(anchor, negative, p, epsilon)
+    if swap:
+        between, _ = _distance(positive, negative, p, epsilon)
+        far = jnp.where(between < far, between, far)
     return hinged(near - far + margin).astype(anchor.dtype)
 
 
 def _triplet_forward(
-    anchor: Array, positive: Array, negative: Array, *, margin: float, epsilon: float
+    anchor: Array, positive: Array, negative: Array, *, margin: float, p: float, epsilon: float, swap: bool
 ) -> tuple[PerExample, Any]:
-    """The loss, and the directions from positive and from negative to anchor; 0 where the margin is kept."""
-    near, from_positive = _distance(anchor, positive, epsilon)
-    far, from_negative = _distance(anchor, negative, epsilon)
+    """The loss, and the directions u, w, s of `_triplet_backward`; 0 where the margin is kept."""
+    near, u = _distance(anchor, positive, p, epsilon)
+    far, w = _distance(anchor, negative, p, epsilon)
+    s = None
+    if swap:
+        between, direction = _distance(positive, negative, p, epsilon)
+        nearer = between < far
+        far = jnp.where(nearer, between, far)
+        w, s = jnp.where(nearer[:, None], 0, w), jnp.where(nearer[:, None], direction, 0)
     gap = near - far + margin
     kept = gap[:, None] <= 0
-    directions = (jnp.where(kept, 0, from_positive), jnp.where(kept, 0, from_negative))
+    directions = tuple(None if v is None else jnp.where(kept, 0, v) for v in (u, w, s))
     return hinged(gap).astype(anchor.dtype), (*directions, shape_only(anchor))
 
 
-def _triplet_backward(
-    residuals: Any, dloss: PerExample, *, margin: float, epsilon: float
-) -> tuple[Array, Array, Array]:
+def _triplet_backward(residuals: Any, dloss: PerExample, **_: Any) -> tuple[Array, Array, Array]:
     """The cotangents (danchor, dpositive, dnegative) of max(0, |a - p + ε| - |a - n + ε| + margin).
 
-    The gradient of a norm |v| is the unit vector v / |v|, and 0 by choice where v = 0. So where the margin is not kept,
-    with u and w the unit vectors of a - p + ε and a - n + ε,
+    The gradient of the p-norm |v| = (Σ_i |v[i]|^p)^(1/p) has the entries sign(v[i]) (|v[i]| / |v|)^(p - 1): for p = 2
+    the unit vector v / |v|. It is 0 by choice where v = 0, and so are its entries where v[i] = 0. So where the margin
+    is not kept, with u and w the gradients for a - p + ε and a - n + ε,
 
         danchor = dloss (u - w),    dpositive = -dloss u,    dnegative = dloss w.
 
-    Source: Weinberger & Saul 2009, "Distance metric learning for large margin nearest neighbor classification".
+    With `swap` |p - n + ε| takes the place of |a - n + ε| where it is less; then, with s its gradient,
+
+        danchor = dloss u,    dpositive = -dloss (u + s),    dnegative = dloss s.
+
+    Source: Weinberger & Saul 2009, "Distance metric learning for large margin nearest neighbor classification"; the
+    swap: Balntas et al. 2016, "Learning local feature descriptors with triplets and shallow convolutional neural
+    networks", section 3.
     """
-    u, w, anchor = residuals
+    u, w, s, anchor = residuals
     dloss = behind(dloss, anchor)
-    cotangents = dloss * (u - w), -dloss * u, dloss * w
+    from_positive, to_negative = (u, w) if s is None else (u + s, w + s)
+    cotangents = dloss * (u - w), -dloss * from_positive, dloss * to_negative
     return tuple(c.astype(anchor.dtype) for c in cotangents)
 
 
-def _distance(x: Array, y: Array, epsilon: float) -> tuple[Array, Array]:
-    """|x - y + ε| along the last axis, and its gradient for x: the unit vector, or 0 where that has no direction."""
+def _distance(x: Array, y: Array, p: float, epsilon: float) -> tuple[Array, Array]:
+    """The p-norm |x - y + ε| along the last axis, and its gradient for x, 0 where that has no direction."""
     wide = accumulator(x)
     v = x.astype(wide) - y.astype(wide) + epsilon
-    squares = (v * v).sum(-1)
-    apart = squares != 0  # NaN is
-    distance = jnp.sqrt(jnp.where(apart, squares, 1))
-    return jnp.where(apart, distance, 0), jnp.where(apart[:, None], v / distance[:, None], 0)
+    size = jnp.abs(jnp.where(v == 0, 1, v))
+    powers = v * v if p == 2 else jnp.where(v == 0, 0, size**p)  # an entry of 0 adds 0, whose derivatives are 0
+    total = powers.sum(-1)
+    apart = total != 0  # NaN is
+    some = jnp.where(apart, total, 1)
+    distance = jnp.sqrt(some) if p == 2 else some ** (1 / p)
+    if p == 2:
+        gradient = v / distance[:, None]
+    else:
+        gradient = jnp.where(v == 0, 0, jnp.sign(v) * (size / distance[:, None]) ** (p - 1))
+    return jnp.where(apart, distance, 0), jnp.where(apart[:, None], gradient, 0)
 
 
 @rule(_triplet_plain, _triplet_forward, _triplet_backward)
 def triplet(
-    anchor: ArrayLike, positive: ArrayLike, negative: ArrayLike, *, margin: float = 1.0, epsilon: float = 1e-6
+    anchor: ArrayLike,
+    positive: ArrayLike,
+    negative: ArrayLike,
+    *,
+    margin: float = 1.0,
+    p: float = 2,
+    epsilon: float = 1e-6,
+    swap: bool = False,
 ) -> Array:
     """max(0, |anchor - positive| - |anchor - negative| + margin): the positive should be nearer, by the margin.
 
-    As PyTorch's `triplet_margin_loss` with Euclidean distances, and with its epsilon, which is added to each
-    difference, so that equal points have a gradient too. With an epsilon of 0 it is 0 there.
+    As PyTorch's `triplet_margin_loss`, and with its epsilon, which is added to each difference, so that equal points
+    have a gradient too. With an epsilon of 0 it is 0 there.
 
     Args:
       anchor, positive, negative: (n, d), one embedding in each row.
       margin: a positive number.
+      p: of the norm that distances are taken in, 1 or more; 2 is Euclidean.
       epsilon: 0 or more.
+      swap: take |positive - negative| instead of |anchor - negative| where it is less.
 
     Returns: (n,), one loss for each example.
 
@@ -84,6 +117,8 @@ def triplet(
     op = "triplet"
     if not is_number(margin) or not 0 < margin < math.inf:
         raise ValueError(f"{op}: margin is {margin!r}; expected a positive number, such as 1.0.")
+    if not is_number(p) or not 1 <= p < math.inf:
+        raise ValueError(f"{op}: p is {p!r}; expected a number of 1 or more, such as 2.")
     if not is_number(epsilon) or not 0 <= epsilon < math.inf:
         raise ValueError(f"{op}: epsilon is {epsilon!r}; expected a number of 0 or more, such as 1e-6.")
     anchor, others = floating(op, "anchor", anchor), {"positive": positive, "negative": negative}
@@ -93,4 +128,6 @@ def triplet(
     for name, other in others.items():
         arrays.append(floating(op, name, other))
         same_shape(op, "anchor", anchor, name, arrays[-1])
-    return triplet.apply(*same_dtype(*arrays), margin=float(margin), epsilon=float(epsilon))
+    p = int(p) if p == int(p) else float(p)  # whole powers are products
+    options = {"margin": float(margin), "p": p, "epsilon": float(epsilon), "swap": bool(swap)}
+    return triplet.apply(*same_dtype(*arrays), **options)

@@ -19,6 +19,7 @@ from jaxcnn.ops.check import (
     accumulator,
     channel_vectors,
     channels_back,
+    channels_last,
     floating,
     group_count,
     positive,
@@ -82,7 +83,7 @@ def group_norm(
     """Normalise the channels of each example in `groups` groups of neighbours, over all places (Wu & He 2018).
 
     Args:
-      x: (n, *spatial, c) with 1, 2 or 3 spatial axes; with layout="NCHW" (n, c, *spatial).
+      x: (n, c), or (n, *spatial, c) with 1, 2 or 3 spatial axes; with layout="NCHW" (n, c, *spatial).
       scale, bias: (c,), γ and β.
       groups: divides c. 1 is layer norm over the whole example, c is instance norm.
       epsilon: added to the variance, which is the biased one.
@@ -91,7 +92,7 @@ def group_norm(
     Raises: ValueError for a wrong rank, integer data, vectors that are not one per channel, groups that do not divide
       the channels, and an epsilon that is not positive. The backward pass: `group_norm.backward`.
     """
-    x, scale, bias = _image("group_norm", x, scale, bias, epsilon, layout)
+    x, scale, bias = _image("group_norm", x, scale, bias, epsilon, layout, flat=True)
     groups = group_count("group_norm", groups, x.shape[-1], "x")
     return channels_back(group_norm.apply(x, scale, bias, groups=groups, epsilon=epsilon), layout)
 
@@ -113,12 +114,17 @@ def instance_norm(
 def layer_norm(x: ArrayLike, scale: ArrayLike, bias: ArrayLike, *, epsilon: float = 1e-5) -> Array:
     """Normalise over the last axis, x (..., c) with scale and bias (c,): `group_norm` of one group at each place.
 
-    Raises: ValueError for x of rank 1, integer data, vectors that are not one per channel, and an epsilon that is not
-      positive. Source: Ba, Kiros & Hinton 2016, "Layer normalization". The backward pass: `layer_norm.backward`.
+    Over several axes where scale and bias have several: those that x ends in, such as (h, w, c). Their shape is
+    PyTorch's normalized_shape.
+
+    Raises: ValueError for x without an axis before those, integer data, scale and bias of another shape than x ends in,
+      and an epsilon that is not positive. Source: Ba, Kiros & Hinton 2016, "Layer normalization". The backward pass:
+      `layer_norm.backward`.
     """
     x, (scale, bias) = _rows("layer_norm", x, epsilon, scale=scale, bias=bias)
-    flat = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-    return layer_norm.apply(flat, scale, bias, groups=1, epsilon=epsilon).reshape(x.shape)
+    flat = x.reshape(math.prod(x.shape[: -scale.ndim]), scale.size)
+    vectors = (v.reshape(v.size) for v in (scale, bias))
+    return layer_norm.apply(flat, *vectors, groups=1, epsilon=epsilon).reshape(x.shape)
 
 
 def _rms_plain(x: Array, scale: Channels, *, epsilon: float) -> Array:
@@ -152,16 +158,20 @@ def _rms_backward(residuals: Any, dy: Array, *, epsilon: float) -> tuple[Array, 
 def rms_norm(x: ArrayLike, scale: ArrayLike, *, epsilon: float = 1e-6) -> Array:
     """Divide by the root of the mean square over the last axis, x (..., c), and multiply by scale (c,).
 
-    Errors as `layer_norm`. Source: Zhang & Sennrich 2019. The backward pass: `rms_norm.backward`.
+    Over several axes, and errors, as `layer_norm`. Source: Zhang & Sennrich 2019. The backward pass:
+    `rms_norm.backward`.
     """
     x, (scale,) = _rows("rms_norm", x, epsilon, scale=scale)
-    return rms_norm.apply(x, scale, epsilon=epsilon)
+    flat = x.reshape(*x.shape[: -scale.ndim], scale.size)
+    return rms_norm.apply(flat, scale.reshape(scale.size), epsilon=epsilon).reshape(x.shape)
 
 
 def _image(
-    op: str, x: ArrayLike, scale: ArrayLike, bias: ArrayLike, epsilon: float, layout: Layout
+    op: str, x: ArrayLike, scale: ArrayLike, bias: ArrayLike, epsilon: float, layout: Layout, *, flat: bool = False
 ) -> tuple[Array, Array, Array]:
-    image, _ = spatial(op, floating(op, "x", x), layout)
+    """x, channels last, and its vectors; `flat` lets x be (n, c)."""
+    image = floating(op, "x", x)
+    image = channels_last(op, image, layout) if flat and image.ndim == 2 else spatial(op, image, layout)[0]
     scale, bias = floating(op, "scale", scale), floating(op, "bias", bias)
     channel_vectors(op, image, layout, scale=scale, bias=bias)
     positive(op, "epsilon", epsilon)
@@ -169,12 +179,21 @@ def _image(
 
 
 def _rows(op: str, x: ArrayLike, epsilon: float, **vectors: ArrayLike) -> tuple[Array, list[Array]]:
+    """x and its vectors, all of one shape: that of x's last axis, or of the last few."""
     rows = floating(op, "x", x)
-    if rows.ndim < 2:
+    arrays = {argument: floating(op, argument, v) for argument, v in vectors.items()}
+    shape = arrays["scale"].shape
+    if rows.ndim < 2 or rows.shape == shape:
         raise ValueError(
             f"{op}: x has shape {rows.shape}; expected (n, ..., c), a batch. For a single row write x[None]."
         )
-    arrays = {argument: floating(op, argument, v) for argument, v in vectors.items()}
-    channel_vectors(op, rows, "NHWC", **arrays)
+    if len(shape) < 2:
+        channel_vectors(op, rows, "NHWC", **arrays)
+    for argument, vector in arrays.items():
+        if vector.shape != shape or rows.shape[-len(shape) :] != shape:
+            raise ValueError(
+                f"{op}: {argument} has shape {vector.shape} and x {rows.shape}; expected the last axes of x, such as "
+                f"{rows.shape[-1:]}, and one shape for all."
+            )
     positive(op, "epsilon", epsilon)
     return rows, list(arrays.values())

@@ -13,15 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxcnn.ops.bins import Bins, adaptive_bins, along
 from jaxcnn.ops.check import Layout, accumulator, channels_back, image, shape_only
 from jaxcnn.ops.geometry import PerAxis, per_axis
 from jaxcnn.ops.pool.windows import first_maximum
 from jaxcnn.ops.rule import rule
+from jaxcnn.primitive import promoting
 
 Image = Float[Array, "n *spatial c"]
+Indices = Int[Array, "n *spatial c"]
 
 
 def _bins(x: Any, sizes: Any) -> list[Bins]:
@@ -126,3 +128,25 @@ def adaptive_max_pool(x: ArrayLike, sizes: PerAxis, *, layout: Layout = "NHWC") 
     x, axes = image("adaptive_max_pool", x, layout)
     sizes = per_axis("adaptive_max_pool", "sizes", sizes, axes)
     return channels_back(adaptive_max_pool.apply(x, sizes=sizes), layout)
+
+
+@promoting()
+def adaptive_max_pool_with_indices(x: ArrayLike, sizes: PerAxis, *, layout: Layout = "NHWC") -> tuple[Array, Array]:
+    """`adaptive_max_pool`, and where in x each maximum stands first: indices as those of `max_pool_with_indices`.
+
+    Arguments, shapes and errors as `adaptive_avg_pool`. It is no rule of its own: y is `adaptive_max_pool`'s.
+    """
+    x, axes = image("adaptive_max_pool_with_indices", x, layout)
+    sizes = per_axis("adaptive_max_pool_with_indices", "sizes", sizes, axes)
+    y = adaptive_max_pool.apply(x, sizes=sizes)
+    return channels_back(y, layout), channels_back(_winners(x, sizes), layout)
+
+
+def _winners(x: Image, sizes: Any) -> Indices:
+    """The row-major place of each bin's first maximum: along each axis the winner there, of the winners before it."""
+    _, (_, winners) = _max_forward(lax.stop_gradient(x), sizes=sizes)
+    place, behind = jnp.zeros(x.shape, jnp.int32), 1
+    for axis, at in reversed(list(enumerate(winners, 1))):
+        place = behind * at.astype(jnp.int32) + jnp.take_along_axis(place, at, axis)
+        behind *= x.shape[axis]
+    return place

@@ -25,9 +25,10 @@ def _root(total: Array, p: float) -> Array:
     return jnp.where(total == 0, 0, jnp.where(total == 0, 1, total) ** (1 / p))
 
 
-def _plain(x: Image, *, p: float, size: Any, stride: Any, padding: Any) -> Image:
+def _plain(x: Image, *, p: float, size: Any, stride: Any, padding: Any, dilation: Any) -> Image:
     """(Σ x^p)^(1/p) of each window, by XLA; padding adds nothing."""
-    total = lax.reduce_window(x.astype(accumulator(x)) ** p, 0.0, lax.add, *reduced(size, stride, padding))
+    powers, steps = x.astype(accumulator(x)) ** p, (1, *dilation, 1)
+    total = lax.reduce_window(powers, 0.0, lax.add, *reduced(size, stride, padding), window_dilation=steps)
     return _root(total, p).astype(x.dtype)
 
 
@@ -74,6 +75,7 @@ def lp_pool(
     *,
     stride: PerAxis | None = None,
     padding: PoolPadding = "VALID",
+    dilation: PerAxis = 1,
     layout: Layout = "NHWC",
 ) -> Array:
     """(Σ x^p)^(1/p) over each window of `size`, channel by channel, as PyTorch's LPPool.
@@ -82,7 +84,7 @@ def lp_pool(
       x: a batch (n, *spatial, c) with 1, 2 or 3 spatial axes; with layout="NCHW" (n, c, *spatial).
       p: the power, 1 or more; 1 gives the sum. No absolute value is taken of x: where entries are below 0 an odd p may
         give a negative sum, and a p that is no whole number no power at all; y is then NaN.
-      size, stride, padding, layout: as in `max_pool`; padding adds nothing to a sum.
+      size, stride, padding, dilation, layout: as in `max_pool`; padding adds nothing to a sum.
 
     Returns: (n, *out, c), or (n, c, *out). Half-precision input is summed in float32.
 
@@ -99,5 +101,5 @@ def lp_pool(
             f"lp_pool: p is {p!r}; expected a number of 1 or more, such as 2. For p = infinity use max_pool."
         )
     p = int(p) if p == int(p) else float(p)  # whole powers are products, and take entries below 0
-    x, options = checked("lp_pool", x, layout, size=size, stride=stride, padding=padding)
+    x, options = checked("lp_pool", x, layout, size=size, stride=stride, padding=padding, dilation=dilation)
     return channels_back(lp_pool.apply(x, p=p, **options), layout)

@@ -17,11 +17,13 @@ from jaxcnn.ops.pool.max_pool import max_pool
 from jaxcnn.ops.pool.shapes import checked, on_one_axis
 from jaxcnn.ops.pool.windows import along_axes
 from jaxcnn.ops.rule import rule
+from jaxcnn.primitive import promoting
 
 Image = Float[Array, "n *spatial c"]
 Indices = Int[Array, "n *spatial c"]
 
 
+@promoting()
 def max_pool_with_indices(
     x: ArrayLike,
     size: PerAxis,

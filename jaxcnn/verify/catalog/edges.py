@@ -20,7 +20,7 @@ from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, as_if, right
 from jaxcnn.verify.catalog.generic import batch_size
 
 # Rules whose second array is of indices.
-INDEXED = ("max_unpool", "multi_margin", "softmax_cross_entropy")
+INDEXED = ("max_unpool", "multi_margin", "nll", "softmax_cross_entropy")
 
 # No options to be wrong for: the doors of rules see to the first two, and the spaces leave the third at its default.
 NO_FLAGS = ("layout", "output_padding", "precision")

@@ -24,9 +24,13 @@ ELEMENTWISE = [
     ("celu", {"alpha": 2.5}),
     ("selu", {}),
     ("softplus", {}),
+    ("softplus", {"beta": 2.5}),
+    ("softplus", {"beta": 0.5, "threshold": 1}),
     ("softsign", {}),
     ("mish", {}),
     ("hard_sigmoid", {}),
+    ("hard_sigmoid", {"slope": 0.2}),
+    ("hard_sigmoid", {"slope": 0.25, "offset": 0.25}),
     ("hard_swish", {}),
 ]
 
@@ -39,6 +43,9 @@ def _cases():
         yield Case(rule, f"kinks{suffix}", lambda rng: (KINKS,), options, smooth=False)
     yield Case("prelu", "one-slope", lambda rng: (*away_from_zero((3, 5))(rng), np.array(0.3)))
     yield Case("prelu", "slope-per-channel", lambda rng: (*away_from_zero((2, 3, 4))(rng), rng.standard_normal(4)))
+    for slope in [(2, 3, 1), (3, 1), (1, 4), (2, 1, 1), (1, 1, 1), (3, 4)]:
+        name = f"slope-{'x'.join(map(str, slope))}"
+        yield Case("prelu", name, lambda rng, s=slope: (*away_from_zero((2, 3, 4))(rng), rng.standard_normal(s)))
     yield Case("prelu", "zeros", lambda rng: (KINKS, np.array([-0.5, 0.25, 1.0])), smooth=False)
     yield Case("glu", "rows", normal((3, 6)))
     yield Case("glu", "axis-1", normal((2, 4, 3)), {"axis": 1})

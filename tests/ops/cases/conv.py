@@ -72,6 +72,12 @@ TRANSPOSED = [
     ("output-padding", (3, 4), (3, 3), {"stride": (2, 3), "padding": 1, "output_padding": (1, 2)}),
     ("asymmetric-padding", (4, 3), (3, 2), {"stride": 2, "padding": ((2, 0), (0, 1))}),
     ("dilation", (4, 3), (3, 2), {"dilation": (2, 3), "padding": "VALID", "stride": 2}),
+    (
+        "output-padding-below-dilation",
+        (3, 4),
+        (2, 3),
+        {"dilation": (3, 4), "stride": (2, 1), "padding": ((1, 0), (0, 2)), "output_padding": (2, 3)},
+    ),
     ("stride-exceeds-kernel", (3, 2), (2, 1), {"stride": 3, "padding": "VALID"}),
     ("groups", (3, 2), (3, 2), {"groups": 2, "stride": 2, "padding": 1}),
     ("3d", (2, 3, 2), (2, 3, 2), {"stride": (2, 1, 2), "padding": ((0, 1), (1, 1), (0, 0))}),

@@ -77,7 +77,13 @@ def _cases():
         for kind, arrays in [("classes", _classes(4, 5)), ("one-hot", _one_hot(4, 5)), ("weights", _weights(3, 4))]:
             yield Case("softmax_cross_entropy", f"{kind}{name}", arrays, options)
             yield Case("softmax_cross_entropy", f"{kind}{name}-class-weights", _weighted(arrays), options)
+    for kind, arrays in [("classes", _classes(4, 5)), ("one-hot", _one_hot(4, 5)), ("weights", _weights(3, 4))]:
+        yield Case("nll", kind, arrays)
+        yield Case("nll", f"{kind}-class-weights", _weighted(arrays))
+    yield Case("nll", "one-class", _classes(3, 1))
     for label in (-100, 255, 1):
+        yield Case("nll", f"ignored-{label}", _some_ignored(label), {"ignore_index": label})
+        yield Case("nll", f"ignored-{label}-weighted", _weighted(_some_ignored(label)), {"ignore_index": label})
         options = {"ignore_index": label, "label_smoothing": 0.1}
         yield Case("softmax_cross_entropy", f"ignored-{label}", _some_ignored(label), {"ignore_index": label})
         yield Case("softmax_cross_entropy", f"ignored-{label}-weighted", _weighted(_some_ignored(label)), options)
@@ -128,18 +134,30 @@ def _cases():
     yield Case("hinge", "vector", _signs(5))
     yield Case("hinge", "integers", lambda rng: (_signs(3, 4)(rng)[0], rng.choice([-1, 1], (3, 4))))
     yield Case("hinge", "kinks", lambda rng: (np.array([[1.0, -1, 0, 2]]), np.array([[1.0, -1, 1, -1]])), smooth=False)
-    for options in ({}, {"margin": 0.4}, {"p": 2}, {"margin": 2, "p": 2}):
+    for options in ({}, {"margin": 0.4}, {"p": 2}, {"margin": 2, "p": 2}, {"margin": -0.5, "p": 2}, {"margin": 0}):
         suffix = "".join(f"-{k}-{v}" for k, v in options.items())
         yield Case("multi_margin", f"classes{suffix}", _classes(4, 5), options)
         yield Case(
             "multi_margin", f"kinks{suffix}", lambda rng: (np.eye(3) * 2, np.array([0, 0, 1])), options, smooth=False
         )
     yield Case("multi_margin", "one-class", _classes(3, 1))
-    for options in ({}, {"margin": 0.2}, {"margin": 5, "epsilon": 0.1}):
+    for options in (
+        {},
+        {"margin": 0.2},
+        {"margin": 5, "epsilon": 0.1},
+        {"p": 1},
+        {"p": 3, "margin": 2},
+        {"p": 1.5, "epsilon": 0},
+        {"swap": True, "margin": 3},
+        {"swap": True, "p": 1, "margin": 5},
+    ):
         suffix = "".join(f"-{k}-{v}" for k, v in options.items())
         yield Case("triplet", f"2d{suffix}", normal((4, 3), (4, 3), (4, 3)), options)
     yield Case("triplet", "one-axis", normal((5, 1), (5, 1), (5, 1)))
     yield Case("triplet", "same", _same_as_anchor, {"margin": 9}, smooth=False)
+    yield Case(
+        "triplet", "same-cubed", _same_as_anchor, {"margin": 9, "epsilon": 0, "p": 3, "swap": True}, smooth=False
+    )
     yield Case("triplet", "same-without-epsilon", _same_as_anchor, {"margin": 9, "epsilon": 0}, smooth=False)
 
 

@@ -57,6 +57,16 @@ def _cases():
             rule, "constant", lambda rng: (np.full((2, 3, 2, 1), 1.5), *normal((1,), (1,))(rng)), one | {"epsilon": 0.1}
         )
     yield Case("layer_norm", "rows", _off_centre(5, 4, channels=4), {"epsilon": 0.1})
+    for name, shape, axes in [
+        ("over-2", (4, 3, 5), 2),
+        ("over-3", (2, 3, 2, 2), 3),
+        ("places-over-2", (2, 3, 2, 4), 2),
+    ]:
+        weights = shape[-axes:]
+        yield Case("layer_norm", name, normal(shape, weights, weights))
+        yield Case("rms_norm", name, normal(shape, weights), {"epsilon": 0.1})
+    yield Case("group_norm", "rows", _off_centre(4, 6, channels=6), {"groups": 2})
+    yield Case("group_norm", "rows-nchw", _off_centre(3, 4, channels=4), {"groups": 1, "layout": "NCHW"})
     yield Case("layer_norm", "one-channel", _off_centre(3, 1, channels=1))
     yield Case("rms_norm", "rows", normal((5, 4), (4,)), {"epsilon": 0.1})
 

@@ -26,7 +26,6 @@ GEOMETRIES = [
     ("ceil-last-dropped", (5, 3), 2, {"stride": (3, 2), "padding": 1, "ceil_mode": True}),
     ("ceil-window-beyond-input", (1, 5), (2, 3), {"stride": 2, "ceil_mode": True}),
 ]
-# The maximum alone has these.
 DILATED = [
     ("dilated", (7, 6), 3, {"stride": 1, "dilation": 2}),
     ("dilated-stride", (8, 7), (2, 3), {"stride": (3, 2), "dilation": (2, 3), "padding": ((0, 1), (2, 1))}),
@@ -69,6 +68,15 @@ def _cases():
         yield Case("avg_pool", name, normal(shape), options)
         if "padding" in options:
             yield Case("avg_pool", f"{name}-count-padding", normal(shape), options | {"count_padding": True})
+    for name, sizes, size, options in DILATED:
+        shape, options = (2, *sizes, 3), {"size": size} | options
+        yield Case("avg_pool", name, normal(shape), options)
+        yield Case("avg_pool", f"{name}-count-padding", normal(shape), options | {"count_padding": True})
+        if "ceil_mode" not in options:
+            yield Case("lp_pool", name, normal(shape), options | {"p": 2})
+    divided = {"size": (3, 2), "stride": 2, "padding": 1, "divisor_override": 5}
+    yield Case("avg_pool", "divisor", normal((2, 5, 4, 3)), divided)
+    yield Case("avg_pool", "divisor-ceil", normal((2, 6, 4, 3)), divided | {"ceil_mode": True, "dilation": 2})
     nchw = {"size": (3, 2), "stride": 2, "padding": 1, "layout": "NCHW"}
     yield Case("max_pool", "nchw", distinct((2, 3, 5, 4)), nchw)
     yield Case("avg_pool", "nchw", normal((2, 3, 5, 4)), nchw)

@@ -85,7 +85,11 @@ BAD = {
     ),
     "conv_transpose-output_padding": (
         lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), stride=2, padding=1, output_padding=2),
-        ["output_padding is 2", "stride (2, 2)"],
+        ["output_padding is 2", "stride (2, 2)", "larger of stride and dilation less 1"],
+    ),
+    "conv_transpose-output_padding-dilation": (
+        lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), dilation=(3, 2), padding=1, output_padding=2),
+        ["output_padding is 2", "dilation (3, 2)"],
     ),
     "conv_transpose-output_padding-same": (
         lambda: ops.conv_transpose(X, jnp.zeros((3, 3, 4, 3)), stride=2, output_padding=1),

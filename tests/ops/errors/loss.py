@@ -52,6 +52,18 @@ BAD = {
         softmax_loss(LOGITS, [0, 1], ignore_index=-1.0),
         ["ignore_index is -1.0", "expected an int such as -1 or 255, or None"],
     ),
+    "nll-rank": (lambda: ops.nll(X, [0, 1]), ["log_p has shape (2, 8, 6, 3)", "(n, k)"]),
+    "nll-labels": (
+        lambda: ops.nll(LOGITS, np.zeros(3, int)),
+        ["labels has shape (3,) and log_p (2, 3)", "classes of shape (2,)"],
+    ),
+    "nll-too-large": (lambda: ops.nll(LOGITS, [0, 3]), ["labels holds 3, but log_p of shape (2, 3)", "0 to 2"]),
+    "nll-floats": (lambda: ops.nll(LOGITS, np.zeros(2, np.float32)), ["dtype float32", "must be integers"]),
+    "nll-weights": (
+        lambda: ops.nll(LOGITS, [0, 1], class_weights=[1.0, 2]),
+        ["class_weights has shape (2,) and log_p (2, 3)", "(3,)"],
+    ),
+    "nll-ignored-soft": (lambda: ops.nll(LOGITS, LOGITS, ignore_index=0), ["ignore_index is 0", "rows of zeros"]),
     "sigmoid_cross_entropy-classes": (
         sigmoid_loss(LOGITS, np.array([0, 1])),
         ["logits has shape (2, 3) and labels (2,)", "jax.nn.one_hot(labels, 3)"],
@@ -85,7 +97,11 @@ BAD = {
         ["dtype float", "must be integers", "labels.astype(jnp.int32)"],
     ),
     "multi_margin-unknown": (lambda: ops.multi_margin(LOGITS, [0, 3]), ["labels holds 3", "classes 0 to 2"]),
-    "multi_margin-margin": (lambda: ops.multi_margin(LOGITS, [0, 1], margin=0), ["margin is 0", "positive number"]),
+    "multi_margin-margin": (
+        lambda: ops.multi_margin(LOGITS, [0, 1], margin=float("inf")),
+        ["margin is inf", "finite number"],
+    ),
+    "multi_margin-text": (lambda: ops.multi_margin(LOGITS, [0, 1], margin="1"), ["margin is '1'"]),
     "multi_margin-p": (lambda: ops.multi_margin(LOGITS, [0, 1], p=3), ["p is 3", "expected 1 or 2"]),
     "triplet-rank": (lambda: ops.triplet(X, X, X), ["anchor has shape (2, 8, 6, 3)", "(n, d)"]),
     "triplet-shapes": (
@@ -93,6 +109,8 @@ BAD = {
         ["anchor has shape (2, 3) and negative (1, 3)"],
     ),
     "triplet-margin": (lambda: ops.triplet(LOGITS, LOGITS, LOGITS, margin=-1), ["margin is -1", "positive number"]),
+    "triplet-p": (lambda: ops.triplet(LOGITS, LOGITS, LOGITS, p=0.5), ["p is 0.5", "1 or more, such as 2"]),
+    "triplet-infinity": (lambda: ops.triplet(LOGITS, LOGITS, LOGITS, p=float("inf")), ["p is inf", "1 or more"]),
     "triplet-epsilon": (lambda: ops.triplet(LOGITS, LOGITS, LOGITS, epsilon=-1), ["epsilon is -1", "0 or more"]),
     "kl_divergence-negative": (
         lambda: ops.kl_divergence(LOGITS, LOGITS - 1),

@@ -16,6 +16,15 @@ def norm_eval(*arrays, **options):
 
 BAD = {
     "group_norm-groups": (lambda: ops.group_norm(X, C, C, groups=2), ["groups is 2", "divides the 3 channels of x"]),
+    "group_norm-row": (lambda: ops.group_norm(C, C, C, groups=1), ["x has shape (3,)", "x[None]"]),
+    "group_norm-layout": (lambda: ops.group_norm(X[0, 0], C, C, groups=1, layout="CN"), ["layout is 'CN'"]),
+    "layer_norm-example": (lambda: ops.layer_norm(X[0, 0], X[0, 0], X[0, 0]), ["x has shape (6, 3)", "x[None]"]),
+    "layer_norm-axes": (
+        lambda: ops.layer_norm(X, jnp.ones((8, 3)), jnp.ones((8, 3))),
+        ["scale has shape (8, 3) and x (2, 8, 6, 3)", "the last axes of x, such as (3,)"],
+    ),
+    "layer_norm-bias": (lambda: ops.layer_norm(X, jnp.ones((6, 3)), C), ["bias has shape (3,)", "one shape for all"]),
+    "rms_norm-axes": (lambda: ops.rms_norm(X, jnp.ones((1, 3))), ["scale has shape (1, 3) and x (2, 8, 6, 3)"]),
     "layer_norm-row": (lambda: ops.layer_norm(C, C, C), ["x has shape (3,)", "x[None]"]),
     "rms_norm-scale": (lambda: ops.rms_norm(X, jnp.ones(4)), ["scale has shape (4,)", "x has 3 channels"]),
     "instance_norm-epsilon": (lambda: ops.instance_norm(X, C, C, epsilon=0), ["epsilon is 0", "positive number"]),

@@ -53,7 +53,7 @@ def relu6(x: Any) -> Any:
 
 
 def prelu(x: Any, slope: Any) -> Any:
-    """v where v > 0, else its slope times v, one for each channel or one for all."""
+    """v where v > 0, else its slope times v; the slopes are broadcast to x."""
     slopes = np.broadcast_to(slope, x.shape)
     return np.array([v if v > 0 else s * v for v, s in zip(x.flat, slopes.flat, strict=True)]).reshape(x.shape)
 
@@ -74,9 +74,10 @@ def selu(x: Any) -> Any:
     return _each(lambda v: scale * (v if v > 0 else alpha * math.expm1(v)), x)
 
 
-def softplus(x: Any) -> Any:
-    """log(1 + e^v)."""
-    return _each(_softplus, x)
+def softplus(x: Any, *, beta: Any = 1.0, threshold: Any = None) -> Any:
+    """log(1 + e^(β v)) / β, and v where β v is above the threshold."""
+    limit = math.inf if threshold is None else threshold
+    return _each(lambda v: v if beta * v > limit else _softplus(beta * v) / beta, x)
 
 
 def softsign(x: Any) -> Any:
@@ -89,9 +90,9 @@ def mish(x: Any) -> Any:
     return _each(lambda v: v * math.tanh(_softplus(v)), x)
 
 
-def hard_sigmoid(x: Any) -> Any:
-    """min(max(v + 3, 0), 6) / 6."""
-    return _each(lambda v: min(max(v + 3, 0.0), 6.0) / 6, x)
+def hard_sigmoid(x: Any, *, slope: Any = 1 / 6, offset: Any = 0.5) -> Any:
+    """min(max(slope v + offset, 0), 1)."""
+    return _each(lambda v: min(max(slope * v + offset, 0.0), 1.0), x)
 
 
 def hard_swish(x: Any) -> Any:

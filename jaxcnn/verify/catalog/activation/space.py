@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from jaxcnn.verify.catalog.draw import Draw, Drawn, batch_size, drawn_shape, generator, set_some, space
+from jaxcnn.verify.catalog.draw import Draw, Drawn, Ints, batch_size, drawn_shape, generator, set_some, space
 
 # Activations that work entry by entry, each with its options and what they are in the draws that set them.
 ELEMENTWISE: dict[str, dict[str, st.SearchStrategy[Any]]] = {
@@ -16,9 +16,9 @@ ELEMENTWISE: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "celu": {"alpha": st.sampled_from([0.5, 2.0])},
     "selu": {},
     "sigmoid": {},
-    "hard_sigmoid": {},
+    "hard_sigmoid": {"slope": st.sampled_from([0.25, 0.2]), "offset": st.sampled_from([0.25, 0.75])},
     "tanh": {},
-    "softplus": {},
+    "softplus": {"beta": st.sampled_from([0.5, 2.0]), "threshold": st.sampled_from([1.0, 20.0])},
     "softsign": {},
     "gelu": {"approximate": st.just(True)},
     "silu": {},
@@ -47,10 +47,13 @@ def _elementwise(draw: Drawn, name: str) -> Draw:
 @space("prelu")
 @st.composite
 def _prelu(draw: Drawn, name: str) -> Draw:
-    """One slope for all, or one for each channel."""
+    """One slope for all, one for each channel, and one for all along any axes."""
     shape = drawn_shape(draw, batch_size(draw), least=1, most=4)
+    axes: Ints = draw(st.sampled_from([(), shape[-1:], shape]))
+    if axes == shape:
+        axes = tuple(draw(st.sampled_from([1, n])) for n in shape[draw(st.integers(0, len(shape) - 1)) :])
     values = generator(draw)
-    slope = values.standard_normal(shape[-1:] if draw(st.booleans()) else ())
+    slope = values.standard_normal(axes)
     return Draw((2 * values.standard_normal(shape), np.asarray(slope)))
 
 

@@ -32,8 +32,12 @@ def _conv(draw: Drawn, name: str) -> Draw:
     features = cin if name == "conv_transpose" else cout
     bias = rng.standard_normal(features * groups) if draw(st.booleans()) else None
     if name == "conv_transpose":
-        if at.options["padding"] != "SAME" and any(at.remainders):
-            options["output_padding"] = at.remainders
+        extra = at.remainders
+        if draw(st.booleans()):  # more than the stride, but less than the dilation
+            axes = zip(extra, at.axes, strict=True)
+            extra = tuple(rest + s if rest + s < d else rest for rest, (_, _, s, _, d) in axes)
+        if at.options["padding"] != "SAME" and any(extra):
+            options["output_padding"] = extra
         x = dy
     return Draw((some_layout(draw, x, options), kernel, bias), options)
 

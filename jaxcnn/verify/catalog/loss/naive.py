@@ -13,9 +13,19 @@ def softmax_cross_entropy(
     logits: Any, labels: Any, class_weights: Any = None, *, label_smoothing: Any = 0.0, ignore_index: Any = None
 ) -> Any:
     """-Σ_k w[k] t[k] log p[k], t = (1 - s) labels + s / K; 0 for an ignored label."""
+    log_p = np.array([log_softmax(row) for row in logits]).reshape(logits.shape)
+    return _surprise(log_p, labels, class_weights, label_smoothing, ignore_index)
+
+
+def nll(log_p: Any, labels: Any, class_weights: Any = None, *, ignore_index: Any = None) -> Any:
+    """-Σ_k w[k] t[k] log p[k]; 0 for an ignored label."""
+    return _surprise(log_p, labels, class_weights, 0.0, ignore_index)
+
+
+def _surprise(log_p: Any, labels: Any, class_weights: Any, label_smoothing: Any, ignore_index: Any) -> Any:
     losses = []
-    for row, label in zip(logits, labels, strict=True):
-        scores, k = log_softmax(row), len(row)
+    for scores, label in zip(log_p, labels, strict=True):
+        k = len(scores)
         if not label.ndim and ignore_index is not None and label == ignore_index:
             losses.append(0.0)
             continue
@@ -90,14 +100,22 @@ def multi_margin(scores: Any, labels: Any, *, margin: Any = 1.0, p: Any = 1) -> 
     return np.array(losses)
 
 
-def triplet(anchor: Any, positive: Any, negative: Any, *, margin: Any = 1.0, epsilon: Any = 1e-6) -> Any:
-    """max(0, |a - p + ε| - |a - n + ε| + margin), in the Euclidean norm."""
+def triplet(
+    anchor: Any, positive: Any, negative: Any, *, margin: Any = 1.0, p: Any = 2, epsilon: Any = 1e-6, swap: Any = False
+) -> Any:
+    """max(0, |a - b + ε| - |a - c + ε| + margin) of a positive b and a negative c, in the p-norm.
+
+    With `swap` the lesser of |a - c + ε| and |b - c + ε| is subtracted.
+    """
 
     def distance(x: Any, y: Any) -> Any:
-        return math.sqrt(sum((a - b + epsilon) ** 2 for a, b in zip(x, y, strict=True)))
+        return sum(abs(v - w + epsilon) ** p for v, w in zip(x, y, strict=True)) ** (1 / p)
 
-    rows = zip(anchor, positive, negative, strict=True)
-    return np.array([max(0.0, distance(a, p) - distance(a, n) + margin) for a, p, n in rows])
+    losses = []
+    for a, b, c in zip(anchor, positive, negative, strict=True):
+        far = min(distance(a, c), distance(b, c)) if swap else distance(a, c)
+        losses.append(max(0.0, distance(a, b) - far + margin))
+    return np.array(losses)
 
 
 def _means(one: Any, *arrays: Any) -> Any:
@@ -109,6 +127,7 @@ def _means(one: Any, *arrays: Any) -> Any:
 
 LOOPS: list[Callable[..., Any]] = [
     softmax_cross_entropy,
+    nll,
     sigmoid_cross_entropy,
     focal,
     mse,

@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 from jaxcnn.verify.catalog.draw import Draw, Drawn, Ints, Rng, batch_size, drawn_shape, generator, set_some, space
 
 
-@space("softmax_cross_entropy")
+@space("softmax_cross_entropy", "nll")
 @st.composite
-def _softmax_cross_entropy(draw: Drawn, name: str) -> Draw:
+def _cross_entropy(draw: Drawn, name: str) -> Draw:
     """Integer classes, some of them ignored, one-hot labels, and weights that do not sum to 1."""
     n, k = batch_size(draw), draw(st.integers(1, 5))
     kind = draw(st.sampled_from(["classes", "one-hot", "weights"]))
     options: dict[str, Any] = {}
-    set_some(draw, options, label_smoothing=st.sampled_from([0.1, 1.0]))
+    if name == "softmax_cross_entropy":
+        set_some(draw, options, label_smoothing=st.sampled_from([0.1, 1.0]))
     rng = generator(draw)
     classes = rng.integers(0, k, n).astype(np.int32)
     if kind == "classes" and draw(st.booleans()):
@@ -82,7 +83,7 @@ def _hinge(draw: Drawn, name: str) -> Draw:
 def _multi_margin(draw: Drawn, name: str) -> Draw:
     """Scores on a lattice, so that some keep the margin just so."""
     n, k = batch_size(draw), draw(st.integers(1, 5))
-    options = {"margin": draw(st.sampled_from([1.0, 0.5, 2.0])), "p": draw(st.sampled_from([1, 2]))}
+    options = {"margin": draw(st.sampled_from([1.0, -0.5, 0.5, 2.0])), "p": draw(st.sampled_from([1, 2]))}
     rng = generator(draw)
     return Draw((rng.integers(-2, 3, (n, k)) / 2, rng.integers(0, k, n).astype(np.int32)), options)
 
@@ -94,6 +95,7 @@ def _triplet(draw: Drawn, name: str) -> Draw:
     shape = (batch_size(draw), draw(st.integers(1, 5)))
     options: dict[str, Any] = {}
     set_some(draw, options, margin=st.sampled_from([0.3, 2.0]), epsilon=st.sampled_from([0.0, 0.1]))
+    set_some(draw, options, p=st.sampled_from([1, 3, 1.5]), swap=st.just(True))
     rng = generator(draw)
     anchor, positive, negative = rng.standard_normal((3, *shape))
     same = rng.random((len(anchor), 1)) < 1 / 4

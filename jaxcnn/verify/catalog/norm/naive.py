@@ -46,20 +46,20 @@ def instance_norm(x: Any, scale: Any, bias: Any, *, groups: Any = None, epsilon:
 
 
 def layer_norm(x: Any, scale: Any, bias: Any, *, groups: Any = 1, epsilon: Any = 1e-5) -> Any:
-    """γ (x - mean) / √(var + ε) + β by the mean and variance of the channels of each place."""
+    """γ (x - mean) / √(var + ε) + β by the mean and variance over the axes of γ at each place before them."""
     y = np.zeros(x.shape)
-    for at in np.ndindex(x.shape[:-1]):
-        mean = sum(x[at]) / x.shape[-1]
-        var = sum((v - mean) ** 2 for v in x[at]) / x.shape[-1]
+    for at in np.ndindex(x.shape[: -scale.ndim]):
+        mean = sum(x[at].flat) / scale.size
+        var = sum((v - mean) ** 2 for v in x[at].flat) / scale.size
         y[at] = scale * (x[at] - mean) / math.sqrt(var + epsilon) + bias
     return y
 
 
 def rms_norm(x: Any, scale: Any, *, epsilon: Any = 1e-6) -> Any:
-    """γ x / √(mean x² + ε), the mean over the channels of each place."""
+    """γ x / √(mean x² + ε), the mean over the axes of γ at each place before them."""
     y = np.zeros(x.shape)
-    for at in np.ndindex(x.shape[:-1]):
-        y[at] = scale * x[at] / math.sqrt(sum(v * v for v in x[at]) / x.shape[-1] + epsilon)
+    for at in np.ndindex(x.shape[: -scale.ndim]):
+        y[at] = scale * x[at] / math.sqrt(sum(v * v for v in x[at].flat) / scale.size + epsilon)
     return y
 
 

@@ -32,9 +32,9 @@ def _batch_norm(draw: Drawn, name: str) -> Draw:
 @space("layer_norm", "rms_norm", "instance_norm", "group_norm")
 @st.composite
 def _example_norm(draw: Drawn, name: str) -> Draw:
-    """Each example by itself; groups that divide the channels."""
-    spatial = 0 if name in ("layer_norm", "rms_norm") else 1
-    *rest, channels = drawn_shape(draw, batch_size(draw), least=1 + spatial, most=4)
+    """Each example by itself; groups that divide the channels; the last axis or several."""
+    over_rows = name in ("layer_norm", "rms_norm")
+    *rest, channels = drawn_shape(draw, batch_size(draw), least=2 if name == "instance_norm" else 1, most=4)
     options: dict[str, Any] = {}
     if name == "group_norm":
         options["groups"] = draw(st.integers(1, 2))
@@ -42,8 +42,9 @@ def _example_norm(draw: Drawn, name: str) -> Draw:
     set_some(draw, options, epsilon=st.sampled_from([0.1, 1e-3]))
     rng = generator(draw)
     x = rng.standard_normal((*rest, channels)) + rng.standard_normal(channels)
-    scale, bias = rng.standard_normal((2, channels))
-    if spatial:
+    axes = draw(st.integers(1, len(rest))) if over_rows else 1
+    scale, bias = rng.standard_normal((2, *x.shape[-axes:]))
+    if not over_rows and x.ndim > 2:
         x = some_layout(draw, x, options)
     return Draw((x, scale) if name == "rms_norm" else (x, scale, bias), options)
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, as_if
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, as_if, changed
 from jaxcnn.verify.catalog.windows.faults import swapped_padding
 
 Place = Any  # for each place of y along one axis, how far beyond the border it lies; 0 inside
@@ -48,13 +48,47 @@ def _not_reversed(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, An
     if options["mode"] not in MIRRORED:
         return arrays, dy, options
     for axis, (low, high) in enumerate(options["padding"], 1):
-        middle = dy.shape[axis] - high
-        first, inner, last = jnp.split(dy, [low, middle], axis)
+        middle = dy.shape[axis] - max(high, 0)
+        first, inner, last = jnp.split(dy, [max(low, 0), middle], axis)
         dy = jnp.concatenate([jnp.flip(first, axis), inner, jnp.flip(last, axis)], axis)
     return arrays, dy, options
 
 
+def _crops(options: Options) -> list[tuple[int, tuple[int, int]]]:
+    """Each axis, and how many entries were cropped at its two ends."""
+    return [(axis, (max(-low, 0), max(-high, 0))) for axis, (low, high) in enumerate(options["padding"], 1)]
+
+
+def _crop_at_the_other_end(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
+    for axis, (low, high) in _crops(options):
+        d = jnp.roll(d, high - low, axis)
+    return d
+
+
+def _crop_kept(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
+    for axis, (low, high) in _crops(options):
+        w = d.shape[axis]
+        left = jax.lax.slice_in_dim(d, low, w - high, axis=axis)
+        d = jnp.pad(left, [(low, high) if a == axis else (0, 0) for a in range(d.ndim)], mode="edge")
+    return d
+
+
 FAULTS: list[Fault] = [
+    changed(
+        "pad",
+        0,
+        "crop-at-the-other-end",
+        "has the zeros of what was cropped at one end at the other one",
+        _crop_at_the_other_end,
+    ),
+    changed("pad", 0, "crop-kept", "gives what was cropped the cotangent of its neighbour that was left", _crop_kept),
+    changed(
+        "pad",
+        0,
+        "value-as-factor",
+        "has the constant that stands beyond the border as a factor",
+        lambda d, a, dy, o: d * (o["value"] or 1),
+    ),
     _mode(
         "ends-dropped",
         "leaves out what was copied beyond the border, as if it were zeros",

@@ -6,10 +6,17 @@ from typing import Any
 import numpy as np
 
 
-def pad(x: Any, padding: Any, *, mode: Any = "zeros") -> Any:
-    """y[q] = x[the position that q shows], and 0 where the mode is "zeros" and q beyond the border."""
+def pad(x: Any, padding: Any, *, mode: Any = "zeros", value: Any = 0.0) -> Any:
+    """y[q] = x[the position that q shows], and the value where the mode is "zeros" and q beyond the border.
+
+    Ends below 0 are cropped, before the image repeats itself where the mode is "circular".
+    """
     ends = [(padding, padding)] * (x.ndim - 2) if isinstance(padding, int) else padding
-    y = np.zeros((len(x), *(w + a + b for w, (a, b) in zip(x.shape[1:-1], ends, strict=True)), x.shape[-1]))
+    if mode == "circular":
+        x = x[:, *(slice(max(-a, 0), w - max(-b, 0)) for w, (a, b) in zip(x.shape[1:-1], ends, strict=True))]
+        ends = [(max(a, 0), max(b, 0)) for a, b in ends]
+    sizes = [w + a + b for w, (a, b) in zip(x.shape[1:-1], ends, strict=True)]
+    y = np.full((len(x), *sizes, x.shape[-1]), float(value))
     for place in np.ndindex(y.shape[1:-1]):
         source = [_source(p - a, w, mode) for p, (a, _), w in zip(place, ends, x.shape[1:-1], strict=True)]
         if None not in source:

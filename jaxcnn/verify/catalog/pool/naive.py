@@ -31,30 +31,39 @@ def max_pool(
 
 
 def avg_pool(
-    x: Any, *, size: Any, stride: Any = None, padding: Any = "VALID", count_padding: Any = False, ceil_mode: Any = False
+    x: Any,
+    *,
+    size: Any,
+    stride: Any = None,
+    padding: Any = "VALID",
+    dilation: Any = 1,
+    count_padding: Any = False,
+    divisor_override: Any = None,
+    ceil_mode: Any = False,
 ) -> Any:
-    """Σ_t x[o s - low + t] over the taps inside x, divided by how many taps lie there or in padding that counts.
+    """Σ_t x[o s - low + t d] over the taps inside x, divided by how many taps lie there or in padding that counts.
 
-    `count_padding` is a bool, or says how much of each axis's padding counts.
+    `count_padding` is a bool, or says how much of each axis's padding counts. A divisor that is given divides instead.
     """
     axes = x.ndim - 2
-    size, stride = per_axis(size, axes), per_axis(stride or size, axes)
-    pads = padded(x.shape[1:-1], size, stride, padding, 1)
+    size, stride, dilation = per_axis(size, axes), per_axis(stride or size, axes), per_axis(dilation, axes)
+    pads = padded(x.shape[1:-1], size, stride, padding, dilation)
     counted = [(0, 0)] * axes if count_padding is False else pads if count_padding is True else count_padding
 
     def mean(values: Any, place: Any) -> Any:
         count = 1
-        for p, k, s, w, (low, _), (more, most) in zip(place, size, stride, x.shape[1:-1], pads, counted, strict=True):
-            count *= sum(-more <= p * s - low + t < w + most for t in range(k))
-        return sum(values) / count
+        along = zip(place, size, stride, dilation, x.shape[1:-1], pads, counted, strict=True)
+        for p, k, s, d, w, (low, _), (more, most) in along:
+            count *= sum(-more <= p * s - low + t * d < w + most for t in range(k))
+        return sum(values) / (divisor_override or count)
 
-    return _pool(x, mean, size, stride, padding, 1, ceil_mode)
+    return _pool(x, mean, size, stride, padding, dilation, ceil_mode)
 
 
-def lp_pool(x: Any, *, p: Any, size: Any, stride: Any = None, padding: Any = "VALID") -> Any:
-    """(Σ_t x[o s - low + t]^p)^(1/p) over the taps inside x."""
+def lp_pool(x: Any, *, p: Any, size: Any, stride: Any = None, padding: Any = "VALID", dilation: Any = 1) -> Any:
+    """(Σ_t x[o s - low + t d]^p)^(1/p) over the taps inside x."""
     size = per_axis(size, x.ndim - 2)
-    return _pool(x, lambda values, _: sum(v**p for v in values) ** (1 / p), size, stride or size, padding, 1)
+    return _pool(x, lambda values, _: sum(v**p for v in values) ** (1 / p), size, stride or size, padding, dilation)
 
 
 def max_pool_with_indices(x: Any, *, size: Any, **options: Any) -> Any:
@@ -96,6 +105,16 @@ def adaptive_avg_pool(x: Any, *, sizes: Any) -> Any:
 def adaptive_max_pool(x: Any, *, sizes: Any) -> Any:
     """The largest entry of the bin ⌊i W / O⌋ to ⌈(i + 1) W / O⌉ - 1 along each axis."""
     return outputs(x, sizes, lambda *at: max(_bin(*at)))
+
+
+def adaptive_max_pool_with_indices(x: Any, *, sizes: Any) -> Any:
+    """y, and where in its image each maximum stands first."""
+
+    def first(image: Any, place: Any, sizes: Any) -> Any:
+        bins = _bin(np.arange(image.size).reshape(image.shape), place, sizes)
+        return max(bins, key=lambda at: image.flat[at])  # max keeps the first
+
+    return adaptive_max_pool(x, sizes=sizes), outputs(x, sizes, first).astype(int)
 
 
 def global_max_pool(x: Any) -> Any:

@@ -16,6 +16,7 @@ from jaxcnn.verify.catalog.draw import (
     drawn_shape,
     generator,
     output_sizes,
+    set_some,
     some_layout,
     space,
 )
@@ -25,7 +26,7 @@ from jaxcnn.verify.catalog.windows.space import windows
 @space("max_pool", "avg_pool")
 @st.composite
 def _pool(draw: Drawn, name: str) -> Draw:
-    at = windows(draw, dilated=name == "max_pool", padding_below_window=True)
+    at = windows(draw, dilated=True, padding_below_window=True)
     options = {"size": collapsed(at.window), **at.options}
     if at.left_over and draw(st.booleans()):
         options["ceil_mode"] = True
@@ -34,6 +35,8 @@ def _pool(draw: Drawn, name: str) -> Draw:
     # Without counted padding what ceil_mode adds is like any other.
     if name == "avg_pool" and ("ceil_mode" in options or draw(st.booleans())):
         options["count_padding"] = True
+    elif name == "avg_pool":
+        set_some(draw, options, divisor_override=st.sampled_from([5, 2]))
     return Draw((some_layout(draw, x, options),), options)
 
 
@@ -52,8 +55,10 @@ def _accepted(name: str, sizes: Ints, options: dict[str, Any]) -> bool:
 @st.composite
 def _lp_pool(draw: Drawn, name: str) -> Draw:
     """Entries of both signs where the power is 1 or even, else none below 0."""
-    at = windows(draw, dilated=False, padding_below_window=True)
-    options = {"p": draw(st.sampled_from([2, 1, 3, 2.5, 4])), "size": collapsed(at.window), **at.options}
+    at = windows(draw, dilated=True, padding_below_window=True)
+    options = {"size": collapsed(at.window), **at.options}
+    assume(_accepted(name, at.sizes, options))
+    options["p"] = draw(st.sampled_from([2, 1, 3, 2.5, 4]))
     x = generator(draw).standard_normal((batch_size(draw), *at.sizes, draw(st.integers(1, 3))))
     x = x if options["p"] in (1, 2, 4) else np.abs(x)
     return Draw((some_layout(draw, x, options),), options)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jaxcnn.verify.catalog.activation.faults.slope import sides, slope
@@ -81,7 +82,15 @@ RELU6 = [
 def _shared(arrays: Arrays, each: Any) -> Any:
     """`each` summed over the entries that share a slope."""
     x, a = arrays
-    return each.sum(tuple(range(x.ndim - a.ndim)))
+    return jax.vjp(lambda a: jnp.broadcast_to(a, x.shape), a)[1](each)[0]
+
+
+def _first_along_ones(arrays: Arrays, each: Any) -> Any:
+    """The same, but along the slope's axes of length 1 the first entry for the sum."""
+    x, a = arrays
+    missing = x.ndim - a.ndim
+    first = tuple(slice(length) for length in a.shape)
+    return each.sum(tuple(range(missing)))[first]
 
 
 def _dx(name: str, cause: str, derivative: Any) -> Fault:
@@ -114,6 +123,13 @@ PRELU = [
         "slope-mean",
         "is the mean instead of the sum over the entries that share a slope",
         lambda d, a, dy, o: d * d.size / max(1, a[0].size),
+    ),
+    changed(
+        "prelu",
+        1,
+        "slope-not-broadcast",
+        "counts only the first entry along an axis where the slope has length 1",
+        lambda d, a, dy, o: _first_along_ones(a, sides(a[0], 0, a[0] * dy)),
     ),
     changed(
         "prelu",

@@ -1,5 +1,8 @@
 """Mistakes in the backward passes of sigmoid, hard sigmoid, tanh, softsign and softplus."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.nn import sigmoid
@@ -20,24 +23,68 @@ SIGMOID = [
     slope("sigmoid", "tanh", "is dy (1 - y²), which is right for tanh", lambda x: 1 - sigmoid(x) ** 2),
 ]
 
+
+def _ramp(x: Any, slope: float, offset: float, at_kinks: float = 0.0) -> Any:
+    """The slope where slope x + offset lies between 0 and 1, that share of it where it is 0 or 1, else 0."""
+    low, high = -offset / slope, (1 - offset) / slope
+    return slope * jnp.where((low < x) & (x < high), 1, jnp.where((x == low) | (x == high), at_kinks, 0))
+
+
 HARD_SIGMOID = [
-    slope("hard_sigmoid", "at-the-kinks", "takes the derivative 1/6 at -3 and 3 too", lambda x: (jnp.abs(x) <= 3) / 6),
+    slope(
+        "hard_sigmoid",
+        "at-the-kinks",
+        "takes the derivative of the slope at both kinks too",
+        lambda x, slope, offset: _ramp(x, slope, offset, 1),
+    ),
     slope(
         "hard_sigmoid",
         "half-at-the-kinks",
-        "takes the derivative 1/12 at -3 and 3, that of jnp.clip",
-        lambda x: (jnp.sign(3 - jnp.abs(x)) + 1) / 12,
+        "takes half the slope at both kinks, the derivative of jnp.clip",
+        lambda x, slope, offset: _ramp(x, slope, offset, 1 / 2),
     ),
-    slope("hard_sigmoid", "sixth-dropped", "misses the factor 1/6", lambda x: jnp.abs(x) < 3),
-    slope("hard_sigmoid", "not-held", "is dy / 6 where the output is held too", lambda x: jnp.ones_like(x) / 6),
-    slope("hard_sigmoid", "fifth", "is dy / 5 where |x| < 2.5, another hard sigmoid", lambda x: (jnp.abs(x) < 2.5) / 5),
+    slope(
+        "hard_sigmoid",
+        "slope-dropped",
+        "misses the factor `slope`",
+        lambda x, slope, offset: _ramp(x, slope, offset) / slope,
+    ),
+    slope(
+        "hard_sigmoid",
+        "not-held",
+        "is dy slope where the output is held too",
+        lambda x, slope, offset: jnp.full_like(x, slope),
+    ),
+    slope(
+        "hard_sigmoid",
+        "slope-default",
+        "has the slope 1/6 whatever `slope` is",
+        lambda x, slope, offset: _ramp(x, 1 / 6, offset),
+    ),
+    slope(
+        "hard_sigmoid",
+        "slope-default-between-the-kinks",
+        "is dy / 6 between the right kinks, whatever `slope` is",
+        lambda x, slope, offset: _ramp(x, slope, offset) / slope / 6,
+    ),
+    slope(
+        "hard_sigmoid",
+        "offset-default",
+        "has the offset 1/2 whatever `offset` is",
+        lambda x, slope, offset: _ramp(x, slope, 0.5),
+    ),
     slope(
         "hard_sigmoid",
         "of-relu6",
-        "is dy / 6 where 0 < x < 6: the shift by 3 is missing",
-        lambda x: ((x > 0) & (x < 6)) / 6,
+        "is not 0 where 0 < slope x < 1: the offset is missing",
+        lambda x, slope, offset: _ramp(x, slope, 0.0),
     ),
-    slope("hard_sigmoid", "sigmoid", "is the derivative of the sigmoid", lambda x: sigmoid(x) * (1 - sigmoid(x))),
+    slope(
+        "hard_sigmoid",
+        "sigmoid",
+        "is the derivative of the sigmoid",
+        lambda x, slope, offset: sigmoid(x) * (1 - sigmoid(x)),
+    ),
 ]
 
 TANH = [
@@ -69,17 +116,59 @@ SOFTSIGN = [
     ),
 ]
 
+
+def _above(x: Any, beta: float, threshold: float | None) -> Any:
+    """Where beta x is above the threshold."""
+    return jnp.zeros(x.shape, bool) if threshold is None else beta * x > threshold
+
+
+def _softplus(name: str, cause: str, derivative: Callable[[Any, float], Any]) -> Fault:
+    """dy derivative(x, beta), and dy above the threshold."""
+    return slope(
+        "softplus",
+        name,
+        cause,
+        lambda x, beta, threshold: jnp.where(_above(x, beta, threshold), 1, derivative(x, beta)),
+    )
+
+
 SOFTPLUS = [
-    slope("softplus", "sign-of-x", "is dy σ(-x): the sign of x is wrong", lambda x: sigmoid(-x)),
+    _softplus("sign-of-x", "is dy σ(-β x): the sign of x is wrong", lambda x, beta: sigmoid(-beta * x)),
+    _softplus(
+        "sigmoid-derivative",
+        "is dy σ(β x) (1 - σ(β x)), the derivative of the sigmoid",
+        lambda x, beta: sigmoid(beta * x) * sigmoid(-beta * x),
+    ),
+    _softplus(
+        "of-y",
+        "is dy σ(β y): the output was taken for the input",
+        lambda x, beta: sigmoid(jax.nn.softplus(beta * x)),
+    ),
+    _softplus("relu", "is the derivative of relu, which softplus smooths", lambda x, beta: x > 0),
+    _softplus("power-only", "is dy e^(β x): the division by 1 + e^(β x) is missing", lambda x, beta: jnp.exp(beta * x)),
+    _softplus("beta-dropped", "is dy σ(x), whatever `beta` is", lambda x, beta: sigmoid(x)),
+    _softplus("beta-kept", "has beta as a factor too: 1/β cancels it", lambda x, beta: beta * sigmoid(beta * x)),
+    _softplus(
+        "over-beta", "is divided by beta: the inner derivative cancels that", lambda x, beta: sigmoid(beta * x) / beta
+    ),
     slope(
         "softplus",
-        "sigmoid-derivative",
-        "is dy σ(x) (1 - σ(x)), the derivative of the sigmoid",
-        lambda x: sigmoid(x) * (1 - sigmoid(x)),
+        "threshold-ignored",
+        "is dy σ(β x) above the threshold too, where y is x",
+        lambda x, beta, threshold: sigmoid(beta * x),
     ),
-    slope("softplus", "of-y", "is dy σ(y): the output was taken for the input", lambda x: sigmoid(jax.nn.softplus(x))),
-    slope("softplus", "relu", "is the derivative of relu, which softplus smooths", lambda x: x > 0),
-    slope("softplus", "power-only", "is dy eˣ: the division by 1 + eˣ is missing", jnp.exp),
+    slope(
+        "softplus",
+        "threshold-of-x",
+        "compares x with the threshold, where β x belongs",
+        lambda x, beta, threshold: jnp.where(_above(x, 1, threshold), 1, sigmoid(beta * x)),
+    ),
+    slope(
+        "softplus",
+        "constant-above",
+        "is 0 above the threshold, as if y were held there",
+        lambda x, beta, threshold: jnp.where(_above(x, beta, threshold), 0, sigmoid(beta * x)),
+    ),
 ]
 
 FAULTS: list[Fault] = [*SIGMOID, *HARD_SIGMOID, *TANH, *SOFTSIGN, *SOFTPLUS]

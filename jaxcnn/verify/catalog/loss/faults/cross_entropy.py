@@ -1,4 +1,4 @@
-"""Mistakes in the backward pass of softmax cross-entropy: what is subtracted, what is weighted, what is left out."""
+"""Mistakes in the backward passes of softmax cross-entropy and NLL: what is subtracted, weighted, left out."""
 
 from typing import Any
 
@@ -77,6 +77,11 @@ def _weights_by_entry(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
 
 def _ignored_pulled(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
     return d + _less_target(0, 1 - _counted(arrays, options), arrays, dy)
+
+
+def _p(arrays: Arrays) -> Any:
+    """The probabilities whose logarithms are given."""
+    return jnp.exp(jnp.minimum(arrays[0], 20.0))
 
 
 def _softmax_twice(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
@@ -180,4 +185,44 @@ WEIGHTS = [
     ),
 ]
 
-FAULTS: list[Fault] = [*LOGITS, *LABELS, *WEIGHTS]
+
+def _nll(argument: int, name: str, cause: str, change: Any) -> Fault:
+    return changed("nll", argument, name, cause, change)
+
+
+NLL = [
+    _nll(
+        0,
+        "through-softmax",
+        "is that of the logits, p - t: log p is given, whatever made it",
+        lambda d, a, dy, o: d - d.sum(-1, keepdims=True) * _p(a),
+    ),
+    _nll(0, "likelihood", "is divided by p, as if p were given and not its logarithm", lambda d, a, dy, o: d / _p(a)),
+    _nll(0, "mean-over-classes", "is divided by the number of classes", lambda d, a, dy, o: d / d.shape[-1]),
+    as_if("nll", 0, "weights-ignored", "ignores class_weights", _no_weights),
+    _nll(
+        0,
+        "weights-normalised",
+        "is divided by the sum of class_weights",
+        lambda d, a, dy, o: d if a[2] is None else d / a[2].sum(),
+    ),
+    as_if("nll", 0, "nothing-ignored", "does not leave out what ignore_index names", _nothing_ignored),
+    constant("nll", 1, "labels"),
+    as_if("nll", 1, "labels-weights-ignored", "misses the factor class_weights", _no_weights),
+    _nll(
+        1,
+        "labels-probability",
+        "has the probability where the log-probability belongs",
+        lambda d, a, dy, o: -_weights(a) * rows(dy, d) * _p(a),
+    ),
+    constant("nll", 2, "class_weights"),
+    as_if("nll", 2, "weights-first-example", "is summed over the first example only", first_example),
+    _nll(
+        2,
+        "weights-times-weight",
+        "has the weight itself as a factor, although the loss is linear in it",
+        lambda d, a, dy, o: d * a[2],
+    ),
+]
+
+FAULTS: list[Fault] = [*LOGITS, *LABELS, *WEIGHTS, *NLL]

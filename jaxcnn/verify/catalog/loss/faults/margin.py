@@ -100,6 +100,13 @@ MULTI_MARGIN = [
         lambda a, dy, o: (a, dy, {**o, "margin": 1.0}),
     ),
     as_if(
+        "multi_margin",
+        0,
+        "margin-not-negative",
+        "takes a margin below 0 for 0",
+        lambda a, dy, o: (a, dy, {**o, "margin": max(0.0, o["margin"])}),
+    ),
+    as_if(
         "multi_margin", 0, "power-ignored", "is that of p = 1 whatever `p` is", lambda a, dy, o: (a, dy, {**o, "p": 1})
     ),
     _multi("factor-2-dropped", "misses the 2 of the square's derivative", lambda d, excess, t, o: d / o["p"]),

@@ -7,8 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from jaxcnn.ops.rule import RULES
 from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, changed, pulled_back
-from jaxcnn.verify.catalog.pool.faults.taps import window
+from jaxcnn.verify.catalog.pool.faults.taps import shared, window
 from jaxcnn.verify.catalog.windows.faults import window_faults
 
 
@@ -25,14 +26,24 @@ def _power(power: Callable[[float], float]) -> Callable[[Any, Arrays, Any, Optio
 def _without_root(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
     """dx of Σ x^p / p, as if no root were taken of it."""
     geometry = {name: options[name] for name in ("size", "stride", "padding")}
+    steps = (1, *options["dilation"], 1)
 
     def summed(x: Any) -> Any:
-        return lax.reduce_window(x ** options["p"] / options["p"], 0.0, lax.add, *_strides(**geometry))
+        powers = x ** options["p"] / options["p"]
+        return lax.reduce_window(powers, 0.0, lax.add, *_strides(**geometry), window_dilation=steps)
 
     return pulled_back(summed, arrays, dy)[0]
 
 
-def _strides(size: Any, stride: Any, padding: Any) -> tuple[Any, ...]:
+def _undilated(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
+    """What each window gives all its entries, x^(p - 1) left out, laid down without dilation."""
+    (x,) = arrays
+    y = RULES["lp_pool"].plain(x, **options)
+    share = dy * jnp.where(y == 0, 0, jnp.where(y == 0, 1, y) ** (1 - options["p"]))
+    return x ** (options["p"] - 1) * shared(jnp.ones_like, dilated=False)(d, arrays, share, options)
+
+
+def _strides(size: Any, stride: Any, padding: Any) -> tuple[Any, Any, Any]:
     return (1, *size, 1), (1, *stride, 1), ((0, 0), *padding, (0, 0))
 
 
@@ -41,6 +52,13 @@ FAULTS: list[Fault] = [
     changed("lp_pool", 0, "power-not-lowered", "has x^p where x^(p - 1) belongs", _power(lambda p: 1)),
     changed("lp_pool", 0, "power-dropped", "misses the factor x^(p - 1)", _power(lambda p: 1 - p)),
     changed("lp_pool", 0, "root-not-derived", "is that of Σ x^p / p: the root is not derived", _without_root),
+    changed(
+        "lp_pool",
+        0,
+        "dilation-ignored",
+        "goes to the entries that a window's taps would have without dilation",
+        _undilated,
+    ),
     changed("lp_pool", 0, "one-over-p", "misses the 1/p of the root's derivative", lambda d, a, dy, o: d * o["p"]),
     changed("lp_pool", 0, "p-dropped", "misses the p of the power's derivative", lambda d, a, dy, o: d / o["p"]),
     changed("lp_pool", 0, "absolute", "has lost the sign of x", lambda d, a, dy, o: jnp.sign(a[0]) * d),
