@@ -21,8 +21,8 @@ class CheckOptions:
 
 def run(options: CheckOptions) -> int:
     """Print the table and the verdict, draw gradients.png; returns 0, or 1 if the gradients differ."""
-    from rich.console import Console
 
+    from jaxcnn.cli.console import Console
     from jaxcnn.report import gradients
     from jaxcnn.train.gradients import check_on_hardest
     from jaxcnn.train.restore import restore
