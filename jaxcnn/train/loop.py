@@ -153,9 +153,11 @@ def _left(run: RunFolder) -> str:
 
 
 def _draw(run: RunFolder, experiment: Experiment, evaluation: Evaluation) -> None:
-    from jaxcnn.report import curves, predictions
+    from jaxcnn.report import curves, predictions, style
 
     dataset = experiment.dataset
     title = f"{experiment.config.model} on {dataset.name}"
-    curves.save(run.metrics(), run.path / "curves.png", title=title)
-    predictions.save(dataset, evaluation, run.path / "predictions.png", title=title)
+    with style.or_warn(path := run.path / "curves.png"):
+        curves.save(run.metrics(), path, title=title)
+    with style.or_warn(path := run.path / "predictions.png"):
+        predictions.save(dataset, evaluation, path, title=title)
