@@ -5,7 +5,8 @@ BIN := .venv/bin
 .PHONY: demo test lint lock asan clean
 
 demo: .venv/installed
-	$(BIN)/jaxcnn train --data digits --model lenet5 --out runs/demo --overwrite
+	$(BIN)/jaxcnn train --data digits --model lenet5 --image-size 24 --learning-rate 0.008 --weight-decay 0.1 \
+		--out runs/demo --overwrite
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal

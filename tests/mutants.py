@@ -299,8 +299,8 @@ DATA = [
     Mutation(
         "small-letters-only",
         "branch",
-        "p.suffix.lower() in ENDINGS",
-        "p.suffix in ENDINGS",
+        "for p in inside if p.suffix.lower() in _endings()",
+        "for p in inside if p.suffix in _endings()",
         "tests/data/test_folder.py",
     ),
 ]

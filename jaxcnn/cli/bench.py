@@ -63,12 +63,12 @@ def run(options: BenchOptions) -> int:
             raise ValueError(f"--{name} is {path}, but the folder {path.resolve().parent} does not exist.")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others need some of a GPU's memory, too
 
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from jaxcnn.bench import show
+    from jaxcnn.cli.console import Console
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Console(soft_wrap=True)
     console.width = max(console.width, show.WIDTH)  # tables in full, also on a narrow terminal
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

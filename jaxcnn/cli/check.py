@@ -21,9 +21,9 @@ class CheckOptions:
 
 def run(options: CheckOptions) -> int:
     """Print the table and the verdict, draw gradients.png; returns 0, or 1 if the gradients differ."""
-    from rich.console import Console
 
-    from jaxcnn.report import gradients
+    from jaxcnn.cli.console import Console
+    from jaxcnn.report import gradients, style
     from jaxcnn.train.gradients import check_on_hardest
     from jaxcnn.train.restore import restore
 
@@ -34,6 +34,7 @@ def run(options: CheckOptions) -> int:
     Console().print(gradients.table(check))
     print(check)
     title = f"{run.config.model} on {run.facts.name}: the size of its gradients, layer by layer"
-    gradients.save(check, run.path / "gradients.png", title=title)
-    print(f"picture {run.path / 'gradients.png'}")
+    with style.or_warn(path := run.path / "gradients.png"):
+        gradients.save(check, path, title=title)
+        print(f"picture {path}")
     return 0 if check.agrees else 1

@@ -20,9 +20,9 @@ class EvalOptions:
 def run(options: EvalOptions) -> int:
     """Print the table and the totals; returns 0."""
     import numpy as np
-    from rich.console import Console
     from rich.table import Table
 
+    from jaxcnn.cli.console import Console
     from jaxcnn.train.restore import restore
 
     _, experiment, state = restore(options.run, options.checkpoint)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from jaxcnn.cli import bench, check, doctor, eval, summary, train, verify
+from jaxcnn.cli.streams import for_any_console
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
 COMMANDS = (
@@ -35,12 +36,13 @@ RUN: dict[type, Callable[[Any], int]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `jaxcnn` with `arguments` (the process's own by default) and exit.
 
-    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C, 143 by SIGTERM. An
-    error or warning is one line on stderr; with JAXCNN_TRACEBACK=1 in the environment an error is Python's traceback
-    instead. Only words that are no options of the command, or no values of their type, get a longer explanation.
+    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C, 143 by SIGTERM, 141
+    by the end of the pipe that it writes into. An error or warning is one line on stderr; with JAXCNN_TRACEBACK=1 in
+    the environment an error is Python's traceback instead. Only words that are no options of the command, or no values
+    of their type, get a longer explanation.
     """
     options: Any = None
-    with warnings.catch_warnings():
+    with for_any_console(), warnings.catch_warnings():
         warnings.showwarning = lambda message, *where: _print_line("warning", str(message))
         try:
             options = tyro.cli(
@@ -51,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
             sys.exit(RUN[type(options)](options))
+        except BrokenPipeError:
+            raise
         except (ValueError, OSError, FloatingPointError) as error:
             if os.environ.get("JAXCNN_TRACEBACK"):
                 raise

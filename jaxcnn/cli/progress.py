@@ -5,10 +5,10 @@ from types import TracebackType
 from typing import Any
 
 import jax
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from jaxcnn.cli.console import Console
 from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.loop import Watcher
 from jaxcnn.train.run_folder import RunFolder
@@ -23,7 +23,7 @@ class Progress(Watcher):
     """A context manager to give to `train`. Without a terminal there are only the lines."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, markup=False, soft_wrap=True)
+        self._console = Console(soft_wrap=True)
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -88,11 +88,12 @@ def _verdicts(options: VerifyOptions) -> "tuple[int, Iterable[Verdict]]":
 
 def _shown(counted: "tuple[int, Iterable[Verdict]]", *, faults: bool) -> "Iterator[Verdict]":
     """The verdicts, each with its row; on a terminal a bar runs under the rows."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from jaxcnn.cli.console import Console
+
     total, found = counted
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Console(soft_wrap=True)
     columns = TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("rules"), TimeElapsedColumn()
     line = "{:<24} {:>6}  {:>6}  {:>11}  {:>7}  {:<6}" + ("  {:>13}" if faults else "")
     headings = ["rule", "cases", "checks", "worst error", "seconds", "result", "faults killed"]

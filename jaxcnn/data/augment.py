@@ -9,9 +9,12 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Shaped
 
+from jaxcnn.primitive import promoting
+
 Images = Shaped[Array, "n h w c"]
 
 
+@promoting()
 def shift(key: Array, images: ArrayLike, pixels: int) -> Images:
     """Each image moved by its own random offset, uniform over -pixels .. pixels along both axes; zeros move in.
 
@@ -36,6 +39,7 @@ def shift(key: Array, images: ArrayLike, pixels: int) -> Images:
     return jax.vmap(crop)(padded, corners)
 
 
+@promoting()
 def flip(key: Array, images: ArrayLike) -> Images:
     """Each image mirrored left to right with probability 1/2. Not for digits or letters: a mirrored 2 is no 2.
 
@@ -46,6 +50,7 @@ def flip(key: Array, images: ArrayLike) -> Images:
     return jnp.where(mirrored, images[:, :, ::-1], images)
 
 
+@promoting()
 def cutout(key: Array, images: ArrayLike, side: int) -> Images:
     """Zeros in a square of `side` × `side` pixels around a random pixel of each image, less what the border cuts off.
 

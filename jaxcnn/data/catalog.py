@@ -113,14 +113,20 @@ def _read(name: str, builder: Any, split: str, image: str, label: str, image_siz
             "read without TensorFlow; prepare it as array_record in another folder (data_dir=)."
         ) from None
 
-    def read(chunk: range) -> list[tuple[Pixels, int]]:
-        records = source.__getitems__(chunk)
-        return [(pictures.decode(io.BytesIO(r[image]), image_size), r[label]) for r in records]
+    channels = builder.info.features[image].shape[-1]
+    first = pictures.decode(io.BytesIO(source[0][image]), image_size)
+    stack = pictures.Stack(len(source), first, 1 if channels == 1 else 3, lambda i: f"{name} {split}[{i}]")
 
-    images, labels = zip(*pictures.in_threads(read, len(source)), strict=True)
-    channels = max(pixels.shape[-1] for pixels in images)
-    stacked = pictures.stack(images, channels, lambda i: f"{name} {split}[{i}]")
-    return stacked, np.array(labels, np.int32)
+    def read(chunk: range) -> list[int]:
+        labels = []
+        for i, record in zip(chunk, source.__getitems__(chunk), strict=True):
+            stack.put(i, pictures.decode(io.BytesIO(record[image]), image_size))
+            labels.append(record[label])
+        return labels
+
+    with pictures.in_silence():
+        labels = np.array(list(pictures.in_threads(read, len(source))), np.int32)
+    return stack.take(range(len(source))), labels
 
 
 def _cut(everything: Part) -> tuple[Part, Part]:

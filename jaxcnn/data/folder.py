@@ -1,111 +1,188 @@
 """A folder of pictures, one subfolder for each class.
 
 Either `root/cat/1.png`, and every fifth picture of each class is kept for testing (`split.every_fifth`); or
-`root/train/cat/1.png` and `root/test/cat/9.png`. The classes are the subfolders in sorted order.
+`root/train/cat/1.png` and `root/test/cat/9.png`, where `training` may stand for `train`, and for `test` any of
+`testing`, `val`, `valid`, `validation`. The classes are the subfolders in sorted order; an accented letter is the
+same whether its name is composed or not (Unicode's NFC and NFD).
 
-Files count as pictures by their ending (`ENDINGS`, in small or capital letters); all others, folders within a
-class and everything whose name starts with a dot are ignored. If every picture is grayscale the images have 1
-channel, otherwise all have 3 (RGB).
+Files count as pictures by their ending, if it is one that Pillow reads (.jpg, .png, .webp, ...), in small or capital
+letters. What else lies in a class is left out, with a warning that names it; what has a name with a dot in front is
+ignored. If every picture is grayscale the images have 1 channel, otherwise all have 3 (RGB).
 """
 
+import functools
+import unicodedata
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from jaxcnn.data import pictures
 from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.pictures import Pixels
 from jaxcnn.data.split import every_fifth
 
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 LAYOUT = "Expected ROOT/<class>/<picture>, or ROOT/train/<class>/<picture> and ROOT/test/<class>/<picture>."
+TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
 
+# What Pillow recognises, but only with another program's help, or not at all, makes pixels of.
+_NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+
+T = TypeVar("T")
 Labelled = tuple[Path, int]  # a picture file and its label
+Classes = dict[str, list[Path]]  # the folders of each class: more than one where their names differ only in Unicode
 
 
 def load(root: Path, *, image_size: int | None = None, skip_bad: bool = False) -> Dataset:
     """Read the pictures under `root` into memory.
 
     Raises ValueError for a folder without classes, an empty class, a test class that is not trained on, pictures
-    of different sizes without `image_size`, and pictures that can't be read (unless `skip_bad`), all named.
+    of different sizes without `image_size` (before any is decoded), and pictures that can't be read (unless
+    `skip_bad`), all named.
     """
-    classes, train, test = _files(root)
-    read = _read(train + test, image_size)
-    bad = [f"{path} ({pixels})" for (path, _), pixels in read if isinstance(pixels, str)]
+    classes, train, test, left_out = _files(root)
+    if left_out:
+        what = "files or folders, which are no pictures of a class"
+        warnings.warn(f"left out {len(left_out)} {what}: {_some(left_out)}.", stacklevel=3)
+    files = train + test
+    with pictures.in_silence():
+        stack, reasons = _read([path for path, _ in files], image_size)
+    bad = [f"{path} ({reason})" for (path, _), reason in zip(files, reasons, strict=True) if reason]
     if bad:
-        _report(bad, len(read), skip_bad)
-    good = [(file, pixels) for file, pixels in read if not isinstance(pixels, str)]
-    n = sum(not isinstance(pixels, str) for _, pixels in read[: len(train)])
-    labels = np.array([label for (_, label), _ in good], np.int32)
+        _report(bad, len(files), skip_bad)
+    good = [i for i, reason in enumerate(reasons) if not reason]
+    labels = np.array([files[i][1] for i in good], np.int32)
+    n = sum(not reason for reason in reasons[: len(train)])
     gone = sorted(set(range(len(classes))) - set(labels[:n].tolist()))
     if gone or n == len(good):
         what = f"training pictures of class {classes[gone[0]]!r}" if gone else "test pictures"
         raise ValueError(f"load: none of the {what} in {root} can be read: {_some(bad)}.")
-    channels = max(pixels.shape[-1] for _, pixels in good)
-    images = pictures.stack([p for _, p in good], channels, lambda i: str(good[i][0][0]))
+    assert stack is not None  # some can be read
+    images = stack.take(good)
     return Dataset(root.resolve().name, images[:n], labels[:n], images[n:], labels[n:], classes)
 
 
-def _files(root: Path) -> tuple[tuple[str, ...], list[Labelled], list[Labelled]]:
-    """The classes, and the labelled files for training and for testing."""
-    if (root / "train").is_dir() and (root / "test").is_dir():
-        classes = _classes(root / "train")
-        tested = _classes(root / "test", least=1)
-        for name in tested:
-            if name not in classes:
-                raise ValueError(
-                    f"load: class {name!r} is in {root / 'test'} but not in {root / 'train'}, "
-                    f"whose classes are {_some(classes)}."
-                )
-        return classes, _of_classes(root / "train", classes, classes), _of_classes(root / "test", tested, classes)
-    classes = _classes(root)
-    files = _of_classes(root, classes, classes, least=2)
-    train, test = every_fifth(np.array([label for _, label in files]))
-    return classes, [files[i] for i in train], [files[i] for i in test]
+def _files(root: Path) -> tuple[tuple[str, ...], list[Labelled], list[Labelled], list[str]]:
+    """The classes, the labelled files for training and for testing, and what is neither, with the reason."""
+    folders = {p.name.casefold(): p for p in _visible(root) if p.is_dir()}
+    trained_on = next((folders[name] for name in TRAIN if name in folders), None)
+    tested_on = next((folders[name] for name in TEST if name in folders), None)
+    if trained_on is None or tested_on is None:
+        classes, left_out = _classes(root)
+        names = tuple(classes)
+        files, more = _of_classes(root, classes, names, least=2)
+        train, test = every_fifth(np.array([label for _, label in files]))
+        return names, [files[i] for i in train], [files[i] for i in test], left_out + more
+    classes, left_out = _classes(trained_on)
+    tested, more = _classes(tested_on, least=1)
+    names = tuple(classes)
+    for name in tested:
+        if name not in classes:
+            raise ValueError(
+                f"load: class {name!r} is in {tested_on} but not in {trained_on}, whose classes are {_some(names)}."
+            )
+    others = [f"{p} (a folder beside {trained_on.name} and {tested_on.name})" for p in folders.values()]
+    left_out += [other for p, other in zip(folders.values(), others, strict=True) if p not in (trained_on, tested_on)]
+    train_files, of_train = _of_classes(trained_on, classes, names)
+    test_files, of_test = _of_classes(tested_on, tested, names)
+    return names, train_files, test_files, [*left_out, *more, *of_train, *of_test]
 
 
-def _classes(root: Path, least: int = 2) -> tuple[str, ...]:
-    names = tuple(sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")))
-    if len(names) < least:
-        seen = f"one subfolder, {names[0]!r}" if names else "no subfolders"
+def _classes(root: Path, least: int = 2) -> tuple[Classes, list[str]]:
+    """The classes in the order of their names, and what lies beside them though it seems to belong into one."""
+    classes: Classes = {}
+    left_out = []
+    for path in _visible(root):
+        if path.is_dir():
+            classes.setdefault(unicodedata.normalize("NFC", path.name), []).append(path)
+        elif path.suffix.lower() in _endings() or _is_broken_link(path):
+            left_out.append(f"{path} ({'a broken link' if _is_broken_link(path) else 'in no class'})")
+    if len(classes) < least:
+        seen = f"one subfolder, {next(iter(classes))!r}" if classes else "no subfolders"
         raise ValueError(f"load: {root} has {seen}; a dataset has a subfolder for each of its classes. {LAYOUT}")
-    return names
+    return dict(sorted(classes.items())), left_out
 
 
-def _of_classes(root: Path, names: tuple[str, ...], classes: tuple[str, ...], least: int = 1) -> list[Labelled]:
-    """The pictures of the classes `names`, each with the label that its class has in `classes`."""
-    files = []
-    for name in names:
-        inside = sorted(p for p in (root / name).iterdir() if not p.name.startswith("."))
-        found = [p for p in inside if p.suffix.lower() in ENDINGS and p.is_file()]
+def _of_classes(
+    root: Path, classes: Classes, names: tuple[str, ...], least: int = 1
+) -> tuple[list[Labelled], list[str]]:
+    """The pictures of the classes, each with the place of its class in `names`, and what is no picture."""
+    files, left_out = [], []
+    for name, folders in classes.items():
+        inside = [p for folder in folders for p in _visible(folder)]
+        found = [p for p in inside if p.suffix.lower() in _endings() and (p.is_file() or _is_broken_link(p))]
         if len(found) < least:
             expected = "1 or more" if least == 1 else f"{least} or more, as one is kept for testing"
             raise ValueError(
                 f"load: class {name!r} has {len(found)} pictures in {root / name}; expected {expected}. "
-                f"It holds {len(inside) - len(found)} other files or folders; pictures are files that end in "
-                f"{', '.join(ENDINGS)}. {LAYOUT}"
+                f"It holds {len(inside) - len(found)} other files or folders; pictures are files with an ending that "
+                f"Pillow reads, such as .jpg, .png or .webp. {LAYOUT}"
             )
-        files += [(p, classes.index(name)) for p in found]
-    return files
+        files += [(p, names.index(name)) for p in found]
+        taken = set(found)
+        left_out += [f"{p} (a folder)" if p.is_dir() else str(p) for p in inside if p not in taken]
+    return files, left_out
 
 
-def _read(files: list[Labelled], image_size: int | None) -> list[tuple[Labelled, Pixels | str]]:
-    """Each file with its pixels, or with the reason why it can't be read."""
-
-    def read(chunk: range) -> list[tuple[Labelled, Pixels | str]]:
-        return [(files[i], _pixels_or_reason(files[i][0], image_size)) for i in chunk]
-
-    return list(pictures.in_threads(read, len(files)))
+def _visible(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
 
 
-def _pixels_or_reason(path: Path, image_size: int | None) -> Pixels | str:
+def _is_broken_link(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
+
+
+@functools.cache
+def _endings() -> frozenset[str]:
+    from PIL import Image
+
+    known = Image.registered_extensions().items()
+    return frozenset(ending for ending, kind in known if kind in Image.OPEN and kind not in _NO_PIXELS)
+
+
+def _read(paths: list[Path], image_size: int | None) -> tuple[pictures.Stack | None, list[str]]:
+    """The pictures, and for each "" or the reason why it can't be read; no stack where that is so of all."""
+    count = len(paths)
+    headers = list(pictures.in_threads(lambda chunk: [_or_reason(pictures.header, paths[i]) for i in chunk], count))
+    reasons = [header if isinstance(header, str) else "" for header in headers]
+    stack, size = None, (0, 0)
+    for i, header in enumerate(headers):
+        if isinstance(header, str) or (stack and (image_size or header[:2] == size)):
+            continue
+        # The first picture, or one that by its header is of another size, which is looked at before it is said.
+        pixels = _or_reason(pictures.decode, paths[i], image_size)
+        if isinstance(pixels, str):
+            reasons[i] = pixels
+        elif stack:
+            stack.check_size(i, pixels)
+        else:
+            channels = max(header[2] for header in headers if not isinstance(header, str))
+            stack = pictures.Stack(count, pixels, channels, lambda i: str(paths[i]), first=i)
+            size = pixels.shape[:2]
+    if stack is None:
+        return None, reasons
+
+    def put(i: int) -> str:
+        pixels = _or_reason(pictures.decode, paths[i], image_size)
+        if isinstance(pixels, str):
+            return pixels
+        stack.put(i, pixels)
+        return ""
+
+    return stack, list(pictures.in_threads(lambda chunk: [reasons[i] or put(i) for i in chunk], count))
+
+
+def _or_reason(read: Callable[..., T], path: Path, *options: Any) -> T | str:
+    """What `read` makes of the file, or the reason why it can't be read."""
     from PIL import UnidentifiedImageError
 
     try:
-        return pictures.decode(path, image_size)
+        return read(path, *options)
     except UnidentifiedImageError:
         return "not a picture of any kind that Pillow reads" if path.stat().st_size else "the file is empty"
+    except FileNotFoundError:
+        return "a broken link" if path.is_symlink() else "it is gone"
     except Exception as error:  # Pillow's readers raise OSError, SyntaxError, struct.error, their own kinds, ...
         return str(error) or type(error).__name__
 

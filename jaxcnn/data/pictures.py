@@ -1,7 +1,9 @@
 """Picture files to arrays: decode with Pillow, make one size of them, stack them."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
+_ORIENTATION = 0x0112  # the EXIF tag
 # What convert() turns into 8-bit grayscale and colour. 16-bit pixels it would clip, so they are refused.
 _GRAY = ("1", "L", "LA")
 _COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "HSV")
@@ -22,22 +25,68 @@ _COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "HSV")
 def decode(file: Path | IO[bytes], image_size: int | None = None) -> Pixels:
     """A picture as (h, w, 1) if it is grayscale, otherwise (h, w, 3).
 
-    It is turned upright as its EXIF orientation says; of an animation the first frame is taken, and transparency is
-    dropped. With `image_size` it is `resize`d. Pillow's guard against decompression bombs stays on.
+    It is turned upright as its EXIF orientation says, if that can be read; of an animation the first frame is taken,
+    and transparency is dropped. With `image_size` it is `resize`d. Pillow's guard against decompression bombs stays on.
 
     Raises ValueError for pixels of more than 8 bits, and whatever Pillow raises for a file that it can't read.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     with Image.open(file) as picture:
-        if picture.mode not in _GRAY + _COLOUR:
-            raise ValueError(
-                f"its pixels are of Pillow's mode {picture.mode!r}; convert it to 8-bit grayscale or colour"
-            )
-        mode = "L" if picture.mode in _GRAY else "RGB"
-        ImageOps.exif_transpose(picture, in_place=True)
-        pixels = _square(picture if picture.mode == mode else picture.convert(mode), image_size)
+        mode = _mode(picture)
+        picture.load()
+        turn = _turn(picture)
+        upright = picture if turn is None else picture.transpose(turn)
+        pixels = _square(upright if upright.mode == mode else upright.convert(mode), image_size)
     return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def header(file: Path) -> tuple[int, int, int]:
+    """(h, w, channels) of what `decode` gives, from the head of the file alone.
+
+    An orientation that stands behind a PNG's pixels is not seen: then h and w may be exchanged. Raises as `decode`.
+    """
+    from PIL import Image
+
+    with Image.open(file) as picture:
+        channels = 1 if _mode(picture) == "L" else 3
+        width, height = picture.size
+        # Asked for its EXIF, a PNG that begins without it is decoded to its end; a TIFF's size is turned already.
+        turn = None if picture.format in ("PNG", "TIFF") and "exif" not in picture.info else _turn(picture)
+    return (width, height, channels) if turn in _sideways() else (height, width, channels)
+
+
+def _mode(picture: "PIL.Image.Image") -> str:
+    """ "L" or "RGB": what the picture is to be converted to."""
+    if picture.mode not in _GRAY + _COLOUR:
+        raise ValueError(f"its pixels are of Pillow's mode {picture.mode!r}; convert it to 8-bit grayscale or colour")
+    return "L" if picture.mode in _GRAY else "RGB"
+
+
+def _turn(picture: "PIL.Image.Image") -> "PIL.Image.Transpose | None":
+    """What brings the picture upright. Not Pillow's `exif_transpose`, which fails where any other tag is malformed."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:
+        return turns.get(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # struct.error, SyntaxError, ...: whatever malformed EXIF makes of Pillow's reader
+        return None
+
+
+def _sideways() -> "tuple[PIL.Image.Transpose, ...]":
+    """The turns that exchange height and width."""
+    from PIL.Image import Transpose
+
+    return Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90
 
 
 def resize(pixels: Pixels, image_size: int) -> Pixels:
@@ -59,30 +108,60 @@ def _square(picture: "PIL.Image.Image", image_size: int | None) -> Pixels:
     return np.asarray(picture)
 
 
-def in_threads(read: Callable[[range], list[T]], count: int, chunk: int = 256) -> Iterator[T]:
+@contextmanager
+def in_silence() -> Iterator[None]:
+    """Without Pillow's warnings, which name no file: what can be read is read, what can't is an error."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def in_threads(read: Callable[[range], list[T]], count: int) -> Iterator[T]:
     """The items that `read` gives for the indices 0 to `count` - 1, in order, read chunk by chunk in threads.
 
     Pillow decodes outside Python's lock, so large pictures use all cores; chunks keep the threads from fighting
     over the lock for small ones.
     """
+    chunk = max(1, min(256, count // 64))
     with ThreadPoolExecutor() as pool:
         for part in pool.map(read, [range(i, min(i + chunk, count)) for i in range(0, count, chunk)]):
             yield from part
 
 
-def stack(pictures: Sequence[Pixels], channels: int, name: Callable[[int], str]) -> Pixels:
-    """The pictures as one (n, h, w, channels) array; with 3 channels a grayscale picture gets three equal ones.
+class Stack:
+    """Pictures as one (n, h, w, channels) array, into which any thread puts each: none is held in memory twice.
 
-    Raises ValueError if they differ in size; `name` says what the picture at an index is called.
+    With 3 channels a grayscale picture gets three equal ones. `name` says what the picture at an index is called, and
+    `first` is the index of the picture `like`, whose size all have.
     """
-    height, width, _ = pictures[0].shape
-    images = np.empty((len(pictures), height, width, channels), np.uint8)
-    for index, picture in enumerate(pictures):
-        if picture.shape[:2] != (height, width):
+
+    def __init__(self, count: int, like: Pixels, channels: int, name: Callable[[int], str], first: int = 0) -> None:
+        height, width, _ = like.shape
+        self._images = np.empty((count, height, width, channels), np.uint8)
+        self._gray = np.ones(count, bool)
+        self._name, self._first = name, first
+
+    def check_size(self, index: int, pixels: Pixels) -> None:
+        """Raises ValueError unless the picture is as large as the first."""
+        height, width = self._images.shape[1:3]
+        if pixels.shape[:2] != (height, width):
             raise ValueError(
-                f"load: the images differ in size: {name(0)} is {height} × {width} (height × width) and "
-                f"{name(index)} is {picture.shape[0]} × {picture.shape[1]}. Give the size that all shall have: "
-                "image_size=64."
+                f"load: the images differ in size: {self._name(self._first)} is {height} × {width} (height × width) "
+                f"and {self._name(index)} is {pixels.shape[0]} × {pixels.shape[1]}. Give the size that all shall "
+                "have: image_size=64."
             )
-        images[index] = picture
-    return images
+
+    def put(self, index: int, pixels: Pixels) -> None:
+        """Raises as `check_size`."""
+        self.check_size(index, pixels)
+        self._images[index] = pixels
+        self._gray[index] = pixels.shape[-1] == 1
+
+    def take(self, rows: Sequence[int]) -> Pixels:
+        """The pictures at the indices `rows`, ascending; of 1 channel if all are grayscale. The stack is used up."""
+        images = self._images
+        if len(rows) < len(images):
+            for new, old in enumerate(rows):
+                images[new] = images[old]
+            images = images[: len(rows)]
+        return np.ascontiguousarray(images[..., :1]) if self._gray[rows].all() else images

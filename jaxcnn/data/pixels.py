@@ -6,6 +6,8 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Float32, UInt8
 
+from jaxcnn.primitive import promoting
+
 
 def statistics(
     images: UInt8[np.ndarray, "n h w c"],
@@ -36,6 +38,7 @@ def _counts(images: UInt8[np.ndarray, "n h w c"]) -> np.ndarray:
     return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in np.moveaxis(images, -1, 0)])
 
 
+@promoting()
 def normalise(images: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Float[Array, "n h w c"]:
     """(images / 255 - mean) / std, channel by channel, for pixels 0 .. 255 and the training set's `statistics`."""
     return (jnp.asarray(images) / 255 - jnp.asarray(mean)) / jnp.asarray(std)

@@ -32,7 +32,7 @@ def save(check: GradientCheck, path: Path, *, title: str) -> None:
     axes.set_xlim(foot, 2 * max(norms, default=1.0))
     axes.set_ylim(len(check.layers) - 0.4, -0.6)  # the first layer on top
     style.tidy(axes, f"Euclidean norm, for the mean loss of {check.images} images", "", axis="x")
-    axes.set_yticks(range(len(check.layers)), [layer.path for layer in check.layers])
+    axes.set_yticks(range(len(check.layers)), [layer.path for layer in check.layers], **style.PLAIN)
     axes.tick_params(axis="y", labelcolor=style.INK, length=0)
     keys = [
         Patch(color=style.FIRST, label="gradient of the layer's parameters"),

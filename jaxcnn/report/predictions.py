@@ -40,5 +40,6 @@ def save(dataset: Dataset, evaluation: Evaluation, path: Path, *, title: str) ->
         if said[i] != labels[i]:
             text, color = f"{text}\ntrue: {names[labels[i]]}", style.WRONG
         centre, above = left + WIDTH / 2, bottom - height - 0.04
-        axes.text(centre, above, text, fontsize=8, color=color, ha="center", va="bottom", linespacing=1.05)
+        made = axes.text(centre, above, text, fontsize=8, color=color, ha="center", va="bottom", linespacing=1.05)
+        made.set(**style.PLAIN)
     style.save(figure, path)

@@ -1,5 +1,8 @@
 """The look that all pictures share."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +13,8 @@ if TYPE_CHECKING:
 # Blue and orange of Okabe & Ito 2008, which colour-blind readers can tell apart; red for mistakes.
 FIRST, SECOND, WRONG = "#0072B2", "#D55E00", "#C1121F"
 INK, QUIET, GRID = "#222222", "#6B6B6B", "#E4E4E4"
+# For text with users' words in it: a class called "$5 to $10" is no mathematics, and "50%_off" no TeX.
+PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
 LEGEND: dict[str, Any] = {"fontsize": 9, "frameon": False, "labelcolor": INK}
 
 
@@ -18,7 +23,7 @@ def figure(width: float, height: float, title: str, layout: Literal["constrained
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(width, height), dpi=150, layout=layout, facecolor="white")
-    made.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+    made.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK, **PLAIN)
     return made
 
 
@@ -36,3 +41,12 @@ def tidy(axes: "Axes", xlabel: str, ylabel: str, **grid: Any) -> None:
 def save(figure: "Figure", path: Path) -> None:
     """Write a PNG; a `Figure` of its own draws without a display."""
     figure.savefig(path, format="png")
+
+
+@contextmanager
+def or_warn(path: Path) -> Iterator[None]:
+    """A picture that can't be drawn inside ends in a warning, and not what it is a picture of."""
+    try:
+        yield
+    except Exception as error:  # whatever matplotlib raises, or the disk
+        warnings.warn(f"{path} could not be drawn ({type(error).__name__}: {error}); all else is done.", stacklevel=3)

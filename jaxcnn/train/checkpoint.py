@@ -2,8 +2,14 @@
 
 A checkpoint called `last` is the folder `last/N`, N counting up. Orbax writes beside it and renames when all is on
 disk; only then are older ones removed. So the highest N is always complete. Nothing is pickled.
+
+Orbax's files get a manifest: each one's SHA-256, by which a damaged one is found and named, and what the checkpoint is
+to be remembered for. One without a manifest, of an earlier version or a process that was killed just then, is read
+unchecked.
 """
 
+import hashlib
+import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -15,15 +21,23 @@ import jax
 import jax.numpy as jnp
 
 Tree = TypeVar("Tree")
+Shapes = dict[str, tuple[int, ...] | None]
+_MANIFEST = "manifest.txt"
 
 
-def save(folder: Path, tree: Any) -> None:
-    """Make `tree` the checkpoint that `folder` holds; returns when it is on disk."""
+class Damaged(ValueError):
+    """A file of a checkpoint is not as it was written."""
+
+
+def save(folder: Path, tree: Any, **remarks: float) -> None:
+    """Make `tree` the checkpoint that `folder` holds, with `remarks` about it; returns when it is on disk."""
     newest = _newest(folder)
     target = folder.absolute() / ("0" if newest is None else str(int(newest.name) + 1))
     with _orbax() as checkpointer:
         checkpointer.save(target, tree)
         checkpointer.wait_until_finished()
+    files = {file.relative_to(target).as_posix(): _hash(file) for file in sorted(target.rglob("*")) if file.is_file()}
+    _write_manifest(target / _MANIFEST, json.dumps({"remarks": remarks, "files": files}, indent=2))
     for other in folder.iterdir():
         if other.name != target.name:
             shutil.rmtree(other)
@@ -34,20 +48,81 @@ def exists(folder: Path) -> bool:
     return _newest(folder) is not None
 
 
+def check(folder: Path) -> dict[str, float]:
+    """The remarks about the checkpoint that `folder` holds; none where it has no manifest.
+
+    Raises Damaged, naming the file, unless all its files are as they were written, and FileNotFoundError as `restore`.
+    """
+    return _checked(_present(folder))
+
+
 def restore(folder: Path, like: Tree) -> Tree:
     """The checkpoint in `folder`, in the structure of `like` (arrays or `jax.ShapeDtypeStruct`s).
 
-    Raises FileNotFoundError if there is none, and ValueError if it holds other arrays than `like` has.
+    A random key is of the kind that was saved, whatever JAX's default is now. Raises FileNotFoundError if there is
+    none, Damaged if its files are not as they were written, and ValueError if it holds other arrays than `like` has.
     """
-    newest = _newest(folder)
-    if newest is None:
-        raise FileNotFoundError(f"{folder} holds no checkpoint; train the run until one is saved.")
+    newest = _present(folder)
+    _checked(newest)
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
     with _orbax() as checkpointer:
-        _check_same(newest, _shapes(checkpointer.metadata(newest.absolute()).item_metadata.tree), _shapes(like))
-        restored: Tree = checkpointer.restore(newest.absolute(), target)
+        with _blamed_on(newest):
+            saved = checkpointer.metadata(newest.absolute()).item_metadata.tree
+        _check_same(newest, _shapes(saved), _shapes(like))
+        with _blamed_on(newest):
+            restored: Tree = checkpointer.restore(newest.absolute(), target)
     return restored
+
+
+def _write_manifest(file: Path, text: str) -> None:
+    """The text under its own hash, in one move."""
+    new = file.with_name(file.name + ".new")
+    new.write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
+    new.replace(file)
+
+
+def _checked(checkpoint: Path) -> dict[str, float]:
+    manifest = checkpoint / _MANIFEST
+    if not checkpoint.is_dir():
+        raise Damaged(f"the checkpoint {checkpoint} is damaged: it is not a folder")
+    if not manifest.exists():
+        return {}
+    own, _, text = manifest.read_bytes().partition(b"\n") if manifest.is_file() else (b"", b"", b"")
+    if hashlib.sha256(text).hexdigest().encode() != own:
+        raise Damaged(f"the checkpoint file {manifest} is damaged: its SHA-256 is not what its first line says")
+    written = json.loads(text)
+    for name, digest in written["files"].items():
+        file = checkpoint / name
+        if not file.is_file():
+            raise Damaged(f"the checkpoint file {file} is damaged: it is {'no file' if file.exists() else 'missing'}")
+        if _hash(file) != digest:
+            raise Damaged(f"the checkpoint file {file} is damaged: its SHA-256 is no longer what it was")
+    remarks: dict[str, float] = written["remarks"]
+    return remarks
+
+
+@contextmanager
+def _blamed_on(checkpoint: Path) -> Iterator[None]:
+    """Whatever Orbax raises inside is the checkpoint's fault: it has no manifest, or would have been found out."""
+    try:
+        yield
+    except Exception as error:
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would print what became of Orbax's other readers
+        seen = f"{type(error).__name__}: {error}"
+        raise Damaged(f"the checkpoint {checkpoint} is damaged ({seen[:200]})") from error
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _present(folder: Path) -> Path:
+    newest = _newest(folder)
+    if newest is None:
+        raise FileNotFoundError(f"{folder} holds no checkpoint")
+    return newest
 
 
 def _newest(folder: Path) -> Path | None:
@@ -56,19 +131,23 @@ def _newest(folder: Path) -> Path | None:
     return max(complete, key=lambda child: int(child.name), default=None)
 
 
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    """The shape of every array by its path; a random key's is that of its data, as Orbax writes it."""
+def _shapes(tree: Any) -> Shapes:
+    """The shape of every array by its path; of a random key None, as each of JAX's kinds has its own."""
 
-    def shape(leaf: Any) -> tuple[int, ...]:
-        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return tuple(jax.eval_shape(jax.random.key_data, leaf).shape if is_key else leaf.shape)
+    def shape(leaf: Any) -> tuple[int, ...] | None:
+        return None if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else tuple(leaf.shape)
 
     leaves, _ = jax.tree.flatten_with_path(tree, is_leaf=lambda leaf: hasattr(leaf, "shape"))
     return {jax.tree_util.keystr(path, simple=True, separator="/"): shape(leaf) for path, leaf in leaves}
 
 
-def _check_same(path: Path, saved: dict[str, tuple[int, ...]], wanted: dict[str, tuple[int, ...]]) -> None:
-    different = [name for name in saved | wanted if saved.get(name) != wanted.get(name)]
+def _check_same(
+    path: Path, saved: dict[str, tuple[int, ...] | None], wanted: dict[str, tuple[int, ...] | None]
+) -> None:
+    """`saved` has a random key's data where `wanted` has None."""
+    known = {name: None if wanted.get(name, ()) is None else shape for name, shape in saved.items()}
+    missing: tuple[int, ...] = (-1,)
+    different = [name for name in known | wanted if known.get(name, missing) != wanted.get(name, missing)]
     if different:
         name = min(different, key=len)  # the parameter itself, rather than the optimizer's copies of it
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from jaxcnn.train import checkpoint
 from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
 from jaxcnn.train.interrupt import Interrupt, Stopped, on_interrupt
-from jaxcnn.train.restore import load, save
+from jaxcnn.train.restore import best_accuracy, load, save
 from jaxcnn.train.run_folder import DatasetFacts, RunFolder, check_out, discard, start
 from jaxcnn.train.state import Metrics, TrainState
 
@@ -60,8 +61,10 @@ def train(config: TrainConfig, watch: Watcher | None = None) -> Result:
         if interrupt.requested:
             raise Stopped("stopped before the first step; the run folder is as it was.", interrupt.exit_code)
         run = start(config, facts)
-        if checkpoint.exists(run.checkpoint("last")):  # only a resumed run has one
+        if checkpoint.exists(run.checkpoint("last")) or checkpoint.exists(run.checkpoint("best")):  # of a resumed run
             state, metrics = load(run, experiment)
+        elif run.metrics():
+            warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=2)
         run.forget_metrics_after(int(state.step))
         watch.started(run, experiment, int(state.step))
         if interrupt.requested:  # without waiting for the first step to compile
@@ -86,7 +89,7 @@ def _epochs(
 ) -> tuple[TrainState, Evaluation | None]:
     """The final state and its evaluation; without the evaluation if an interrupt came first."""
     config, dataset, per_epoch = experiment.config, experiment.dataset, experiment.steps_per_epoch
-    best = max((record["test_accuracy"] for record in run.metrics()), default=-math.inf)
+    best = best_accuracy(run)
     evaluation = None
     for epoch in range(int(state.step) // per_epoch, config.epochs):
         began, step = time.perf_counter(), int(state.step)
@@ -124,7 +127,7 @@ def _epochs(
         run.append_metrics(record)
         if evaluation.accuracy > best:
             best = evaluation.accuracy
-            save(run, "best", state, metrics)
+            save(run, "best", state, metrics, test_accuracy=best)
         save(run, "last", state, metrics)
         watch.epoch_done(record)
         if interrupt.requested and epoch + 1 < config.epochs:
@@ -153,9 +156,11 @@ def _left(run: RunFolder) -> str:
 
 
 def _draw(run: RunFolder, experiment: Experiment, evaluation: Evaluation) -> None:
-    from jaxcnn.report import curves, predictions
+    from jaxcnn.report import curves, predictions, style
 
     dataset = experiment.dataset
     title = f"{experiment.config.model} on {dataset.name}"
-    curves.save(run.metrics(), run.path / "curves.png", title=title)
-    predictions.save(dataset, evaluation, run.path / "predictions.png", title=title)
+    with style.or_warn(path := run.path / "curves.png"):
+        curves.save(run.metrics(), path, title=title)
+    with style.or_warn(path := run.path / "predictions.png"):
+        predictions.save(dataset, evaluation, path, title=title)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxcnn.primitive import promoting
 from jaxcnn.train.config import TrainConfig
 
 
@@ -17,6 +18,10 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
     1/25 of the peak up to it in 30 % of the steps, then down to 1/250000 of it. `warmup` epochs of linear rise
     come before the others and take part of their time; of n such steps the first has 1/n of the peak, the last all.
     """
+    return promoting()(_schedule(config, steps_per_epoch))  # optax multiplies booleans by floats
+
+
+def _schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
     peak = config.learning_rate
     assert peak is not None  # TrainConfig fills it in
     total = config.epochs * steps_per_epoch

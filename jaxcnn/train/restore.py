@@ -1,5 +1,9 @@
 """A run taken up again from its folder: its data, network and checkpoint."""
 
+import math
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -25,8 +29,8 @@ class Restored(NamedTuple):
 def restore(path: Path, name: Name = "last") -> Restored:
     """The run in the folder `path` with its checkpoint `last` or `best`.
 
-    Raises FileNotFoundError if there is no run or no such checkpoint, and ValueError if its dataset now has other
-    classes or another image shape than the network was trained on.
+    Raises FileNotFoundError if there is no run or no such checkpoint, and ValueError if a file of it is damaged, or its
+    dataset now has other classes or another image shape than the network was trained on.
     """
     run = open_run(path)
     config, facts = run.config, run.facts
@@ -51,10 +55,45 @@ def restore(path: Path, name: Name = "last") -> Restored:
 def load(run: RunFolder, experiment: Experiment, name: Name = "last") -> tuple[TrainState, Metrics]:
     """The checkpoint `name`: the train state, and the metrics so far of the epoch in which it was saved."""
     like = jax.eval_shape(lambda: {"train": experiment.initial_state(), "metrics": Metrics.zero()})
-    saved = checkpoint.restore(run.checkpoint(name), like)
+    with _way_on(run, name):
+        saved = checkpoint.restore(run.checkpoint(name), like)
     return saved["train"], saved["metrics"]
 
 
-def save(run: RunFolder, name: Name, state: TrainState, metrics: Metrics) -> None:
-    """Write what `load` reads."""
-    checkpoint.save(run.checkpoint(name), {"train": state, "metrics": metrics})
+def save(run: RunFolder, name: Name, state: TrainState, metrics: Metrics, **remarks: float) -> None:
+    """Write what `load` reads, and `remarks` beside it."""
+    checkpoint.save(run.checkpoint(name), {"train": state, "metrics": metrics}, **remarks)
+
+
+def best_accuracy(run: RunFolder) -> float:
+    """The test accuracy that `best` was saved with; -inf where there is none, or it is damaged: the next is better.
+
+    It is kept with the checkpoint, so that it is not lost with metrics.jsonl, to which an earlier version left it.
+    """
+    try:
+        remarks = checkpoint.check(run.checkpoint("best"))
+    except (FileNotFoundError, checkpoint.Damaged):
+        return -math.inf
+    if "test_accuracy" in remarks:
+        return remarks["test_accuracy"]
+    return max((record["test_accuracy"] for record in run.metrics()), default=-math.inf)
+
+
+@contextmanager
+def _way_on(run: RunFolder, name: Name) -> Iterator[None]:
+    """What to do instead, after the message of a damaged or lost checkpoint."""
+    try:
+        yield
+    except (checkpoint.Damaged, FileNotFoundError) as error:
+        other: Name = "best" if name == "last" else "last"
+        mine, theirs = run.checkpoint(name), run.checkpoint(other)
+        try:
+            checkpoint.check(theirs)
+        except (checkpoint.Damaged, FileNotFoundError):
+            way = f"{other} can't be had either: train again with {run.config.command()} --overwrite"
+        else:
+            way = f"take --checkpoint {other}"
+            if name == "last":
+                copy = f"{shlex.join(['rm', '-rf', str(mine)])} && {shlex.join(['cp', '-r', str(theirs), str(mine)])}"
+                way += f", or go on training from there with --resume after {copy}"
+        raise type(error)(f"{error}; {way}.") from error

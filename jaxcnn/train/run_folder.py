@@ -19,6 +19,10 @@ from typing import Any, Literal
 from jaxcnn.train.config import TrainConfig
 
 _WRITTEN = ("config.json", "metrics.jsonl", "checkpoints", "curves.png", "predictions.png", "gradients.png")
+_COPY = (
+    "Put back a copy of it: the same command with another --out begins by writing one that differs only in the name of "
+    "the folder"
+)
 _PATHS = ("data_dir",)
 _MAY_CHANGE = ("epochs", "data_dir", "out", "overwrite", "resume")
 
@@ -47,9 +51,23 @@ class RunFolder:
         return self.path / "checkpoints" / name
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The epochs so far, first to last."""
+        """The epochs so far, first to last, without an unfinished last line. Raises ValueError for any other damage."""
         file = self.path / "metrics.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        lines = file.read_bytes().splitlines() if file.exists() else []
+        records = []
+        for number, line in enumerate(lines, 1):
+            try:
+                record = json.loads(line)
+                record["step"]  # which tells what is to be forgotten
+            except (ValueError, TypeError, KeyError):
+                if number == len(lines):  # a write that was cut off
+                    break
+                raise ValueError(
+                    f"line {number} of {file} is damaged: it is not the JSON of an epoch. Remove it and go on; only "
+                    "the learning curves need it."
+                ) from None
+            records.append(record)
+        return records
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         with (self.path / "metrics.jsonl").open("a") as file:
@@ -120,7 +138,8 @@ def open_run(path: Path) -> RunFolder:
     """The run in `path`. Raises FileNotFoundError if there is none, ValueError if its config.json is damaged."""
     file = path / "config.json"
     if not file.is_file():
-        raise FileNotFoundError(f"{path} is not a run folder: it holds no config.json. Make one with jaxcnn train.")
+        lost = f"{_COPY}, or train again" if (path / "checkpoints").exists() else "Make one with jaxcnn train"
+        raise FileNotFoundError(f"{path} is not a run folder: it holds no config.json. {lost}.")
     try:
         written = json.loads(file.read_text())
         values: dict[str, Any] = {
@@ -130,7 +149,7 @@ def open_run(path: Path) -> RunFolder:
         facts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in written["dataset"].items()}
         return RunFolder(path, config, DatasetFacts(**facts))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{file} is not the config.json of a run: {error}.") from error
+        raise ValueError(f"{file} is not the config.json of a run, or is damaged: {error}. {_COPY}.") from error
 
 
 def _is_run(path: Path) -> bool:

@@ -9,6 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcnn.layers import Layer, Params, State
+from jaxcnn.primitive import promoting
 from jaxcnn.train.state import Metrics, TrainState
 
 Loss = Callable[[Array, Array], Array]  # (logits (n, classes), labels (n,)) -> one loss per example, (n,)
@@ -31,6 +32,7 @@ def make_train_step(
     from the state's key and step alone, so that a step is the same whenever it is run.
     """
 
+    @promoting()
     def step(train: TrainState, images: Array, labels: Array) -> tuple[TrainState, Metrics]:
         augment_key, dropout_key = jax.random.split(jax.random.fold_in(train.key, train.step))
         x = normalise(augment(augment_key, images))
@@ -62,6 +64,7 @@ def make_eval_step(
     A weight is 1 for an example and 0 for padding, which fills the last batch so that all have one shape.
     """
 
+    @promoting()
     def step(params: Params, state: State, images: Array, labels: Array, weights: Array) -> tuple[Metrics, Array]:
         logits, _ = model.apply(params, state, normalise(images), train=False)
         # where, not a product: an infinite loss on padding times 0 would be NaN.

@@ -1,5 +1,7 @@
 """The `jaxcnn` command as a newcomer types it: what it prints, its exit codes, its errors."""
 
+import dataclasses
+import json
 import os
 import re
 import shutil
@@ -88,6 +90,19 @@ def test_eval_prints_each_class_and_the_totals(jaxcnn, trained):
     ]
 
 
+def test_class_names_are_no_markup(jaxcnn, trained, run_folder, monkeypatch):
+    from jaxcnn import data
+
+    names = ("[red]", "[/]", ":cat:", "$5_$10", *"456789")
+    named = dataclasses.replace(trained.experiment.dataset, classes=names)
+    monkeypatch.setattr(data, "load", lambda *a, **k: named)
+    written = json.loads((run_folder / "config.json").read_text())
+    written["dataset"]["classes"] = names
+    (run_folder / "config.json").write_text(json.dumps(written))
+    code, out, _ = jaxcnn("eval", run_folder)
+    assert code == 0 and [name for name in names if f"│ {name} " not in out] == []
+
+
 def test_eval_of_the_best_checkpoint(jaxcnn, trained):
     best = max(record["test_accuracy"] for record in trained.run.metrics())
     code, out, _ = jaxcnn("eval", trained.run.path, "--checkpoint", "best")
@@ -102,6 +117,13 @@ def test_check_prints_the_layers_and_draws(jaxcnn, run_folder):
     ]
     assert "relative over 6 arrays (float64, 4 images)" in out
     assert (run_folder / "gradients.png").stat().st_size > 10_000
+
+
+def test_a_picture_that_cant_be_drawn_does_not_decide_the_exit(jaxcnn, run_folder):
+    (run_folder / "gradients.png").mkdir()
+    code, out, err = jaxcnn("check", run_folder)
+    assert code == 0 and "agree with jax.grad" in out and "picture" not in out
+    assert err.startswith(f"warning: {run_folder}/gradients.png could not be drawn (") and err.count("\n") == 1
 
 
 def test_check_of_a_network_of_another_shape_fails(jaxcnn, run_folder):

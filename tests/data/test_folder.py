@@ -1,11 +1,14 @@
+import tracemalloc
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
-from jaxcnn.data import load
+from jaxcnn.data import load, pictures
 from jaxcnn.data.pictures import decode
 
 RED, GRAY = (200, 10, 30), 77
+AVIF = ["avif"] if features.check("avif") else []  # Pillow 11.3 and later bring it
 
 
 def save(path, colour=RED, size=(4, 4), **options):
@@ -214,3 +217,125 @@ def test_a_test_class_that_is_not_trained_on(tmp_path):
     save(tmp_path / "test/emu/1.png")
     with pytest.raises(ValueError, match=r"class 'emu' is in .*test but not in .*train, whose classes are cat, dog"):
         load(tmp_path)
+
+
+def test_other_sizes_are_found_before_any_picture_is_decoded(tmp_path, monkeypatch):
+    pets(tmp_path)
+    odd = save(tmp_path / "dog/9.jpg", size=(8, 6))
+    decoded = []
+    monkeypatch.setattr(pictures, "decode", lambda path, size=None: decoded.append(path) or decode(path, size))
+    with pytest.raises(ValueError, match="the images differ in size"):
+        load(tmp_path)
+    assert decoded == [tmp_path / "cat/1.png", odd]  # the two that the message names
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "tif"])
+def test_a_size_is_that_of_the_picture_upright(tmp_path, kind):
+    pets(tmp_path, 2)
+    for name in ("cat", "dog"):
+        for i in (0, 1):
+            save(tmp_path / name / f"{i}.png", size=(4, 6))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (6, 4)).save(tmp_path / f"dog/turned.{kind}", exif=exif)
+    assert load(tmp_path).image_shape == (6, 4, 3)
+
+
+def test_an_orientation_behind_the_pixels_of_a_png_counts(tmp_path):
+    for i, name in enumerate(["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"]):
+        save(tmp_path / name, (i, 0, 0), size=(4, 6))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (6, 4), (9, 0, 0)).save(tmp_path / "dog/2.png", exif=exif)
+    content = (tmp_path / "dog/2.png").read_bytes()
+    chunk = content.index(b"eXIf") - 4
+    end = chunk + 12 + int.from_bytes(content[chunk : chunk + 4], "big")
+    (tmp_path / "dog/2.png").write_bytes(content[:chunk] + content[end:-12] + content[chunk:end] + content[-12:])
+    data = load(tmp_path)
+    assert data.image_shape == (6, 4, 3) and 9 in reds(data.train_images)
+
+
+def test_pictures_are_held_in_memory_once(tmp_path):
+    """NumPy's share; Pillow's own is one picture for each thread."""
+    for name in ("cat", "dog"):
+        for i in range(20):
+            save(tmp_path / f"{name}/{i}.png", size=(300, 300))
+    load(tmp_path)  # imports
+    tracemalloc.start()
+    data = load(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    size = data.train_images.nbytes + data.test_images.nbytes
+    assert size == 40 * 300 * 300 * 3
+    assert peak < 1.7 * size  # 32 threads at most, of which each holds a picture: two cores hold few
+
+
+@pytest.mark.parametrize("held_out", ["test", "Test", "val", "valid", "VALIDATION", "testing"])
+def test_names_of_the_two_parts(tmp_path, held_out):
+    pets(tmp_path / ("Train" if held_out == "Test" else "train"), 3)
+    pets(tmp_path / held_out, 1)
+    data = load(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert (reds(data.train_images), reds(data.test_images)) == ([0, 1, 2, 100, 101, 102], [0, 100])
+
+
+def test_a_third_part_is_named(tmp_path):
+    for part, n in (("train", 2), ("val", 1), ("test", 1)):
+        pets(tmp_path / part, n)
+    save(tmp_path / "test/dog/0.png", (77, 0, 0))
+    with pytest.warns(UserWarning, match=r"left out 1 .*/val \(a folder beside train and test\)"):
+        data = load(tmp_path)
+    assert reds(data.test_images) == [0, 77]
+
+
+@pytest.mark.parametrize("ending", ["jfif", "jpe", "JPG", "jp2", "tga", "ico", "pbm", "apng", *AVIF])
+def test_endings_that_pillow_reads(tmp_path, ending):
+    pets(tmp_path, 2)
+    kind = Image.registered_extensions()[f".{ending.lower()}"]
+    Image.new("1" if ending == "pbm" else "RGB", (4, 4)).save(tmp_path / f"dog/9.{ending}", kind)
+    data = load(tmp_path)
+    assert len(data.train_images) + len(data.test_images) == 5
+
+
+def test_what_is_left_out_is_counted_and_named_in_one_line(tmp_path):
+    pets(tmp_path, 2)
+    left_out = ["cat/2", "cat/notes.txt", "dog/film.mpg", "dog/more", "loose.png", "gone"]
+    for name in left_out[:3]:
+        (tmp_path / name).touch()
+    save(tmp_path / "dog/more/3.png")
+    save(tmp_path / "loose.png")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "README.md").touch()
+    with pytest.warns(UserWarning) as warned:
+        data = load(tmp_path)
+    (message,) = (str(w.message) for w in warned)
+    assert message.startswith("left out 6 files or folders, which are no pictures of a class: ")
+    assert [name for name in left_out if str(tmp_path / name) not in message] == []
+    assert warned[0].filename == __file__
+    assert len(data.train_images) + len(data.test_images) == 4
+
+
+def test_a_broken_link_is_a_picture_that_cant_be_read(tmp_path):
+    pets(tmp_path)
+    (tmp_path / "cat/7.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(ValueError, match=r"1 of 13 pictures can't be read: .*/cat/7\.jpg \(a broken link\)\. Repair"):
+        load(tmp_path)
+    with pytest.warns(UserWarning, match="left out 1 of 13 pictures"):
+        assert len(load(tmp_path, skip_bad=True).train_images) == 9
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_an_accented_class_is_one_however_it_is_composed(tmp_path, split):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    first, second = (tmp_path / "train", tmp_path / "val") if split else (tmp_path, tmp_path)
+    for i in range(3):
+        save(first / composed / f"{i}.png", (i, 0, 0))
+        save(first / f"tea/{i}.png", (100 + i, 0, 0))
+        save(second / decomposed / f"{i}.png", (10 + i, 0, 0))
+    if split:
+        save(second / "tea/1.png", (110, 0, 0))
+    data = load(tmp_path)
+    assert data.classes == (composed, "tea")
+    labels = dict(zip(reds(data.train_images), data.train_labels.tolist(), strict=True))
+    labels |= dict(zip(reds(data.test_images), data.test_labels.tolist(), strict=True))
+    assert labels == {red: int(red >= 100) for red in [0, 1, 2, 10, 11, 12, 100, 101, 102] + [110] * split}

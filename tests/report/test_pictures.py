@@ -1,5 +1,7 @@
 """Pictures: that what they should show is in the pixels, and in the order that they promise."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -113,3 +115,40 @@ def test_the_table_says_what_the_check_found(tmp_path):
     lines = [line.split() for line in console.export_text().splitlines()]
     assert ["│", "conv1", "│", "2.000e+00", "│", "1.000e-03", "│", "1.0e-16", "│"] in lines
     assert ["│", "relu", "│", "│", "1.000e-02", "│", "│"] in lines
+
+
+WORDS = ("$0_$5", "$5_$10", r"\frac{50%}{^", "a_b$", "$x^2$", "{} %s $", "\\$", "#~[red]:cat:")
+TITLE = "$a$_b$: %"
+
+
+def all_words(what, path):
+    """Draw the words as names of classes or layers, and TITLE over them, into the picture `path`."""
+    if what == "gradients":
+        layers = tuple(LayerGradient(word, 1.0, 0.1, 0.0) for word in WORDS)
+        gradients.save(GradientCheck(layers, 8, 8), path, title=TITLE)
+    elif what == "predictions":
+        images, labels = np.zeros((len(WORDS), 6, 6, 1), np.uint8), np.arange(len(WORDS), dtype=np.int32)
+        dataset = Dataset("$", images, labels, images, labels, WORDS)
+        predictions.save(dataset, Evaluation(0.5, 1.0, np.eye(len(WORDS))), path, title=TITLE)
+    else:
+        curves.save(records(3), path, title=TITLE)
+
+
+@pytest.mark.parametrize("what", ["curves", "predictions", "gradients"])
+def test_the_words_of_users_are_no_mathematics(tmp_path, monkeypatch, what):
+    import matplotlib
+
+    monkeypatch.setattr(style, "save", lambda figure, path: figure.savefig(path, format="svg"))
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        all_words(what, tmp_path / "picture.svg")
+    written = "".join(ElementTree.parse(tmp_path / "picture.svg").getroot().itertext())
+    assert TITLE in written
+    assert what == "curves" or [word for word in WORDS if word not in written] == []
+
+
+def test_a_picture_that_cant_be_drawn_is_a_warning(tmp_path):
+    with (
+        pytest.warns(UserWarning, match=r"p\.png could not be drawn \(ValueError: no ink\)"),
+        style.or_warn(tmp_path / "p.png"),
+    ):
+        raise ValueError("no ink")

@@ -1,5 +1,6 @@
 """Checkpoints come back bit for bit, survive a killed write, and refuse another network."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -95,3 +96,58 @@ def test_refuses_another_network(tmp_path):
 def test_says_that_there_is_none(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
         checkpoint.restore(tmp_path / "best", train_state())
+
+
+def damages(folder):
+    """(file, what happens to it) for each file of the checkpoint in `folder`, in several ways."""
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        yield file, file.unlink
+        yield file, lambda file=file: (file.unlink(), file.mkdir())
+        if content:
+            yield file, lambda file=file, content=content: file.write_bytes(content[: len(content) // 2])
+            yield file, lambda file=file: file.write_bytes(b"")
+        for at in {0, len(content) // 2, len(content) - 1} if content else ():
+            flipped = content[:at] + bytes([content[at] ^ 16]) + content[at + 1 :]
+            yield file, lambda file=file, flipped=flipped: file.write_bytes(flipped)
+
+
+def test_any_damage_is_found_and_the_file_named(tmp_path):
+    good = tmp_path / "good"
+    checkpoint.save(good, train_state(), score=0.5)
+    number = sum(1 for _ in damages(good))
+    assert number > 60
+    for i in range(number):
+        folder = shutil.copytree(good, tmp_path / str(i))
+        file, harm = list(damages(folder))[i]
+        harm()
+        if file.name == "manifest.txt" and not file.exists():  # as one of an earlier version has none
+            assert leaves(checkpoint.restore(folder, train_state())) == leaves(train_state())
+            continue
+        with pytest.raises(checkpoint.Damaged, match=re.escape(f"the checkpoint file {file} is damaged: ")) as caught:
+            checkpoint.restore(folder, train_state())
+        assert "\n" not in str(caught.value)
+    assert checkpoint.check(good) == {"score": 0.5}
+
+
+def test_damage_that_no_manifest_tells_is_the_checkpoints_too(tmp_path):
+    good = tmp_path / "good"
+    checkpoint.save(good, train_state())
+    next(good.glob("*/manifest.txt")).unlink()
+    for name in ("_METADATA", "."):
+        folder = shutil.copytree(good, tmp_path / name.strip("._") / "last")
+        path = folder / "0" / name
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+        if name == ".":
+            path.write_text("no folder")
+        with pytest.raises(checkpoint.Damaged, match=re.escape(f"the checkpoint {folder / '0'} is damaged")):
+            checkpoint.restore(folder, train_state())
+
+
+@pytest.mark.parametrize("kind", ["rbg", "unsafe_rbg", "threefry2x32"])
+def test_a_random_key_comes_back_as_it_was_saved(tmp_path, kind):
+    """Whatever JAX_DEFAULT_PRNG_IMPL is by then: `like` has a key of the default's."""
+    key = jax.random.key(3, impl=kind)
+    checkpoint.save(tmp_path, [key, jnp.ones(2)])
+    back, _ = checkpoint.restore(tmp_path, [jax.random.key(0), jnp.ones(2)])
+    assert back.dtype == key.dtype and leaves([back]) == leaves([key])

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import signal
+import subprocess
 
 import jax
 import jax.numpy as jnp
@@ -108,6 +109,66 @@ def test_best_is_the_epoch_with_the_highest_test_accuracy(tmp_path, monkeypatch)
     train(config(tmp_path, epochs=3))
     assert restore(tmp_path, "best").state.step == 2 * STEPS
     assert restore(tmp_path, "last").state.step == 3 * STEPS
+
+
+def test_best_stays_best_without_the_metrics(tmp_path, monkeypatch):
+    accuracies = iter([0.7, 0.5, 0.6, 0.8])
+    evaluate = experiment.Experiment.evaluate
+    monkeypatch.setattr(
+        experiment.Experiment, "evaluate", lambda self, state: evaluate(self, state)._replace(accuracy=next(accuracies))
+    )
+    options = {"schedule": "constant", "augment": "none"}
+    train(config(tmp_path, epochs=2, **options))
+    (tmp_path / "metrics.jsonl").unlink()
+    train(config(tmp_path, epochs=3, resume=True, **options))
+    assert restore(tmp_path, "best").state.step == STEPS
+    next((tmp_path / "checkpoints/best").glob("*/_METADATA")).unlink()  # a damaged one is no good to anybody
+    train(config(tmp_path, epochs=4, resume=True, **options))
+    assert restore(tmp_path, "best").state.step == 4 * STEPS
+
+
+def test_a_damaged_checkpoint_points_to_the_other(trained, tmp_path):
+    run = tmp_path / "the run"
+    shutil.copytree(trained.run.path, run)
+    last, best = (run / "checkpoints" / name for name in ("last", "best"))
+    file = next(last.glob("*/_METADATA"))
+    file.write_text("{")
+    with pytest.raises(ValueError) as caught:
+        restore(run)
+    message = str(caught.value)
+    assert (
+        message.startswith(f"the checkpoint file {file} is damaged") and "take --checkpoint best, or go on" in message
+    )
+    assert restore(run, "best").state.step == 2 * STEPS
+    with pytest.raises(ValueError, match="_METADATA is damaged"):
+        train(config(run, resume=True))
+    subprocess.run(message.split(" --resume after ")[1].removesuffix("."), shell=True, check=True)
+    assert leaves(train(config(run, resume=True)).state) == leaves(trained.state)
+
+    shutil.rmtree(last)
+    with pytest.raises(FileNotFoundError, match="last holds no checkpoint; take --checkpoint best, or go on"):
+        train(config(run, resume=True))
+    next(best.glob("*/manifest.txt")).write_text("")
+    with pytest.raises(
+        ValueError, match=r"manifest.txt is damaged.*; last can't be had either: train again with jaxcnn"
+    ):
+        restore(run, "best")
+
+
+def test_a_run_whose_checkpoints_are_gone_says_that_it_begins_anew(trained, tmp_path):
+    shutil.copytree(trained.run.path, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "checkpoints")
+    with pytest.warns(UserWarning, match="holds no checkpoint any more: training begins anew"):
+        assert leaves(train(config(tmp_path, resume=True)).state) == leaves(trained.state)
+
+
+def test_a_run_of_another_kind_of_random_key_is_evaluated_and_goes_on(tmp_path):
+    with jax.default_prng_impl("rbg"):
+        whole = train(config(tmp_path / "whole"))
+        train(config(tmp_path / "run"), CtrlC(STEPS + 3))
+    assert restore(tmp_path / "run").state.step == STEPS + 3
+    resumed = train(config(tmp_path / "run", resume=True))
+    assert leaves(resumed.state) == leaves(whole.state)
 
 
 def test_a_diverging_loss_stops_the_run_and_keeps_the_good_checkpoint(tmp_path, monkeypatch):

@@ -28,6 +28,28 @@ def test_metrics_are_json_lines_and_can_be_cut(tmp_path):
     assert [record["epoch"] for record in run.metrics()] == [1, 2]
 
 
+@pytest.mark.parametrize("cut", [1, 5, 20])
+def test_an_unfinished_last_line_is_no_epoch(tmp_path, cut):
+    run = start(config(tmp_path), FACTS)
+    for epoch in (1, 2, 3):
+        run.append_metrics({"epoch": epoch, "step": 5 * epoch})
+    file = tmp_path / "metrics.jsonl"
+    file.write_bytes(file.read_bytes()[:-cut] + b"\xff\0" * (cut == 20))  # what a crash leaves at times
+    finished = [1, 2, 3] if cut == 1 else [1, 2]  # only the end of the line is missing
+    assert [record["epoch"] for record in run.metrics()] == finished
+    run.forget_metrics_after(100)
+    run.append_metrics({"epoch": 4, "step": 20})
+    assert [record["epoch"] for record in run.metrics()] == [*finished, 4]
+
+
+@pytest.mark.parametrize("damaged", ['{"epoch": 1, "st', "[]", "7", "null", '{"epoch": 1}', ""])
+def test_a_damaged_line_of_the_metrics_is_named(tmp_path, damaged):
+    run = start(config(tmp_path), FACTS)
+    (tmp_path / "metrics.jsonl").write_text(f'{{"epoch": 1, "step": 5}}\n{damaged}\n{{"epoch": 3, "step": 15}}\n')
+    with pytest.raises(ValueError, match=r"line 2 of .*/metrics\.jsonl is damaged: .* Remove it and go on"):
+        run.metrics()
+
+
 def test_an_existing_run_is_refused_without_a_word(tmp_path):
     start(config(tmp_path / "run"), FACTS)
     with pytest.raises(FileExistsError, match="exists already; choose another with --out, replace it with --overwrite"):
@@ -117,5 +139,17 @@ def test_resume_without_a_run(tmp_path):
 
 def test_a_damaged_config_json_is_named(tmp_path):
     (tmp_path / "config.json").write_text('{"config": ')
-    with pytest.raises(ValueError, match=r"config\.json is not the config\.json of a run"):
+    with pytest.raises(
+        ValueError, match=r"config\.json is not the config\.json of a run, or is damaged.*Put back a copy"
+    ):
         open_run(tmp_path)
+
+
+def test_a_lost_config_json_can_be_made_again(tmp_path):
+    start(config(tmp_path / "run"), FACTS).checkpoint("last").mkdir(parents=True)
+    (tmp_path / "run/config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"run is not a run folder: it holds no config\.json\. Put back a copy"):
+        open_run(tmp_path / "run")
+    start(config(tmp_path / "other"), FACTS)
+    (tmp_path / "other/config.json").rename(tmp_path / "run/config.json")
+    assert open_run(tmp_path / "run").config == config(tmp_path / "run")

@@ -1,0 +1,99 @@
+"""What the command prints on consoles that lack characters, and into a pipe that nobody reads."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from jaxcnn.cli.main import main
+from tests.train.tiny import config
+
+
+@pytest.fixture
+def console(monkeypatch):
+    """Run the command on a console of an encoding: (exit code, stdout, stderr), both as that console shows them."""
+
+    def run(encoding, *arguments):
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+        monkeypatch.setattr(sys, "stdout", streams[0])
+        monkeypatch.setattr(sys, "stderr", streams[1])
+        with pytest.raises(SystemExit) as exit:
+            main([str(argument) for argument in arguments])
+        return exit.value.code, *(stream.buffer.getvalue().decode(encoding) for stream in streams)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("encoding", "rule", "sizes"),
+    [
+        ("utf-8", "┏━", "28×28×6"),
+        ("cp437", "├─", "28x28x6"),
+        ("cp1252", "+-", "28×28×6"),
+        ("ascii", "+-", "28x28x6"),
+    ],
+)
+def test_a_table_is_drawn_with_what_the_console_has(console, encoding, rule, sizes):
+    code, out, err = console(encoding, "summary", "lenet5", "--input", "28,28,1")
+    assert (code, err) == (0, "")
+    assert sizes in out and "?" not in out and re.search(rf"^{re.escape(rule)}", out, re.M)
+    rows = [line for line in out.splitlines() if re.match("[│┃|]", line)]
+    assert len(rows) > 12 and len({len(row) for row in rows}) == 1, "the columns are no longer straight"
+
+
+@pytest.mark.parametrize(("encoding", "command"), [("cp1252", "eval"), ("ascii", "check")])
+def test_commands_on_a_run(console, trained, tmp_path, encoding, command):
+    (tmp_path / "run").symlink_to(trained.run.path)
+    code, out, err = console(encoding, command, tmp_path / "run")
+    assert (code, err) == (0, "")
+    assert "?" not in out and re.search(r"^[|+]", out, re.M)
+
+
+def test_training_on_an_ascii_console(console, tmp_path):
+    code, out, err = console("ascii", *config(tmp_path / "run", epochs=1).command().split()[1:])
+    assert (code, err) == (0, "")
+    assert "8x8x1, 10 classes" in out and out.endswith("/run\n")
+
+
+@pytest.mark.parametrize("command", [(), *[(name,) for name in ("train", "bench", "verify")]])
+def test_help_on_an_ascii_console(console, command):
+    code, out, _ = console("ascii", *command, "--help")
+    assert code == 0 and "usage: jaxcnn" in out and "?" not in out
+
+
+def test_an_error_keeps_its_line_on_an_ascii_console(console):
+    code, out, err = console("ascii", "eval", "/nowhere/日本-é-\udcff")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: /nowhere/??-e-? is not a run folder") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments"),
+    [
+        ("stdout", ("summary", "lenet5", "--input", "28,28,1")),
+        ("stdout", ("--help",)),
+        ("stdout", ("eval", "RUN")),
+        ("stderr", ("eval", "/nowhere")),
+    ],
+)
+def test_a_pipe_that_nobody_reads_ends_the_command_in_silence(trained, monkeypatch, capfd, closed, arguments):
+    """As `jaxcnn ... | head -1`, but the pipe is closed before the first line."""
+    read, write = os.pipe()
+    os.close(read)
+    words = [str(trained.run.path) if word == "RUN" else word for word in arguments]
+    with open(write, "w") as pipe:
+        monkeypatch.setattr(sys, closed, pipe)
+        with pytest.raises(SystemExit) as exit:
+            main(words)
+    assert exit.value.code == 141
+    assert capfd.readouterr() == ("", "")
+
+
+def test_python_itself_says_nothing_of_a_closed_pipe():
+    command = f"{sys.executable} -m jaxcnn --help | head -c 1"
+    process = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+    assert process.returncode in (0, 141)  # 0 where it wrote all before head was gone
+    assert (len(process.stdout), process.stderr) == (1, "")
