@@ -174,6 +174,7 @@ def test_a_nan_in_any_embedding_of_a_triplet_comes_out(options):
         (3, {"size": 3, "stride": 1, "padding": 1}, [2, 1, 0]),
         (3, {"size": 2, "stride": 1, "padding": 1, "dilation": 2}, [1, 2, 0]),
         (2, {"size": 2, "stride": 2, "padding": ((0, 1),), "ceil_mode": True}, [1, 0]),
+        (2, {"size": 40, "stride": 1, "padding": 39}, [40, 1]),
     ],
 )
 def test_padding_does_not_win_where_all_is_minus_infinity(length, options, right):
@@ -187,6 +188,9 @@ def test_the_first_nan_gets_the_gradient():
     for pool in (ops.global_max_pool, lambda x: ops.max_pool(x, 4), lambda x: ops.adaptive_max_pool(x, 1)):
         (dx,) = grads(pool, x)
         assert dx.ravel().tolist() == [0, 1, 0, 0]
+    x = np.concatenate([x, np.ones((1, 40, 1), np.float32)], 1)
+    (dx,) = grads(lambda x: ops.max_pool(x, 40, stride=1), x)
+    assert dx.ravel()[:5].tolist() == [0, 2, 0, 2, 1] and dx.sum() == 5
 
 
 # The last bit of a mean, over √ε.

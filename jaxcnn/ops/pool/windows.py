@@ -2,6 +2,9 @@
 
 Window o = 0, 1, ... has the taps t = 0, ..., size - 1 at the positions o stride - low + t dilation. Pooling over
 several axes goes one axis at a time, so that a window of K x K taps costs K + K instead of K K.
+
+Few taps are written out: XLA makes one loop of them, which on a CPU is faster than its `reduce_window`. Many would take
+long to compile: they go through `doubling`, and their gradients through a gather and a scatter.
 """
 
 import functools
@@ -15,6 +18,9 @@ from jax import Array, lax
 
 from jaxcnn.ops.bins import Positions, along
 from jaxcnn.ops.geometry import Pair, extent, output_size
+from jaxcnn.ops.pool import doubling
+
+WRITTEN_OUT = 32  # taps at most
 
 
 class Windows(NamedTuple):
@@ -27,11 +33,9 @@ class Windows(NamedTuple):
     dilation: int = 1
 
     def total(self, x: Array) -> Array:
-        """The sum of each window; padding counts as 0.
-
-        Elementwise over the taps, here and in `maximum`: XLA makes one loop of them, which on a CPU is faster than its
-        `reduce_window`.
-        """
+        """The sum of each window; padding counts as 0."""
+        if self.size > WRITTEN_OUT:
+            return self._strided(doubling.total(self._padded(x, 0.0), self.axis, self.size, self.dilation))
         return functools.reduce(jnp.add, self._taps(x, 0.0))
 
     def maximum(self, x: Array) -> tuple[Array, Array]:
@@ -40,6 +44,12 @@ class Windows(NamedTuple):
         A tap is held against the largest so far, and never asked whether it equals the maximum: XLA may compute x once
         for the maximum and again for that question, rounded otherwise, and then no tap would win.
         """
+        if self.size > WRITTEN_OUT:
+            padded = self._padded(x, -jnp.inf)
+            places = np.arange(padded.shape[self.axis]) - self.pads[0]
+            inside = (places >= 0) & (places < x.shape[self.axis])
+            y, first = doubling.maximum(padded, self.axis, self.size, self.dilation, inside)
+            return self._strided(y), self._strided(first)
         y, *taps = self._taps(x, -jnp.inf)
         positions = self.positions(x.shape[self.axis])
         inside = (positions >= 0) & (positions < x.shape[self.axis])
@@ -53,6 +63,10 @@ class Windows(NamedTuple):
 
     def at(self, x: Array, tap: Array) -> Array:
         """For each window o the entry at its tap `tap[o]`: `spread` transposed."""
+        if self.size > WRITTEN_OUT:
+            starts = along(np.arange(tap.shape[self.axis]) * self.stride, self.axis, x.ndim)
+            at = starts + tap.astype(jnp.int32) * self.dilation
+            return jnp.take_along_axis(self._padded(x, 0.0), at, self.axis)
         taps = self._taps(x, 0.0)
         y = taps[-1]
         for t, entry in enumerate(taps[:-1]):
@@ -61,10 +75,17 @@ class Windows(NamedTuple):
 
     def _taps(self, x: Array, padding: float) -> list[Array]:
         """For each tap its entries in all windows; `padding` in the padding."""
-        padded = lax.pad(x, jnp.asarray(padding, x.dtype), self._config(x, *self.pads))
+        padded = self._padded(x, padding)
         last = (self.places(x.shape[self.axis]) - 1) * self.stride
         starts = range(0, self.size * self.dilation, self.dilation)
         return [lax.slice_in_dim(padded, start, start + last + 1, self.stride, self.axis) for start in starts]
+
+    def _padded(self, x: Array, padding: float) -> Array:
+        return lax.pad(x, jnp.asarray(padding, x.dtype), self._config(x, *self.pads))
+
+    def _strided(self, windows: Array) -> Array:
+        """Of the windows at every position those that the stride takes."""
+        return lax.slice_in_dim(windows, 0, None, self.stride, self.axis)
 
     def places(self, length: int) -> int:
         """How many windows there are along an axis of this length."""
@@ -89,6 +110,8 @@ class Windows(NamedTuple):
         overlap only one.
         """
         low, shifts = self.pads[0], -(-extent(self.size, self.dilation) // self.stride)
+        if shifts > WRITTEN_OUT:
+            return self._spread_far(dy, tap, length)
         blocks = -(-(low + length) // self.stride)
         around = self._config(dy, shifts - 1, blocks - dy.shape[self.axis])
         dy = lax.pad(dy, jnp.zeros((), dy.dtype), around)
@@ -109,13 +132,27 @@ class Windows(NamedTuple):
         flat = total.reshape(*dy.shape[: self.axis], blocks * self.stride, *dy.shape[self.axis + 1 :])
         return lax.slice_in_dim(flat, low, low + length, 1, self.axis)
 
+    def _spread_far(self, dy: Array, tap: Array | None, length: int) -> Array:
+        """The same for windows that reach over many others."""
+        low, reach = self.pads[0], (self.size - 1) * self.dilation
+        if tap is None:  # dx[q] = Σ_t dy[(q + low - t dilation) / stride]: a sum over windows again, from the other end
+            apart = lax.pad(dy, jnp.zeros((), dy.dtype), self._config(dy, 0, 0, self.stride - 1))
+            pads = reach - low, length - apart.shape[self.axis] + low
+            return Windows(self.axis, self.size, 1, pads, self.dilation).total(apart)
+        starts = along(np.arange(dy.shape[self.axis]) * self.stride - low, self.axis, dy.ndim)
+        at = starts + tap.astype(jnp.int32) * self.dilation
+        place = [jnp.arange(n).reshape(-1, *[1] * (dy.ndim - a - 1)) for a, n in enumerate(dy.shape)]
+        place[self.axis] = jnp.where(at < 0, length, at)  # what has won from outside is dropped
+        shape = *dy.shape[: self.axis], length, *dy.shape[self.axis + 1 :]
+        return jnp.zeros(shape, dy.dtype).at[tuple(place)].add(dy, mode="drop")
+
     def _taps_at(self, positions: Positions) -> Positions:
         """Which tap lies at these positions of a window; `size`, which is no tap, where none does."""
         tap = np.where(positions % self.dilation, self.size, positions // self.dilation)
         return np.minimum(tap, self.size)
 
-    def _config(self, x: Array, low: int, high: int) -> list[tuple[int, int, int]]:
-        return [(low, high, 0) if a == self.axis else (0, 0, 0) for a in range(x.ndim)]
+    def _config(self, x: Array, low: int, high: int, between: int = 0) -> list[tuple[int, int, int]]:
+        return [(low, high, between) if a == self.axis else (0, 0, 0) for a in range(x.ndim)]
 
 
 def along_axes(

@@ -25,6 +25,8 @@ GEOMETRIES = [
     ("ceil-padding", (6, 8), 3, {"stride": (2, 4), "padding": 1, "ceil_mode": True}),
     ("ceil-last-dropped", (5, 3), 2, {"stride": (3, 2), "padding": 1, "ceil_mode": True}),
     ("ceil-window-beyond-input", (1, 5), (2, 3), {"stride": 2, "ceil_mode": True}),
+    ("many-taps", (70,), 43, {"stride": 3, "padding": ((9, 2),)}),
+    ("many-taps-at-each-place", (45,), 36, {"stride": 1}),
 ]
 DILATED = [
     ("dilated", (7, 6), 3, {"stride": 1, "dilation": 2}),
@@ -33,6 +35,7 @@ DILATED = [
     ("dilated-ceil", (8, 6), 2, {"stride": 3, "dilation": (1, 2), "ceil_mode": True}),
     ("dilated-3d", (4, 3, 5), (2, 1, 3), {"stride": 1, "dilation": (3, 1, 2), "padding": ((0, 0), (0, 0), (1, 1))}),
     ("dilated-1d", (9,), 3, {"stride": 2, "dilation": 3, "padding": ((2, 2),)}),
+    ("dilated-many-taps", (80,), 34, {"stride": 2, "dilation": 2, "padding": ((0, 4),)}),
 ]
 
 
@@ -42,6 +45,7 @@ POWERS = [
     (1, "overlap", (7, 6), 3, {"stride": 2}),
     (3, "same", (5, 6), (3, 2), {"stride": 1, "padding": "SAME"}),
     (2.5, "remainder", (5, 7), 2, {}),
+    (2, "many-taps", (60,), 40, {"stride": 2, "padding": ((3, 0),)}),
     (4, "1d", (9,), 4, {"stride": 3, "padding": ((2, 1),)}),
     (2, "3d", (4, 5, 3), (2, 3, 2), {"stride": (2, 1, 2), "padding": ((0, 0), (1, 1), (1, 0))}),
 ]
