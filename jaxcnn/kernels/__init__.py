@@ -12,6 +12,7 @@ all of float32 on every platform, and None follows `jax.default_matmul_precision
 does as it likes, and on a CPU 3×3 kernels may go to `kernels.winograd`, which rounds more.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -136,10 +137,13 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
     default = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
     asked = precision == "float32" or (precision is None and default is not None)
 
+    taps = math.prod(sizes[0] if name == "wgrad" else b.shape[:-2])
+    anywhere: Any = grouped if given.groups > 1 and taps <= grouped.MOST_TAPS else xla
+
     def on_cpu(dtype: Any) -> Any:
         """Who computes operands of this dtype there."""
         if _open(a, b):
-            return grouped if given.groups > 1 else xla
+            return anywhere
         operands: Any = [jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b)]
         always = _choice.value == "onednn"
         quick = _choice.value in ("auto", "fast") and not asked
@@ -147,7 +151,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
             return winograd.FLOAT32
         if _choice.value != "xla" and onednn.serves(name, given, *operands, *sizes, always=always):
             return onednn
-        return grouped if given.groups > 1 else xla
+        return anywhere
 
     if bfloat16:
         wide = on_cpu(a.dtype)

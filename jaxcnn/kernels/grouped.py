@@ -15,6 +15,8 @@ from jax import Array, lax
 from jaxcnn.kernels import xla
 from jaxcnn.kernels.xla import Ints, Options, Pairs, extent
 
+MOST_TAPS = 64  # of a kernel; more, written out one by one, would take long to compile
+
 
 def fprop(x: Array, kernel: Array, options: Options) -> Array:
     """y from x and kernel."""

@@ -72,3 +72,15 @@ def test_groups_go_their_own_way_on_a_cpu_only():
             line.split("feature_group_count = ")[1].split()[0] for line in text.splitlines() if "feature_group" in line
         }
         assert found == feature_groups
+
+
+@pytest.mark.parametrize(
+    "name, shapes, sizes", [("fprop", ((1, 80, 2), (65, 1, 2)), ()), ("wgrad", ((1, 80, 2), (1, 16, 2)), ((65,),))]
+)
+def test_many_taps_are_not_written_out(name, shapes, sizes):
+    """A depthwise convolution with a kernel this long is XLA's own, one equation, which compiles at once."""
+    options = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,), "groups": 2}
+    arrays = [jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes]
+    with kernels.use("xla"):
+        traced = jax.jit(lambda a, b: getattr(kernels, name)(a, b, *sizes, **options)).trace(*arrays)
+    assert traced.lower(lowering_platforms=("cpu",)).as_text().count("stablehlo.convolution") == 1
