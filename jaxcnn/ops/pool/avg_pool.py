@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.check import Layout, accumulator, channels_back, shape_only
-from jaxcnn.ops.geometry import PerAxis, PoolPadding, per_axis
+from jaxcnn.ops.geometry import PerAxis, PoolPadding, known
 from jaxcnn.ops.pool.shapes import checked
 from jaxcnn.ops.pool.windows import along_axes, reduced
 from jaxcnn.ops.rule import rule
@@ -81,12 +82,15 @@ def avg_pool(
 
     Arguments, shapes and errors as `max_pool`. A window that hangs over the border is divided by the number of its
     entries inside x; with `count_padding` (PyTorch's count_include_pad) those in `padding` count too, being zeros,
-    but never what `ceil_mode` adds behind it. `divisor_override`, a positive int, is what every window's sum is divided
-    by instead. Half-precision input is summed in float32.
+    but never what `ceil_mode` adds behind it. `divisor_override`, an int other than 0, divides every
+    window's sum instead. Half-precision input is summed in float32.
 
     The backward pass and its derivation: `avg_pool.backward`.
     """
     geometry = {"size": size, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
     x, options = checked("avg_pool", x, layout, count_padding=bool(count_padding), **geometry)
-    divisor = None if divisor_override is None else per_axis("avg_pool", "divisor_override", divisor_override, 1)[0]
+    divisor = known(divisor_override)
+    if divisor is not None and (isinstance(divisor, bool) or not isinstance(divisor, Integral) or divisor == 0):
+        raise ValueError(f"avg_pool: divisor_override is {divisor!r}; expected an int other than 0, or None.")
+    divisor = None if divisor is None else int(divisor)
     return channels_back(avg_pool.apply(x, **options, divisor_override=divisor), layout)

@@ -50,7 +50,8 @@ BAD = {
     "avg_pool-rank": (avg_pool(jnp.zeros((2, 3))), ["avg_pool: x has shape (2, 3)"]),
     "avg_pool-dilation": (avg_pool(dilation=0), ["dilation is 0", "positive ints"]),
     "avg_pool-dilated": (avg_pool(dilation=7), ["spans 8 along spatial axis 1", "size 6 + padding 0 + 0"]),
-    "avg_pool-divisor": (avg_pool(divisor_override=0), ["divisor_override is 0", "positive ints"]),
+    "avg_pool-divisor-float": (avg_pool(divisor_override=4.0), ["divisor_override is 4.0"]),
+    "avg_pool-divisor": (avg_pool(divisor_override=0), ["divisor_override is 0", "an int other than 0, or None"]),
     "lp_pool-dilation": (lambda: ops.lp_pool(X, 2, 2, dilation=(1, 2, 1)), ["dilation is (1, 2, 1)", "2 spatial axes"]),
     "adaptive_max_pool_with_indices-sizes": (
         lambda: ops.adaptive_max_pool_with_indices(X, 0),

@@ -36,7 +36,7 @@ def _pool(draw: Drawn, name: str) -> Draw:
     if name == "avg_pool" and ("ceil_mode" in options or draw(st.booleans())):
         options["count_padding"] = True
     elif name == "avg_pool":
-        set_some(draw, options, divisor_override=st.sampled_from([5, 2]))
+        set_some(draw, options, divisor_override=st.sampled_from([5, -2]))
     return Draw((some_layout(draw, x, options),), options)
 
 
