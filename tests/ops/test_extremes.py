@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn import ops
+import jaxcnn
+from jaxcnn import kernels, ops
 from jaxcnn.ops.rule import RULES
 from tests.ops.cases import FIRST
 
@@ -203,6 +204,11 @@ def test_a_constant_is_normalised_to_0(value):
         "group": ops.group_norm(x, one, none, groups=2),
         "instance": ops.instance_norm(x, one, none),
         "layer": ops.layer_norm(x, one, none),
+        "batch": ops.batch_norm(x, one, none)[0],
     }
+    with kernels.use("xla"):
+        norms["batch, by XLA"] = ops.batch_norm(x, one, none)[0]
+    with jaxcnn.backward("autodiff"):
+        norms["batch, plain"] = ops.batch_norm(x, one, none)[0]
     for name, y in norms.items():
         assert not np.any(y), name

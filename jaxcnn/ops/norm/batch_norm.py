@@ -44,7 +44,8 @@ def _train_plain(
 ) -> tuple[Image, Channels, Channels]:
     """y, and the batch's mean and biased variance."""
     wide = x.astype(accumulator(x))
-    mean = _shared(wide.mean(_others(x)), axis_name)
+    near = wide.mean(_others(x))
+    mean = _shared(near + (wide - near).mean(_others(x)), axis_name)  # constants come out as 0, see `standardize`
     var = _shared(jnp.square(wide - mean).mean(_others(x)), axis_name)
     return _eval_plain(x, scale, bias, mean, var, epsilon=epsilon), mean, var
 
