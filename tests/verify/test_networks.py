@@ -35,6 +35,7 @@ LAYERS = {
     "LpPool": (layers.LpPool(2, p=3), (5, 4, 2)),
     "MaxPool": (layers.MaxPool(3, stride=2, padding="SAME"), (5, 6, 2)),
     "Pad": (layers.Pad(((1, 2), (2, 0)), "reflect"), (4, 3, 2)),
+    "PixelShuffle": (layers.PixelShuffle(2), (3, 2, 4)),
     "RMSNorm": (layers.RMSNorm(), (3, 2, 4)),
     "Resize": (layers.Resize(2, method="bilinear"), (3, 4, 2)),
     "SpatialDropout": (layers.SpatialDropout(0.4), (3, 2, 5)),

@@ -40,7 +40,7 @@ def _others(x: Image) -> tuple[int, ...]:
 
 
 def _train_plain(
-    x: Image, scale: Channels, bias: Channels, *, epsilon: float, axis_name: AxisName | None
+    x: Image, scale: Channels, bias: Channels, *, epsilon: float, axis_name: AxisName | None = None
 ) -> tuple[Image, Channels, Channels]:
     """y, and the batch's mean and biased variance."""
     wide = x.astype(accumulator(x))
@@ -56,7 +56,7 @@ def _shared(part: Channels, axis_name: AxisName | None) -> Channels:
 
 
 def _train_forward(
-    x: Image, scale: Channels, bias: Channels, *, epsilon: float, axis_name: AxisName | None
+    x: Image, scale: Channels, bias: Channels, *, epsilon: float, axis_name: AxisName | None = None
 ) -> tuple[tuple[Image, Channels, Channels], Any]:
     """(y, mean, var), and x with what describes its channels.
 
@@ -71,7 +71,7 @@ def _train_forward(
 
 
 def _train_backward(
-    residuals: Any, cotangents: Any, *, epsilon: float, axis_name: AxisName | None
+    residuals: Any, cotangents: Any, *, epsilon: float, axis_name: AxisName | None = None
 ) -> tuple[Image, Channels, Channels]:
     """The cotangents (dx, dscale, dbias), given those of y, mean and var.
 
