@@ -162,7 +162,8 @@ def batch_norm(
             f"{op}: x has shape {x.shape}, fewer than 2 values for each channel, which have no variance: the output "
             "would not depend on x. Train with 2 or more examples, or use batch_norm_eval."
         )
-    y, mean, var = batch_norm.apply(x, *vectors, epsilon=epsilon, axis_name=axis_name)
+    shared = {} if axis_name is None else {"axis_name": axis_name}
+    y, mean, var = batch_norm.apply(x, *vectors, epsilon=epsilon, **shared)
     return channels_back(y, layout), mean, var
 
 

@@ -22,8 +22,8 @@ from jaxcnn.verify.catalog.generic import batch_size
 # Rules whose second array is of indices.
 INDEXED = ("max_unpool", "multi_margin", "nll", "softmax_cross_entropy")
 
-# No options to be wrong for: the doors of rules see to the first two, and the spaces leave the third at its default.
-NO_FLAGS = ("layout", "output_padding", "precision")
+# No options to be wrong for: the doors of rules see to the first two, and the spaces leave the others at their defaults.
+NO_FLAGS = ("layout", "output_padding", "precision", "axis_name")
 
 
 def _doubled(d: Any, wrong: Any) -> Any:
