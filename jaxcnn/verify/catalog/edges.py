@@ -22,7 +22,7 @@ from jaxcnn.verify.catalog.generic import batch_size
 # Rules whose second array is of indices.
 INDEXED = ("max_unpool", "multi_margin", "nll", "softmax_cross_entropy")
 
-# No options to be wrong for: the doors of rules see to the first two, and the spaces leave the others at their defaults.
+# No options to be wrong for: the doors of rules see to the first two, and spaces leave the others at their defaults.
 NO_FLAGS = ("layout", "output_padding", "precision", "axis_name")
 
 
