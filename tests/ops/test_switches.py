@@ -131,7 +131,7 @@ def test_the_batch_may_be_left_open(case):
 @with_a_batch
 def test_shard_map_takes_a_part_of_the_batch_on_each_device(case):
     """With the check of what varies from device to device: of an array that does not, the cotangent does not."""
-    mesh = AbstractMesh((2,), ("d",))
+    mesh = AbstractMesh((2,), ("d",), axis_types=(AxisType.Auto,))
     modes, arrays = described(case, lambda shape, dtype: jax.ShapeDtypeStruct((2 * shape[0], *shape[1:]), dtype))
     cut = [P("d") if isinstance(a, jax.ShapeDtypeStruct) else P() for a in arrays]
     of_floats = tuple(by for a, by in zip(arrays, cut, strict=True) if is_float(a))
