@@ -26,7 +26,7 @@ def automatic(function: Callable[..., Any], like: Callable[..., Any], *arrays: A
     if context.explicit_axes:  # an array of no mesh is whole everywhere; saying so gives its cotangent the mesh, too
         arrays = tuple(a if a is None else reshard(a, jax.typeof(a).sharding.spec) for a in arrays)
     with use_abstract_mesh(mesh):
-        return auto_axes(function, out_sharding=_cut(like, arrays))(*arrays)
+        return auto_axes(function, axes=mesh.explicit_axes, out_sharding=_cut(like, arrays))(*arrays)
 
 
 def _cut(like: Callable[..., Any], arrays: tuple[Any, ...]) -> Any:

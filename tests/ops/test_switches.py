@@ -129,15 +129,24 @@ def test_the_batch_may_be_left_open(case):
     assert exported.in_avals[0].shape[0] == n
 
 
+@pytest.mark.parametrize("others", [(), (AxisType.Explicit,)], ids=["", "beside an explicit axis"])
 @with_a_batch
-def test_shard_map_takes_a_part_of_the_batch_on_each_device(case):
+def test_shard_map_takes_a_part_of_the_batch_on_each_device(case, others):
     """With the check of what varies from device to device: of an array that does not, the cotangent does not."""
-    mesh = AbstractMesh((2,), ("d",), axis_types=(AxisType.Auto,))
-    modes, arrays = described(case, lambda shape, dtype: jax.ShapeDtypeStruct((2 * shape[0], *shape[1:]), dtype))
+    names = ("d", "m")[: 1 + len(others)]
+    mesh = AbstractMesh((2,) * len(names), names, axis_types=(*others, AxisType.Auto)[::-1])
+
+    def part(shape, dtype):
+        by = NamedSharding(mesh, P(None)) if others else None
+        return jax.ShapeDtypeStruct((2 * shape[0], *shape[1:]), dtype, sharding=by)
+
+    modes, arrays = described(case, part)
     cut = [P("d") if isinstance(a, jax.ShapeDtypeStruct) else P() for a in arrays]
     of_floats = tuple(by for a, by in zip(arrays, cut, strict=True) if is_float(a))
-    sharded = jax.shard_map(modes, mesh=mesh, in_specs=tuple(cut), out_specs=(P("d"), of_floats, P("d")))
-    _, cotangents, _ = jax.eval_shape(sharded, *arrays)
+    results = P("d"), of_floats, P("d")
+    sharded = jax.shard_map(modes, mesh=mesh, in_specs=tuple(cut), out_specs=results, axis_names={"d"})
+    with jax.sharding.use_abstract_mesh(mesh):
+        _, cotangents, _ = jax.eval_shape(sharded, *arrays)
     assert [d.shape for d in cotangents] == [a.shape for a in arrays if is_float(a)]
 
 
