@@ -18,6 +18,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn import kernels
+from jaxcnn.kernels.sums import first_entry
 from jaxcnn.ops.check import (
     Layout,
     accumulator,
@@ -44,8 +45,8 @@ def _train_plain(
 ) -> tuple[Image, Channels, Channels]:
     """y, and the batch's mean and biased variance."""
     wide = x.astype(accumulator(x))
-    near = wide.mean(_others(x))
-    mean = _shared(near + (wide - near).mean(_others(x)), axis_name)  # constants come out as 0, see `standardize`
+    one = first_entry(wide, _others(x))
+    mean = _shared(one.sum(_others(x)) + (wide - one).mean(_others(x)), axis_name)
     var = _shared(jnp.square(wide - mean).mean(_others(x)), axis_name)
     return _eval_plain(x, scale, bias, mean, var, epsilon=epsilon), mean, var
 

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxcnn.kernels.sums import first_entry
+
 
 def standardized(x: Array, axes: Sequence[int], epsilon: float) -> tuple[Array, Array]:
     """u = r (x - mean) and r = (var + ε)^(-1/2), with mean and biased variance over `axes`; in x's dtype.
 
-    A mean is rounded to x's digits, and what is lost may be large beside √ε: constants would not come out as 0. So what
-    is centred is centred again.
+    What is lost of a rounded mean may be large beside √ε, so it is taken of what x has beyond its `first_entry`.
     """
-    centred = x - x.mean(axes, keepdims=True)
-    centred = centred - centred.mean(axes, keepdims=True)
+    near = x - first_entry(x, axes)
+    centred = near - near.mean(axes, keepdims=True)
     r = lax.rsqrt(jnp.square(centred).mean(axes, keepdims=True) + epsilon)
     return centred * r, r
 
