@@ -14,14 +14,17 @@ from jaxcnn.ops.rule import rule
 
 
 def _sigmoid_forward(x: Array) -> tuple[Array, Array]:
-    """y twice."""
-    y = jax.nn.sigmoid(x)
-    return y, y
+    """y and x: 1 - y has lost its digits where x is large."""
+    return jax.nn.sigmoid(x), x
 
 
-def _sigmoid_backward(y: Array, dy: Array) -> tuple[Array]:
-    """The cotangent dx of y = 1 / (1 + e⁻ˣ): dy/dx = e⁻ˣ / (1 + e⁻ˣ)² = y (1 - y)."""
-    return (dy * (y * (1 - y)),)
+def _sigmoid_backward(x: Array, dy: Array) -> tuple[Array]:
+    """The cotangent dx of y = 1 / (1 + e⁻ˣ): dy/dx = e⁻ˣ / (1 + e⁻ˣ)² = y (1 - y).
+
+    It is even in x, so it is taken at -|x|, where the exponential does not overflow.
+    """
+    power = jnp.exp(-jnp.abs(x))
+    return (dy * (power / jnp.square(1 + power)),)
 
 
 @rule(jax.nn.sigmoid, _sigmoid_forward, _sigmoid_backward)

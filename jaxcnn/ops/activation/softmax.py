@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxcnn.ops.check import floating
 from jaxcnn.ops.rule import rule
+
+
+def exponentials(x: Array, axis: int) -> tuple[Array, Array, Array]:
+    """z = x - max x, e^z, and Σ e^z - 1 along `axis`, without the largest power's 1: its digits are the others' own."""
+    shifted = x - lax.stop_gradient(x.max(axis, keepdims=True))  # so that no exponential overflows
+    powers = jnp.exp(shifted)
+    ones = (powers == 1).astype(powers.dtype)
+    return shifted, powers, (powers - ones).sum(axis, keepdims=True) + (ones.sum(axis, keepdims=True) - 1)
 
 
 def _softmax_forward(x: Array, *, axis: int) -> tuple[Array, Array]:
@@ -40,16 +49,20 @@ def softmax(x: ArrayLike, *, axis: int = -1) -> Array:
 
 def _log_softmax_forward(x: Array, *, axis: int) -> tuple[Array, Array]:
     """y twice."""
-    y = jax.nn.log_softmax(x, axis)
+    shifted, _, rest = exponentials(x, axis)
+    y = shifted - jnp.log1p(rest)
     return y, y
 
 
 def _log_softmax_backward(y: Array, dy: Array, *, axis: int) -> tuple[Array]:
     """The cotangent dx of y[i] = x[i] - log Σ_k e^x[k].
 
-    ∂y[i] / ∂x[j] = δ[i, j] - e^y[j], so dx[j] = dy[j] - e^y[j] Σ_i dy[i].
+    ∂y[i] / ∂x[j] = δ[i, j] - e^y[j], so dx[j] = dy[j] - e^y[j] Σ_i dy[i]. Where e^y[j] is above 1/2 the sum is taken
+    out of dy first, so that of a probability near 1 what it lacks keeps its digits: 1 - e^y = -expm1 y.
     """
-    return (dy - jnp.exp(y) * dy.sum(axis, keepdims=True),)
+    total = dy.sum(axis, keepdims=True)
+    likely = (dy - total) - jnp.expm1(y) * total
+    return (jnp.where(y > -math.log(2), likely, dy - jnp.exp(y) * total),)
 
 
 @rule(jax.nn.log_softmax, _log_softmax_forward, _log_softmax_backward)

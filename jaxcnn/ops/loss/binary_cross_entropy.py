@@ -36,19 +36,18 @@ def _sigmoid_backward(residuals: Any, dloss: PerExample) -> tuple[Array, Array, 
 
     * for z, with softplus' = σ: (1 - t) σ(z) - w t σ(-z). That is σ - t for w = 1, of which nothing is left where σ
       rounds to 1;
-    * for t, with softplus(z) = z + softplus(-z): w softplus(-z) - softplus(z) = (w - 1) softplus(-z) - z, and -z for
-      w = 1;
+    * for t: w softplus(-z) - softplus(z), and -z for w = 1. With softplus(z) = max(z, 0) + s, s = log (1 + e^-|z|),
+      that is (w - 1) s - z where z > 0 and (w - 1) s - w z elsewhere;
     * for w: t softplus(-z), summed over the entries that share the weight.
     """
     logits, labels, positive_weight = residuals
     z, t, w = _widened(logits, labels, positive_weight)
-    each, positive = share(dloss, logits), _positive(t, w)
-    dlogits = each * ((1 - t) * jax.nn.sigmoid(z) - positive * jax.nn.sigmoid(-z))
+    each = share(dloss, logits)
+    dlogits = each * _entries(-jax.nn.sigmoid(-z), jax.nn.sigmoid(z), t, w)
     if w is None:
         return dlogits.astype(logits.dtype), (-each * z).astype(labels.dtype), None
-    missed = jax.nn.softplus(-z)
-    dlabels = each * ((w - 1) * counted(missed, w - 1) - z)
-    dweight = (each * t * counted(missed, t)).sum(range(z.ndim - w.ndim))
+    dlabels = each * ((w - 1) * _tail(z) - jnp.where(z > 0, z, w * counted(z, w)))
+    dweight = (each * t * counted(jax.nn.softplus(-z), t)).sum(range(z.ndim - w.ndim))
     return dlogits.astype(logits.dtype), dlabels.astype(labels.dtype), dweight.astype(positive_weight.dtype)
 
 
@@ -63,8 +62,12 @@ def _surprises(z: Array) -> tuple[Array, Array]:
     The first is log (1 + e^-z) = max(-z, 0) + log (1 + e^-|z|), where nothing overflows, and the second has -z for z.
     Both are sums of positive terms, so that a small one keeps its digits.
     """
-    tail = jnp.log1p(jnp.exp(-jnp.abs(z)))
-    return jnp.maximum(-z, 0) + tail, jnp.maximum(z, 0) + tail
+    return jnp.maximum(-z, 0) + _tail(z), jnp.maximum(z, 0) + _tail(z)
+
+
+def _tail(z: Array) -> Array:
+    """log (1 + e^-|z|)."""
+    return jnp.log1p(jnp.exp(-jnp.abs(z)))
 
 
 def _entries(a: Array, b: Array, labels: Array, weight: Array | None) -> Array:
@@ -144,7 +147,8 @@ def _focal_backward(residuals: Any, dloss: PerExample, *, alpha: float | None, g
     a, b = jax.nn.softplus(-z), jax.nn.softplus(z)
     p, q = jax.nn.sigmoid(z), jax.nn.sigmoid(-z)
     missed, wrong = positive * _power(gamma, b), negative * _power(gamma, a)
-    slope = (1 - t) * wrong * (p + gamma * q * counted(b, q)) - t * missed * (q + gamma * p * counted(a, p))
+    down, up = t * missed, (1 - t) * wrong
+    slope = up * counted(p + gamma * q * counted(b, q), up) - down * counted(q + gamma * p * counted(a, p), down)
     each = share(dloss, logits)
     return (each * slope).astype(logits.dtype), (
         each * (missed * counted(a, missed) - wrong * counted(b, wrong))

@@ -10,10 +10,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jaxcnn.ops.activation.softmax import exponentials
 from jaxcnn.ops.check import accumulator, is_number, same_dtype, shape_only
 from jaxcnn.ops.loss.labels import class_scores, classes, one_hot
 from jaxcnn.ops.loss.per_example import PerExample, behind, counted
@@ -42,16 +43,13 @@ def _softmax_forward(
     label_smoothing: float,
     ignore_index: int | None,
 ) -> tuple[PerExample, Any]:
-    """The loss, and e^z with its sum; for labels or weights that want a cotangent also log p."""
-    wide = logits.astype(accumulator(logits))
-    shifted = wide - lax.stop_gradient(wide.max(-1, keepdims=True))  # so that no exponential overflows
-    powers = jnp.exp(shifted)
-    total = powers.sum(-1, keepdims=True)
-    log_p = shifted - jnp.log(total)
-    weighted = _weighted(_target(labels, log_p, label_smoothing, ignore_index), class_weights)
-    loss = -(weighted * counted(log_p, weighted)).sum(-1)
+    """The loss, and e^z with its sum less 1; for labels or weights that want a cotangent also -log p."""
+    shifted, powers, rest = exponentials(logits.astype(accumulator(logits)), -1)
+    surprise = jnp.log1p(rest) - shifted  # -log p; a small one keeps its digits
+    weighted = _weighted(_target(labels, surprise, label_smoothing, ignore_index), class_weights)
+    loss = (weighted * counted(surprise, weighted)).sum(-1)
     needed = labels.ndim == 2 or class_weights is not None
-    kept = (powers, total, log_p if needed else None, labels, class_weights, shape_only(logits))
+    kept = (powers, rest, surprise if needed else None, labels, class_weights, shape_only(logits))
     return loss.astype(logits.dtype), kept
 
 
@@ -66,27 +64,32 @@ def _softmax_backward(
         loss = -Σ_k m[k] log p[k] = -Σ_k m[k] (z[k] - log Σ_i e^z[i]) = (Σ_k m[k]) log Σ_i e^z[i] - Σ_k m[k] z[k].
 
     ∂ log Σ_i e^z[i] / ∂z[k] = p[k], so dlogits[k] = dloss ((Σ_i m[i]) p[k] - m[k]); for a distribution without weights
-    that is p - t. ∂loss / ∂m[k] = -log p[k]. Smoothing made t = (1 - s) labels + s / K of the labels, so
+    that is p - t, of which nothing is left where p rounds to t. So what both have is taken out first:
+
+        dlogits[k] = dloss (p[k] Σ_{i≠k} m[i] - m[k] Σ_{i≠k} p[i]).
+
+    ∂loss / ∂m[k] = -log p[k]. Smoothing made t = (1 - s) labels + s / K of the labels, so
     dlabels[k] = -dloss (1 - s) w[k] log p[k]; integer labels have no cotangent. The weights serve every example, so
     dclass_weights[k] is the sum over the batch of -dloss t[k] log p[k]. An ignored example has t = 0.
 
     Source: Bridle 1990; label smoothing: Szegedy et al. 2015, "Rethinking the Inception architecture", section 7.
     """
-    powers, total, log_p, labels, class_weights, logits = residuals
+    powers, rest, surprise, labels, class_weights, logits = residuals
     target = _target(labels, powers, label_smoothing, ignore_index)
     weighted, dloss = _weighted(target, class_weights), behind(dloss, powers)
     whole = labels.ndim == 1 and class_weights is None and ignore_index is None
     mass = 1 if whole else weighted.sum(-1, keepdims=True)
-    dlogits = (dloss * mass / total) * powers - dloss * weighted  # one division for each example
+    others = rest - (powers - 1)  # than k, of the exponentials; no difference of large numbers, see `exponentials`
+    dlogits = dloss / (1 + rest) * ((mass - weighted) * powers - weighted * others)  # one division for each example
     if not whole:
         dlogits = jnp.where(mass == 0, -dloss * weighted, dlogits)  # whatever an ignored example's logits are
     dlabels = dclass_weights = None
-    if log_p is not None:
-        log_p = counted(log_p, weighted)
+    if surprise is not None:
+        surprise = counted(surprise, weighted)
     if labels.ndim == 2:
-        dlabels = (-(1 - label_smoothing) * dloss * _weighted(log_p, class_weights)).astype(labels.dtype)
+        dlabels = ((1 - label_smoothing) * dloss * _weighted(surprise, class_weights)).astype(labels.dtype)
     if class_weights is not None:
-        dclass_weights = -(dloss * target * log_p).sum(0).astype(class_weights.dtype)
+        dclass_weights = (dloss * target * surprise).sum(0).astype(class_weights.dtype)
     return dlogits.astype(logits.dtype), dlabels, dclass_weights
 
 
@@ -150,7 +153,7 @@ def _nll_plain(
     """-Σ_k weight[k] label[k] log_p[k]."""
     wide = log_p.astype(accumulator(log_p))
     weighted = _weighted(_target(labels, wide, 0.0, ignore_index), class_weights)
-    return -(weighted * counted(wide, weighted)).sum(-1).astype(log_p.dtype)
+    return (weighted * -counted(wide, weighted)).sum(-1).astype(log_p.dtype)
 
 
 def _nll_forward(
