@@ -138,6 +138,45 @@ def test_a_saturated_sigmoid_keeps_the_digits_of_its_gradient(z, t, dtype, eps):
         np.testing.assert_allclose(d, right, rtol=eps)
 
 
+@pytest.mark.parametrize("dtype, eps", [(np.float32, 1e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize("z", [-80.0, -17.0, -15.0, 0.3, 8.0, 15.0, 17.0, 40.0, 80.0])
+def test_of_a_probability_near_1_what_it_lacks_keeps_its_digits(z, dtype, eps):
+    """One logit of z and two of 0: the loss is log (1 + 2 e^-z)."""
+    lack, others = 2 / (np.exp(z) + 2), 1 / (np.exp(z) + 2)
+    with jax.enable_x64(True):
+        logits, label, weights = np.array([[0, z, 0]], dtype), np.array([1]), np.ones(3, dtype)
+        losses = [
+            lambda x: ops.softmax_cross_entropy(x, label),
+            lambda x: ops.softmax_cross_entropy(x, np.eye(3, dtype=dtype)[label], weights),
+            lambda x: ops.softmax_cross_entropy(x, label, weights, ignore_index=0),
+            lambda x: -ops.log_softmax(x)[:, 1],
+        ]
+        for loss in losses:
+            np.testing.assert_allclose(loss(logits), [np.log1p(2 * np.exp(-z))], rtol=eps)
+            np.testing.assert_allclose(*grads(loss, logits), [[others, -lack, others]], rtol=eps)
+        np.testing.assert_allclose(
+            *grads(ops.sigmoid, logits), [[0.25, 1 / (np.exp(-z) + 2 + np.exp(z)), 0.25]], rtol=eps
+        )
+
+
+def test_what_a_weight_of_0_rules_out_counts_for_nothing():
+    z, label, nothing = np.array([[NAN]], np.float32), np.ones((1, 1), np.float32), np.float32(0)
+    for loss in (
+        lambda z: ops.sigmoid_cross_entropy(z, label, nothing),
+        lambda z: ops.focal(z, 1 - label, alpha=1.0, gamma=0),
+    ):
+        assert loss(z).tolist() == [0]
+        assert grads(loss, z)[0].tolist() == [[0]]
+
+
+@pytest.mark.parametrize("z", [-INF, -20.0, 0.3, 20.0])
+@pytest.mark.parametrize("w", [0.0, 0.5, 1.0])
+def test_the_gradient_of_a_label_keeps_its_digits_whatever_the_weight(z, w):
+    surprise = w * np.logaddexp(0, -z) if w else 0.0
+    (d,) = grads(lambda t: ops.sigmoid_cross_entropy(np.float32([[z]]), t, np.float32(w)), np.zeros((1, 1), np.float32))
+    np.testing.assert_allclose(d, [[surprise - np.logaddexp(0, z)]], rtol=1e-6)
+
+
 # A NaN that goes in comes out.
 
 MAY_DROP_IT = {"dropout", "spatial_dropout", "stochastic_depth"}
@@ -197,18 +236,23 @@ def test_the_first_nan_gets_the_gradient():
 # The last bit of a mean, over √ε.
 
 
-@pytest.mark.parametrize("value", [12345.6, 1e-3, -7.7e6])
-def test_a_constant_is_normalised_to_0(value):
-    x, one, none = jnp.full((3, 5, 5, 6), value), jnp.ones(6), jnp.zeros(6)
-    norms = {
-        "group": ops.group_norm(x, one, none, groups=2),
-        "instance": ops.instance_norm(x, one, none),
-        "layer": ops.layer_norm(x, one, none),
-        "batch": ops.batch_norm(x, one, none)[0],
-    }
-    with kernels.use("xla"):
-        norms["batch, by XLA"] = ops.batch_norm(x, one, none)[0]
-    with jaxcnn.backward("autodiff"):
-        norms["batch, plain"] = ops.batch_norm(x, one, none)[0]
-    for name, y in norms.items():
-        assert not np.any(y), name
+@pytest.mark.parametrize("value", [12345.6, 1e-3, -7.7e6, 1e30])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_a_constant_is_normalised_to_0(value, dtype):
+    """XLA may round a mean in one way where it is subtracted and in another where its square is summed."""
+    one, none = jnp.ones(4), jnp.zeros(4)
+    for shape in ((3, 5, 7, 4), (1, 3, 1, 4)):
+        x = jnp.full(shape, value, dtype)
+        norms = {
+            "group": ops.group_norm(x, one, none, groups=2),
+            "instance": ops.instance_norm(x, one, none),
+            "layer": ops.layer_norm(x, one, none),
+            "weights": ops.weight_standardize(x),
+            "batch": ops.batch_norm(x, one, none)[0],
+        }
+        with kernels.use("xla"):
+            norms["batch, by XLA"] = ops.batch_norm(x, one, none)[0]
+        with jaxcnn.backward("autodiff"):
+            norms["batch, plain"] = ops.batch_norm(x, one, none)[0]
+        for name, y in norms.items():
+            assert not np.any(y), name
