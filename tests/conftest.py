@@ -1,10 +1,12 @@
 """Fixtures shared by all tests, and what makes them fast: most of their time is tracing and compiling."""
 
+import functools
 import gc
 import os
 
 import jax
 import pytest
+from jax._src.interpreters import mlir
 
 from tests.train.tiny import trained  # noqa: F401  (a fixture)
 
@@ -17,6 +19,10 @@ if jax.__version_info__ < (0, 11):  # XLA emits a CPU's loops itself: half of th
 def pytest_configure(config):
     gc.set_threshold(100_000, 20, 100)  # JAX's caches are millions of objects, none of them garbage
     os.environ["XLA_FLAGS"] = f"{COMPILE_FAST} {os.environ.get('XLA_FLAGS', '')}"
+    # A new context for every program takes as long as lowering a small one.
+    mlir.make_ir_context = functools.cache(mlir.make_ir_context)
+    # Nobody reads the frames that JAX notes for every operation, and cuts out of every error.
+    keep(jax_traceback_in_locations_limit=0, jax_traceback_filtering="off")
     # What XLA compiled serves all workers, the processes that tests start, and the next run.
     if not jax.config.jax_compilation_cache_dir and hasattr(config, "cache"):
         keep(jax_compilation_cache_dir=str(config.cache.mkdir("compiled")))
@@ -28,6 +34,7 @@ def pytest_runtest_teardown():
     if Compiled.programs > Compiled.MOST:
         Compiled.programs = 0
         jax.clear_caches()
+        mlir.make_ir_context.cache_clear()
         gc.collect()
 
 
