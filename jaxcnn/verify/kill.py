@@ -78,12 +78,12 @@ def kills(search: Search) -> Kills:
 
 def survivors(search: Search, faults: "Sequence[Fault]") -> "list[Fault]":
     """Those of the rule's faults that pass all checks."""
-    alive, benches = list(faults), [search.bench(draw) for draw in search.draws]
-    for bench in benches:
-        alive = _passing(bench, alive)
+    alive = list(faults)
+    for draw in search.draws:
+        alive = alive and _passing(search.bench(draw), alive)
     # Structure in all dtypes takes long, so only those have it looked at whose numbers are right everywhere.
-    for bench in benches:
-        alive = [f for f in alive if not finds(_alone(bench, f), {"structure": structure})]
+    for draw in search.draws:
+        alive = [f for f in alive if not finds(_alone(search.bench(draw), f), {"structure": structure})]
     bench = search.bench(search.largest)
     return [f for f in alive if not finds(_alone(bench, f), checks.FULL)]
 

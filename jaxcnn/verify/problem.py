@@ -44,6 +44,7 @@ class Problem:
       naive: (*args) -> y in NumPy, or None.
       push: (args, tangents) -> the tangent of y, the forward mode under test, or None; a tangent is None where the
         argument has none.
+      outside: (args, dy) -> the same as `pull`, as it is computed outside of transformations, or None: by `pull`.
       rule, static: the rule's name and its options, for the report and for the likely cause.
     """
 
@@ -55,6 +56,7 @@ class Problem:
     unbound: Callable[..., Any]
     naive: Callable[..., Any] | None = None
     push: Callable[[tuple[Any, ...], tuple[Any, ...]], Any] | None = None
+    outside: Callable[[tuple[Any, ...], Any], tuple[Any, Any]] | None = None
     rule: str | None = None
     static: dict[str, Any] = field(default_factory=dict)
     _traces: dict[Any, Any] = field(default_factory=dict, init=False)
@@ -173,6 +175,11 @@ class Problem:
     def subject(self, leaves: Sequence[Any], dys: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The float arrays of y, and a cotangent for each float argument: under test. None counts as zeros."""
         y, cotangents = self.raw(leaves, dys)
+        return floats(y), self.arrays(cotangents)
+
+    def eager(self, leaves: Sequence[Any], dys: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The same outside of transformations."""
+        y, cotangents = (self.outside or self.pull)(self.put(leaves), self.cotangent(leaves, dys))
         return floats(y), self.arrays(cotangents)
 
     def oracle(self, leaves: Sequence[Any], dys: Sequence[Any]) -> tuple[list[Any], list[Any]]:

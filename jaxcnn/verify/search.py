@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxcnn.ops.rule import RULES, Rule
+from jaxcnn.primitive import Operation, TangentOf
 from jaxcnn.verify import checks
 from jaxcnn.verify.bench import Bench
 from jaxcnn.verify.catalog.naive import NAIVE
@@ -72,9 +73,17 @@ def problem_of(
     args, options = through_door(rule.name, draw)
     as_float32 = jax.tree.map(lambda a: np.asarray(a, np.float32) if floats(a) else a, args)
     naive, push = NAIVE.get(rule.name), pushed(lambda *args: rule.apply(*args, **options))
-    return pair(
+    paired = pair(
         rule.plain, forward, backward, as_float32, options, name=rule.name, naive=naive, push=push, rule=rule.name
     )
+    # Outside of transformations a rule is computed as a whole.
+    operation = Operation(rule.name, forward, backward, TangentOf(rule.plain), tuple(options.items()))
+
+    def outside(args: tuple[Any, ...], dy: Any) -> tuple[Any, Any]:
+        y, pulled = jax.vjp(operation, *args)
+        return y, pulled(dy)
+
+    return replace(paired, outside=outside)
 
 
 def through_door(name: str, draw: "Draw") -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -18,7 +18,7 @@ def jit(bench: Bench) -> Outcome:
         message = "the backward looks at values, so that it can't run under jax.jit; use jnp.where and lax.cond"
         return Outcome(failures=[failure(bench, "jit", "", message)])
     point, dys, dtype = as_given(bench)
-    eager = Program(bench.problem.subject, None, compiled=False)
+    eager = Program(bench.problem.eager, None, compiled=False)
     with_jit, without = (run(bench.given_dtypes(point.leaves), dys)[1] for run in (bench.as_given, eager))
     return bench.compare(point, dys, with_jit, dtype=dtype, expected=without)
 
