@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jax import Array, ShapeDtypeStruct
 
 from jaxcnn.layers.calls import told_what_to_write, wrong_call
 from jaxcnn.layers.describe import Field, Row
+from jaxcnn.ops.arguments import only_known
 from jaxcnn.ops.geometry import known
 
 Params = dict[str, Any]
@@ -42,6 +43,11 @@ class Layer(ABC):
         super().__init_subclass__(**options)
         if "apply" in vars(cls):
             cls.apply = told_what_to_write(vars(cls)["apply"])  # type: ignore[method-assign]
+
+    def __new__(cls, *_: Any, **options: Any) -> Self:
+        """Python's own, but that it has a better word for the options of other libraries."""
+        only_known(cls.__name__, cls, options)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         for f in fields(self):  # lists and arrays would not hash

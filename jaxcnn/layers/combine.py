@@ -12,6 +12,7 @@ from jax import Array, ShapeDtypeStruct
 
 from jaxcnn.layers.base import Layer, Params, Pullback, State, described, fold, inside, output
 from jaxcnn.layers.describe import Field, Row
+from jaxcnn.ops.arguments import explained
 from jaxcnn.primitive import promoting
 
 EXPECTED = "expected a layer, such as Conv(32) or Activation('relu')."
@@ -198,6 +199,7 @@ class Branches(Combinator):
         return f"{_kind(self)}({_named(self.parts)})"
 
 
+@explained
 def residual(body: Layer, shortcut: Layer | None = None) -> Branches:
     """y = body(x) + shortcut(x), the shortcut being the identity unless given (He et al. 2016, equations 1, 2)."""
     return Branches(_layers("residual", {"body": body, "shortcut": shortcut or chain()}), "add")
@@ -208,6 +210,7 @@ def concat(*unnamed: Layer, **branches: Layer) -> Branches:
     return Branches(_layers("concat", branches, unnamed), "concat")
 
 
+@explained
 def gated(gate: Layer, body: Layer | None = None) -> Branches:
     """y = body(x) · gate(x), the body being the identity unless given.
 

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from jaxcnn.ops.arguments import explained
+
 Pair = tuple[int, int]
 PerAxis = int | Sequence[int]
 PoolPadding = Literal["VALID", "SAME", "FULL"] | int | Sequence[Sequence[int]]
@@ -25,6 +27,7 @@ def extent(window: int, dilation: int = 1) -> int:
     return (window - 1) * dilation + 1
 
 
+@explained
 def output_size(size: int, window: int, *, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
     """Number of windows along one axis, O = floor((W + P_lo + P_hi - E) / S) + 1.
 
@@ -40,6 +43,7 @@ def output_size(size: int, window: int, *, stride: int = 1, padding: Padding = 0
     return (size + low + high - extent(window, dilation)) // stride + 1
 
 
+@explained
 def unseen(size: int, window: int, *, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
     """Number of positions of the axis that no window touches: left over at the end, or stepped over.
 
