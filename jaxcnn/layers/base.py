@@ -3,7 +3,7 @@
 import difflib
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -131,7 +131,25 @@ class Function(Layer):
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
+        entries("state", state)
+        if type(self).init is Layer.init:
+            entries("params", params)
         return self.forward(params, x), {}
+
+
+def entries(which: str, given: Mapping[str, Any], *names: str | None) -> list[Any]:
+    """What a layer's params or state has under these names, None for None.
+
+    ValueError where it has more, which would be left out in silence. KeyError where it lacks one, of which `apply`
+    makes a ValueError.
+    """
+    taken = [name for name in names if name is not None]
+    for name in given.keys() - set(taken):
+        raise ValueError(
+            f"{which} has {name!r}, but this layer takes {' and '.join(map(repr, taken)) or 'nothing'}; "
+            "both params and state must come from this network's init."
+        )
+    return [None if name is None else given[name] for name in names]
 
 
 def described(x: Any) -> ShapeDtypeStruct:

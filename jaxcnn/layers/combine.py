@@ -20,7 +20,10 @@ EXPECTED = "expected a layer, such as Conv(32) or Activation('relu')."
 
 @dataclass(frozen=True, repr=False)
 class Combinator(Layer):
-    """Named parts; a part's name is its path in params, state, checkpoints and the summary."""
+    """Named parts; a part's name is its path in params, state, checkpoints and the summary.
+
+    A network of some of another's parts takes the other's params and state: names that it has no part for are left.
+    """
 
     parts: tuple[tuple[str, Layer], ...] = ()
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Function, Params, State, described, fold, one_of
+from jaxcnn.layers.base import Function, Params, State, described, entries, fold, one_of
 from jaxcnn.layers.describe import Field
 from jaxcnn.ops.check import group_count
 from jaxcnn.ops.geometry import Padding, Pair, PerAxis, per_axis, resolve_padding
@@ -93,7 +93,7 @@ class Conv(Function):
         return ops.conv(
             x,
             self.kernel(params),
-            params.get("bias"),
+            self.bias(params),
             stride=self.stride,
             padding=padding,
             dilation=self.dilation,
@@ -104,6 +104,11 @@ class Conv(Function):
     def kernel(self, params: Params) -> Array:
         """What is convolved with: the learned kernel."""
         return params["kernel"]
+
+    def bias(self, params: Params) -> Array | None:
+        """The learned bias, where there is one."""
+        bias: Array | None = entries("params", params, "kernel", "bias" if self.use_bias else None)[1]
+        return bias
 
     def _pads(self, x: Array | ShapeDtypeStruct) -> tuple[Pair, ...]:
         """The padding in numbers."""
@@ -210,7 +215,7 @@ class ConvTranspose(Conv):
         return ops.conv_transpose(
             x,
             self.kernel(params),
-            params.get("bias"),
+            self.bias(params),
             stride=self.stride,
             padding=self.padding,
             output_padding=self.output_padding,
@@ -253,7 +258,7 @@ class Dense(Function):
         return params | ({"bias": jnp.zeros(self.features, x.dtype)} if self.use_bias else {}), {}
 
     def forward(self, params: Params, x: Array) -> Array:
-        return ops.dense(x, params["kernel"], params.get("bias"))
+        return ops.dense(x, *entries("params", params, "kernel", "bias" if self.use_bias else None))
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         return (field.everything() if len(x.shape) == 2 else field), ()

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,8 @@ class Reparametrized(Layer):
 
     layer: Layer
     epsilon: float = 1e-12
+
+    adds: ClassVar[str]  # the name of what there is beside the layer's own
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -47,7 +50,8 @@ class Reparametrized(Layer):
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
         kernel, new = self.made(params, state, train)
-        y, inner = self.layer.apply({**params, "kernel": kernel}, state, x, train=train, key=key)
+        params, state = ({name: a for name, a in tree.items() if name != self.adds} for tree in (params, state))
+        y, inner = self.layer.apply(params | {"kernel": kernel}, state, x, train=train, key=key)
         return y, inner | new
 
     def rows_of(self, kernel: Array) -> Array:
@@ -84,6 +88,8 @@ class WeightNorm(Reparametrized):
     as ‖v‖, so that the fresh layer is the one that it was, as PyTorch's does (Flax's starts as 1).
     """
 
+    adds = "scale"
+
     def fresh(self, rows: Array, key: Array) -> tuple[Params, State]:
         return {"scale": jnp.linalg.norm(rows.astype(accumulator(rows)), axis=1).astype(rows.dtype)}, {}
 
@@ -106,6 +112,8 @@ class SpectralNorm(Reparametrized):
     """
 
     steps: int = 1
+
+    adds = "u"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -43,6 +43,7 @@ def test_calling_a_network_is_y_in_evaluation():
 
 
 PARAMS, STATE = jax.eval_shape(NET.init, KEY, X)
+KERNEL = jnp.ones((3, 3, 3, 4))
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,13 @@ def test_a_wrong_call_is_told_what_to_write(call, seen):
             "layer 'BatchNorm_0': params or state lacks 'mean'; both must",
         ),
         (lambda: Conv(4)({}, X), ValueError, "^params or state lacks 'kernel'"),
+        (lambda: Conv(4)({"kernel": KERNEL}, X), ValueError, "^params or state lacks 'bias'; both must come from"),
+        (lambda: Dense(4)({"kernel": KERNEL[0, 0]}, X), ValueError, "^params or state lacks 'bias'"),
+        (
+            lambda: chain(c=Conv(4, use_bias=False))({"c": {"kernel": KERNEL, "bias": KERNEL[0, 0, 0]}}, X),
+            ValueError,
+            "^layer 'c': params has 'bias', but this layer takes 'kernel'; both params and state must come from",
+        ),
         (lambda: NET.init(0, X), ValueError, r"layer 'Conv_0': key is 0; expected one random key, such as jax.random"),
         (lambda: NET.init(X, KEY), ValueError, r"init: x has dtype key<fry>; describe what the network takes"),
         (

@@ -14,6 +14,7 @@ from jax import export
 
 from jaxcnn import layers, ops
 from jaxcnn.layers import Activation, Conv, Layer, chain, concat, gated, residual
+from jaxcnn.layers.combine import Chain
 from tests import switches
 from tests.switches import SWITCHES, Subject, shapes
 
@@ -133,3 +134,31 @@ def test_the_loss_of_an_open_batch_is_exported():
 
     exported = export.export(jax.jit(step), platforms=["cpu"])(params, state, x, labels, KEY)
     assert exported.in_avals[-2].shape == (n,)
+
+
+@pytest.mark.parametrize("name", [kind.__name__ for kind in KINDS])
+def test_a_layer_takes_its_own_params_and_state_and_no_others(name):
+    """One that is missing or beside them is named, and would be left out in silence."""
+    net = NETS[name]
+    given = jax.eval_shape(lambda: net.init(KEY, X))
+
+    def apply(params, state):
+        jax.eval_shape(lambda p, s, x: net.apply(p, s, x, train=True, key=KEY), params, state, X)
+
+    apply(*given)
+    for which, word in enumerate(["params", "state"]):
+        changed = list(given)
+        changed[which] = given[which] | {"nonesuch": X}
+        with pytest.raises(ValueError, match=f"^{word} has 'nonesuch', but this layer takes .*network's init"):
+            apply(*changed)
+        for key in given[which]:
+            changed[which] = {other: value for other, value in given[which].items() if other != key}
+            with pytest.raises(ValueError, match=f"^params or state lacks '{key}'; both must come from"):
+                apply(*changed)
+
+
+def test_some_of_a_networks_layers_take_the_params_of_all():
+    params, state = jax.eval_shape(lambda: NETS["chain"].init(KEY, X))
+    first = Chain(NETS["chain"].parts[:2])
+    y = jax.eval_shape(lambda p, s, x: first.apply(p, s, x)[0], params, state, X)
+    assert y.shape == X.shape
