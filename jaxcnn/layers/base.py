@@ -10,12 +10,11 @@ from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn.layers.calls import told_what_to_write, wrong_call
 from jaxcnn.layers.describe import Field, Row
-from jaxcnn.ops.arguments import only_known
+from jaxcnn.ops.arguments import only_known, true_or_false
 from jaxcnn.ops.geometry import known
 
 Params = dict[str, Any]
@@ -51,7 +50,9 @@ class Layer(ABC):
 
     def __post_init__(self) -> None:
         for f in fields(self):  # lists and arrays would not hash
-            object.__setattr__(self, f.name, _frozen(getattr(self, f.name)))
+            object.__setattr__(self, f.name, known(getattr(self, f.name)))
+            if isinstance(f.default, bool):
+                true_or_false(type(self).__name__, f.name, getattr(self, f.name))
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         """Fresh parameters and state for inputs of x's shape and dtype; x's batch size does not matter."""
@@ -192,11 +193,6 @@ def one_of(owner: str, argument: str, value: str, known: Iterable[str]) -> None:
         near = difflib.get_close_matches(str(value), known, 1)
         hint = f". Did you mean {near[0]!r}? Expected" if near else "; expected"
         raise ValueError(f"{owner}: {argument} is {value!r}{hint} one of {', '.join(map(repr, known))}.")
-
-
-def _frozen(value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) else known(value)
-    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def _count(tree: Any) -> int:

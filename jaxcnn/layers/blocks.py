@@ -5,7 +5,7 @@ from jaxcnn.layers.linear import Conv, Dense, DepthwiseConv
 from jaxcnn.layers.pointwise import Activation
 from jaxcnn.layers.shape import GlobalAvgPool
 from jaxcnn.ops.arguments import explained
-from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
+from jaxcnn.ops.geometry import Padding, PerAxis, count
 from jaxcnn.ops.pad import Mode
 
 
@@ -39,8 +39,8 @@ def squeeze_excite(channels: int, reduction: int = 16) -> Branches:
 
     `channels` are those of the input; between the two dense layers there are channels // reduction, at least 1.
     """
-    per_axis("squeeze_excite", "channels", channels, 1)
-    per_axis("squeeze_excite", "reduction", reduction, 1)
+    count("squeeze_excite", "channels", channels)
+    count("squeeze_excite", "reduction", reduction)
     return gated(
         chain(
             squeeze=GlobalAvgPool(),

@@ -12,7 +12,7 @@ from jaxcnn import ops
 from jaxcnn.layers.base import Function, Params, State, described, entries, fold, one_of
 from jaxcnn.layers.describe import Field
 from jaxcnn.ops.check import group_count
-from jaxcnn.ops.geometry import Padding, Pair, PerAxis, per_axis, resolve_padding
+from jaxcnn.ops.geometry import Padding, Pair, PerAxis, count, per_axis, resolve_padding
 from jaxcnn.ops.pad import MODES, Mode
 from jaxcnn.ops.precision import Precision, multiplied_in
 
@@ -75,7 +75,7 @@ class Conv(Function):
         super().__post_init__()
         one_of(type(self).__name__, "initializer", self.initializer, INITIALIZERS)
         multiplied_in(type(self).__name__, self.precision)
-        per_axis(type(self).__name__, "features", self.features, 1)
+        count(type(self).__name__, "features", self.features)
         _padding_mode(type(self).__name__, self.padding, self.padding_mode)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
@@ -155,7 +155,7 @@ class DepthwiseConv(Function):
         super().__post_init__()
         one_of("DepthwiseConv", "initializer", self.initializer, INITIALIZERS)
         multiplied_in("DepthwiseConv", self.precision)
-        per_axis("DepthwiseConv", "multiplier", self.multiplier, 1)
+        count("DepthwiseConv", "multiplier", self.multiplier)
         _padding_mode("DepthwiseConv", self.padding, self.padding_mode)
 
     def conv(self, x: Array | ShapeDtypeStruct) -> Conv:
@@ -249,7 +249,7 @@ class Dense(Function):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("Dense", "initializer", self.initializer, INITIALIZERS)
-        per_axis("Dense", "features", self.features, 1)
+        count("Dense", "features", self.features)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         x = described(x)

@@ -13,7 +13,7 @@ from jaxcnn.layers.base import Layer, Params, State, described, fold
 from jaxcnn.layers.describe import Field
 from jaxcnn.layers.linear import ConvTranspose, channels_swapped
 from jaxcnn.ops.check import accumulator, positive
-from jaxcnn.ops.geometry import per_axis
+from jaxcnn.ops.geometry import count
 
 START = 15  # power iterations on the fresh kernel, as many as PyTorch's
 
@@ -117,7 +117,7 @@ class SpectralNorm(Reparametrized):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        per_axis("SpectralNorm", "steps", self.steps, 1)
+        count("SpectralNorm", "steps", self.steps)
 
     def fresh(self, rows: Array, key: Array) -> tuple[Params, State]:
         rows = rows.astype(accumulator(rows))

@@ -44,6 +44,12 @@ def _nearest(name: str, takes: list[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, takes, 1, 0.75) + within), None)
 
 
+def true_or_false(owner: str, argument: str, value: Any) -> None:
+    """ValueError for words and other things that would only count as true: `gelu(x, approximate="none")`."""
+    if not isinstance(value, int) or value not in (0, 1):
+        raise ValueError(f"{owner}: {argument} is {value!r}; expected True or False.")
+
+
 class _Written(str):
     """An annotation that is shown as it is written: ArrayLike, not the page of types that it stands for."""
 

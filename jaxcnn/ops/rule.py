@@ -10,7 +10,8 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar
 import jax
 
 from jaxcnn.mesh import automatic
-from jaxcnn.ops.arguments import explained
+from jaxcnn.ops.arguments import explained, true_or_false
+from jaxcnn.ops.geometry import known
 from jaxcnn.primitive import Operation, TangentOf, promoting
 
 P = ParamSpec("P")
@@ -42,10 +43,17 @@ class Rule(Generic[P, R]):
         backward: Callable[..., tuple[Any, ...]],
         tangent: Callable[..., R] | None = None,
     ) -> None:
+        defaults = {p.name: p.default for p in inspect.signature(door).parameters.values() if p.kind is p.KEYWORD_ONLY}
+
         @functools.wraps(door)
         def called(*args: P.args, **options: P.kwargs) -> R:
+            given: dict[str, Any] = dict(options)
+            for name in options.keys() & defaults.keys():  # these are no arrays
+                given[name] = known(given[name])
+                if isinstance(defaults[name], bool):
+                    true_or_false(door.__name__, name, given[name])
             with promoting():
-                return door(*args, **options)
+                return door(*args, **given)
 
         functools.update_wrapper(self, door)
         self._called = explained(called)

@@ -4,7 +4,7 @@ The layers come from their classes, so that a new one is here unasked.
 """
 
 import inspect
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 
 import jax
 import jax.numpy as jnp
@@ -155,6 +155,31 @@ def test_a_layer_takes_its_own_params_and_state_and_no_others(name):
             changed[which] = {other: value for other, value in given[which].items() if other != key}
             with pytest.raises(ValueError, match=f"^params or state lacks '{key}'; both must come from"):
                 apply(*changed)
+
+
+@pytest.mark.parametrize("name", [kind.__name__ for kind in KINDS])
+def test_a_layer_takes_all_kinds_of_numbers_and_no_others(name, x64):
+    """It keeps Python's, and refuses what is none where it is made or first used."""
+    net = NETS[name]
+    for field in fields(net):
+        value = getattr(net, field.name)
+        if isinstance(field.default, bool):
+            assert repr(replace(net, **{field.name: np.bool_(value)})) == repr(net)
+            with pytest.raises(ValueError, match=f"^{name}: {field.name} is 'no'; expected True or False"):
+                replace(net, **{field.name: "no"})
+        elif isinstance(value, int | float):
+            for given in (np.array(value), np.array(value)[()], jnp.asarray(value)):
+                same = replace(net, **{field.name: given})
+                assert repr(same) == repr(net) and hash(same) == hash(net)
+            for wrong in (True, "2", b"2", [value] * 4, 1j):
+                with pytest.raises(ValueError, match=f"{field.name} is"):
+                    traced(replace(net, **{field.name: wrong}))
+
+
+def traced(net):
+    """Training's forward, for a fresh net."""
+    params, state = jax.eval_shape(lambda: net.init(KEY, X))
+    return jax.eval_shape(lambda p, s, x: net.apply(p, s, x, train=True, key=KEY), params, state, X)
 
 
 def test_some_of_a_networks_layers_take_the_params_of_all():
