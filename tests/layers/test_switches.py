@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
+from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec
 
 from jaxcnn import layers, ops
 from jaxcnn.layers import Activation, Conv, Layer, chain, concat, gated, residual
@@ -110,6 +111,24 @@ def test_every_layer(switch, name):
 
 def test_every_layer_on_two_devices():
     switches.on_two_devices(__name__)
+
+
+@pytest.mark.parametrize("cut", ["params", "x"])
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_explicit_axes_may_cut_features(cut, name):
+    """Those of the parameters or of the images, not only the batch; a cotangent is cut as its array."""
+    types = SUBJECTS[name].types()
+    features = [len(types) - 1] if cut == "x" else [i for i, a in enumerate(types[:-1]) if a.shape[-1] % 2 == 0]
+    cut_up = [cut_by_features(a) if i in features else a for i, a in enumerate(types)]
+    _, cotangents = jax.eval_shape(SUBJECTS[name].modes, *cut_up)
+    for i in features:
+        assert cotangents[i].sharding.spec == cut_up[i].sharding.spec
+
+
+def cut_by_features(a):
+    mesh = AbstractMesh((2,), ("d",), axis_types=(AxisType.Explicit,))
+    by = NamedSharding(mesh, PartitionSpec(*[None] * (len(a.shape) - 1), "d"))
+    return jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=by)
 
 
 @pytest.mark.parametrize("of_params, of_x", [("bfloat16",) * 2, ("float32", "bfloat16")])
