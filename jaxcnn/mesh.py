@@ -29,6 +29,12 @@ def automatic(function: Callable[..., Any], like: Callable[..., Any], *arrays: A
         return auto_axes(function, axes=mesh.explicit_axes, out_sharding=_cut(like, arrays))(*arrays)
 
 
+def cut_as(like: Any, array: Any) -> Any:
+    """The array, on a mesh with explicit axes cut up as `like` is, which has its shape."""
+    sharding = jax.typeof(like).sharding
+    return reshard(array, sharding) if sharding.mesh.explicit_axes else array
+
+
 def _cut(like: Callable[..., Any], arrays: tuple[Any, ...]) -> Any:
     """How the results are cut up: a `PartitionSpec` for each."""
     types = [None if a is None else jax.typeof(a) for a in arrays]

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcnn.layers.base import Layer, Params, State
+from jaxcnn.ops.arguments import explained
 from jaxcnn.ops.rule import backward
 
 
@@ -29,6 +30,7 @@ class Backprop(NamedTuple):
     state: State
 
 
+@explained
 def backprop(
     model: Layer,
     params: Params,

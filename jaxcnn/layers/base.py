@@ -3,18 +3,18 @@
 import difflib
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn.layers.calls import told_what_to_write, wrong_call
 from jaxcnn.layers.describe import Field, Row
+from jaxcnn.ops.arguments import only_known, true_or_false
 from jaxcnn.ops.geometry import known
 
 Params = dict[str, Any]
@@ -43,9 +43,16 @@ class Layer(ABC):
         if "apply" in vars(cls):
             cls.apply = told_what_to_write(vars(cls)["apply"])  # type: ignore[method-assign]
 
+    def __new__(cls, *_: Any, **options: Any) -> Self:
+        """Python's own, but that it has a better word for the options of other libraries."""
+        only_known(cls.__name__, cls, options)
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         for f in fields(self):  # lists and arrays would not hash
-            object.__setattr__(self, f.name, _frozen(getattr(self, f.name)))
+            object.__setattr__(self, f.name, known(getattr(self, f.name)))
+            if isinstance(f.default, bool):
+                true_or_false(type(self).__name__, f.name, getattr(self, f.name))
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         """Fresh parameters and state for inputs of x's shape and dtype; x's batch size does not matter."""
@@ -125,7 +132,25 @@ class Function(Layer):
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
+        entries("state", state)
+        if type(self).init is Layer.init:
+            entries("params", params)
         return self.forward(params, x), {}
+
+
+def entries(which: str, given: Mapping[str, Any], *names: str | None) -> list[Any]:
+    """What a layer's params or state has under these names, None for None.
+
+    ValueError where it has more, which would be left out in silence. KeyError where it lacks one, of which `apply`
+    makes a ValueError.
+    """
+    taken = [name for name in names if name is not None]
+    for name in given.keys() - set(taken):
+        raise ValueError(
+            f"{which} has {name!r}, but this layer takes {' and '.join(map(repr, taken)) or 'nothing'}; "
+            "both params and state must come from this network's init."
+        )
+    return [None if name is None else given[name] for name in names]
 
 
 def described(x: Any) -> ShapeDtypeStruct:
@@ -168,11 +193,6 @@ def one_of(owner: str, argument: str, value: str, known: Iterable[str]) -> None:
         near = difflib.get_close_matches(str(value), known, 1)
         hint = f". Did you mean {near[0]!r}? Expected" if near else "; expected"
         raise ValueError(f"{owner}: {argument} is {value!r}{hint} one of {', '.join(map(repr, known))}.")
-
-
-def _frozen(value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) else known(value)
-    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def _count(tree: Any) -> int:

@@ -4,10 +4,12 @@ from jaxcnn.layers.combine import Branches, Chain, chain, gated
 from jaxcnn.layers.linear import Conv, Dense, DepthwiseConv
 from jaxcnn.layers.pointwise import Activation
 from jaxcnn.layers.shape import GlobalAvgPool
-from jaxcnn.ops.geometry import Padding, PerAxis, per_axis
+from jaxcnn.ops.arguments import explained
+from jaxcnn.ops.geometry import Padding, PerAxis, count
 from jaxcnn.ops.pad import Mode
 
 
+@explained
 def separable_conv(
     features: int,
     size: PerAxis = 3,
@@ -31,13 +33,14 @@ def separable_conv(
     )
 
 
+@explained
 def squeeze_excite(channels: int, reduction: int = 16) -> Branches:
     """x · σ(W relu(V mean(x))): every channel times a factor that the whole image decides (Hu et al. 2018, equation 4).
 
     `channels` are those of the input; between the two dense layers there are channels // reduction, at least 1.
     """
-    per_axis("squeeze_excite", "channels", channels, 1)
-    per_axis("squeeze_excite", "reduction", reduction, 1)
+    count("squeeze_excite", "channels", channels)
+    count("squeeze_excite", "reduction", reduction)
     return gated(
         chain(
             squeeze=GlobalAvgPool(),

@@ -12,6 +12,8 @@ from jax import Array, ShapeDtypeStruct
 
 from jaxcnn.layers.base import Layer, Params, Pullback, State, described, fold, inside, output
 from jaxcnn.layers.describe import Field, Row
+from jaxcnn.mesh import automatic, cut_as
+from jaxcnn.ops.arguments import explained
 from jaxcnn.primitive import promoting
 
 EXPECTED = "expected a layer, such as Conv(32) or Activation('relu')."
@@ -19,7 +21,10 @@ EXPECTED = "expected a layer, such as Conv(32) or Activation('relu')."
 
 @dataclass(frozen=True, repr=False)
 class Combinator(Layer):
-    """Named parts; a part's name is its path in params, state, checkpoints and the summary."""
+    """Named parts; a part's name is its path in params, state, checkpoints and the summary.
+
+    A network of some of another's parts takes the other's params and state: names that it has no part for are left.
+    """
 
     parts: tuple[tuple[str, Layer], ...] = ()
 
@@ -161,9 +166,9 @@ class Branches(Combinator):
     def _joined(self, outputs: Sequence[Array]) -> Array:
         """The branches' outputs as one, of their common dtype."""
         with promoting():
-            return self._join(outputs)
+            return automatic(self._join, self._join, *outputs)
 
-    def _join(self, outputs: Sequence[Array]) -> Array:
+    def _join(self, *outputs: Array) -> Array:
         if self.join == "multiply":
             body, gate = outputs
             return body * _spread(gate, body)
@@ -177,27 +182,31 @@ class Branches(Combinator):
         return sum(outputs[1:], outputs[0]) if self.join == "add" else jnp.concatenate(outputs, axis=-1)
 
     def _shares(self, outputs: Sequence[Array], delta: Array) -> list[Array]:
+        """δ at each branch's output, of its dtype and cut up for devices as it is."""
+        with promoting():
+            shares = automatic(self._share, self._share, delta, *outputs)
+        return [cut_as(y, share.astype(y.dtype)) for share, y in zip(shares, outputs, strict=True)]
+
+    def _share(self, delta: Array, *outputs: Array) -> list[Array]:
         """δ at each branch's output: all of δ for a sum, its own channels of it for a concatenation.
 
         For y = body · gate the product rule: gate δ for the body, and body δ for the gate, summed over the places that
         one value of the gate serves.
         """
         if self.join == "add":
-            shares = [delta] * len(outputs)
-        elif self.join == "concat":
+            return [delta] * len(outputs)
+        if self.join == "concat":
             ends = [sum(y.shape[-1] for y in outputs[: i + 1]) for i in range(len(outputs) - 1)]
-            shares = jnp.split(delta, ends, axis=-1)
-        else:
-            body, gate = outputs
-            served = range(1, 1 + body.ndim - gate.ndim)
-            with promoting():
-                shares = [_spread(gate, body) * delta, (body * delta).sum(served)]
-        return [share.astype(y.dtype) for share, y in zip(shares, outputs, strict=True)]
+            return jnp.split(delta, ends, axis=-1)
+        body, gate = outputs
+        served = range(1, 1 + body.ndim - gate.ndim)
+        return [_spread(gate, body) * delta, (body * delta).sum(served)]
 
     def __repr__(self) -> str:
         return f"{_kind(self)}({_named(self.parts)})"
 
 
+@explained
 def residual(body: Layer, shortcut: Layer | None = None) -> Branches:
     """y = body(x) + shortcut(x), the shortcut being the identity unless given (He et al. 2016, equations 1, 2)."""
     return Branches(_layers("residual", {"body": body, "shortcut": shortcut or chain()}), "add")
@@ -208,6 +217,7 @@ def concat(*unnamed: Layer, **branches: Layer) -> Branches:
     return Branches(_layers("concat", branches, unnamed), "concat")
 
 
+@explained
 def gated(gate: Layer, body: Layer | None = None) -> Branches:
     """y = body(x) · gate(x), the body being the identity unless given.
 

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Function, Params, State, described, fold, one_of
+from jaxcnn.layers.base import Function, Params, State, described, entries, fold, one_of
 from jaxcnn.layers.describe import Field
 from jaxcnn.ops.check import group_count
-from jaxcnn.ops.geometry import Padding, Pair, PerAxis, per_axis, resolve_padding
+from jaxcnn.ops.geometry import Padding, Pair, PerAxis, count, per_axis, resolve_padding
 from jaxcnn.ops.pad import MODES, Mode
 from jaxcnn.ops.precision import Precision, multiplied_in
 
@@ -75,7 +75,7 @@ class Conv(Function):
         super().__post_init__()
         one_of(type(self).__name__, "initializer", self.initializer, INITIALIZERS)
         multiplied_in(type(self).__name__, self.precision)
-        per_axis(type(self).__name__, "features", self.features, 1)
+        count(type(self).__name__, "features", self.features)
         _padding_mode(type(self).__name__, self.padding, self.padding_mode)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
@@ -93,7 +93,7 @@ class Conv(Function):
         return ops.conv(
             x,
             self.kernel(params),
-            params.get("bias"),
+            self.bias(params),
             stride=self.stride,
             padding=padding,
             dilation=self.dilation,
@@ -104,6 +104,11 @@ class Conv(Function):
     def kernel(self, params: Params) -> Array:
         """What is convolved with: the learned kernel."""
         return params["kernel"]
+
+    def bias(self, params: Params) -> Array | None:
+        """The learned bias, where there is one."""
+        bias: Array | None = entries("params", params, "kernel", "bias" if self.use_bias else None)[1]
+        return bias
 
     def _pads(self, x: Array | ShapeDtypeStruct) -> tuple[Pair, ...]:
         """The padding in numbers."""
@@ -150,7 +155,7 @@ class DepthwiseConv(Function):
         super().__post_init__()
         one_of("DepthwiseConv", "initializer", self.initializer, INITIALIZERS)
         multiplied_in("DepthwiseConv", self.precision)
-        per_axis("DepthwiseConv", "multiplier", self.multiplier, 1)
+        count("DepthwiseConv", "multiplier", self.multiplier)
         _padding_mode("DepthwiseConv", self.padding, self.padding_mode)
 
     def conv(self, x: Array | ShapeDtypeStruct) -> Conv:
@@ -210,7 +215,7 @@ class ConvTranspose(Conv):
         return ops.conv_transpose(
             x,
             self.kernel(params),
-            params.get("bias"),
+            self.bias(params),
             stride=self.stride,
             padding=self.padding,
             output_padding=self.output_padding,
@@ -244,7 +249,7 @@ class Dense(Function):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("Dense", "initializer", self.initializer, INITIALIZERS)
-        per_axis("Dense", "features", self.features, 1)
+        count("Dense", "features", self.features)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         x = described(x)
@@ -253,7 +258,7 @@ class Dense(Function):
         return params | ({"bias": jnp.zeros(self.features, x.dtype)} if self.use_bias else {}), {}
 
     def forward(self, params: Params, x: Array) -> Array:
-        return ops.dense(x, params["kernel"], params.get("bias"))
+        return ops.dense(x, *entries("params", params, "kernel", "bias" if self.use_bias else None))
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         return (field.everything() if len(x.shape) == 2 else field), ()

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Function, Layer, Params, State, described
+from jaxcnn.layers.base import Function, Layer, Params, State, described, entries
 from jaxcnn.ops.check import accumulator, is_number
 
 
@@ -52,14 +52,15 @@ class BatchNorm(Layer):
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
-        scale, bias, mean, var = params["scale"], params["bias"], state["mean"], state["var"]
+        scale, bias = entries("params", params, "scale", "bias")
+        mean, var, count = entries("state", state, "mean", "var", "count" if self.momentum is None else None)
         if not train:
             return ops.batch_norm_eval(x, scale, bias, mean, var, epsilon=self.epsilon), state
         y, batch_mean, batch_var = ops.batch_norm(x, scale, bias, epsilon=self.epsilon, axis_name=self.axis_name)
         keep: Any = self.momentum
         new = {}
         if keep is None:  # of n batches, the others weigh (n - 1) / n
-            new["count"] = state["count"] + 1
+            new["count"] = count + 1
             keep = 1 - 1 / new["count"].astype(mean.dtype)
         return y, new | {
             "mean": keep * mean + (1 - keep) * batch_mean.astype(mean.dtype),
@@ -73,6 +74,9 @@ class ExampleNorm(Function):
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         return scale_and_bias(described(x)), {}
 
+    def scale_and_bias(self, params: Params) -> list[Array]:
+        return entries("params", params, "scale", "bias")
+
 
 @dataclass(frozen=True, repr=False)
 class LayerNorm(ExampleNorm):
@@ -84,7 +88,7 @@ class LayerNorm(ExampleNorm):
     epsilon: float = 1e-5
 
     def forward(self, params: Params, x: Array) -> Array:
-        return ops.layer_norm(x, params["scale"], params["bias"], epsilon=self.epsilon)
+        return ops.layer_norm(x, *self.scale_and_bias(params), epsilon=self.epsilon)
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,7 +99,7 @@ class GroupNorm(ExampleNorm):
     epsilon: float = 1e-5
 
     def forward(self, params: Params, x: Array) -> Array:
-        return ops.group_norm(x, params["scale"], params["bias"], groups=self.groups, epsilon=self.epsilon)
+        return ops.group_norm(x, *self.scale_and_bias(params), groups=self.groups, epsilon=self.epsilon)
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,7 +109,7 @@ class InstanceNorm(ExampleNorm):
     epsilon: float = 1e-5
 
     def forward(self, params: Params, x: Array) -> Array:
-        return ops.instance_norm(x, params["scale"], params["bias"], epsilon=self.epsilon)
+        return ops.instance_norm(x, *self.scale_and_bias(params), epsilon=self.epsilon)
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,7 +122,7 @@ class RMSNorm(Function):
         return {"scale": scale_and_bias(described(x))["scale"]}, {}
 
     def forward(self, params: Params, x: Array) -> Array:
-        return ops.rms_norm(x, params["scale"], epsilon=self.epsilon)
+        return ops.rms_norm(x, *entries("params", params, "scale"), epsilon=self.epsilon)
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from jax import Array
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Function, Layer, Params, State, one_of
+from jaxcnn.layers.base import Function, Layer, Params, State, entries, one_of
 from jaxcnn.ops.check import is_number
 from jaxcnn.ops.rule import Rule
 
@@ -58,6 +58,7 @@ class Dropout(Layer):
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
+        entries("params", params), entries("state", state)
         if not train:
             return x, {}
         if key is None:

@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +13,9 @@ from jaxcnn import ops
 from jaxcnn.layers.base import Layer, Params, State, described, fold
 from jaxcnn.layers.describe import Field
 from jaxcnn.layers.linear import ConvTranspose, channels_swapped
+from jaxcnn.mesh import automatic, cut_as
 from jaxcnn.ops.check import accumulator, positive
-from jaxcnn.ops.geometry import per_axis
+from jaxcnn.ops.geometry import count
 
 START = 15  # power iterations on the fresh kernel, as many as PyTorch's
 
@@ -23,6 +26,8 @@ class Reparametrized(Layer):
 
     layer: Layer
     epsilon: float = 1e-12
+
+    adds: ClassVar[str]  # the name of what there is beside the layer's own
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,9 +51,12 @@ class Reparametrized(Layer):
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
-        kernel, new = self.made(params, state, train)
-        y, inner = self.layer.apply({**params, "kernel": kernel}, state, x, train=train, key=key)
-        return y, inner | new
+        learned, own = params["kernel"], {**params, **state}[self.adds]
+        make = partial(self.made, train=train)
+        kernel, new = automatic(make, make, learned, own)
+        inner, rest = ({name: a for name, a in tree.items() if name != self.adds} for tree in (params, state))
+        y, kept = self.layer.apply(inner | {"kernel": cut_as(learned, kernel)}, rest, x, train=train, key=key)
+        return y, kept | ({self.adds: cut_as(own, new)} if self.adds in state else {})
 
     def rows_of(self, kernel: Array) -> Array:
         """The kernel as a matrix, (out, fan-in): what each output channel is a sum with, in a row."""
@@ -66,8 +74,8 @@ class Reparametrized(Layer):
         """The parameters and the state beside those of the layer."""
 
     @abstractmethod
-    def made(self, params: Params, state: State, train: bool) -> tuple[Array, State]:
-        """The kernel that the layer works with, and the new state."""
+    def made(self, kernel: Array, own: Array, *, train: bool) -> tuple[Array, Array]:
+        """The kernel that the layer works with, and the new value of what there is beside it."""
 
     def look(self, x: ShapeDtypeStruct, field: Field) -> tuple[Field, tuple[int, ...]]:
         return self.layer.look(x, field)
@@ -84,15 +92,16 @@ class WeightNorm(Reparametrized):
     as ‖v‖, so that the fresh layer is the one that it was, as PyTorch's does (Flax's starts as 1).
     """
 
+    adds = "scale"
+
     def fresh(self, rows: Array, key: Array) -> tuple[Params, State]:
         return {"scale": jnp.linalg.norm(rows.astype(accumulator(rows)), axis=1).astype(rows.dtype)}, {}
 
-    def made(self, params: Params, state: State, train: bool) -> tuple[Array, State]:
-        v = params["kernel"]
-        rows = self.rows_of(v)
+    def made(self, kernel: Array, own: Array, *, train: bool) -> tuple[Array, Array]:
+        rows = self.rows_of(kernel)
         root = jnp.full(rows.shape[1], rows.shape[1] ** -0.5, rows.dtype)
         unit = ops.rms_norm(rows, root, epsilon=self.epsilon)  # ‖v‖ is the root mean square times √fan-in
-        return self.kernel_of(unit * params["scale"][:, None], v.shape[:-2]), {}
+        return self.kernel_of(unit * own[:, None], kernel.shape[:-2]), own
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,22 +116,22 @@ class SpectralNorm(Reparametrized):
 
     steps: int = 1
 
+    adds = "u"
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        per_axis("SpectralNorm", "steps", self.steps, 1)
+        count("SpectralNorm", "steps", self.steps)
 
     def fresh(self, rows: Array, key: Array) -> tuple[Params, State]:
         rows = rows.astype(accumulator(rows))
         u = jax.random.normal(fold(key, "u"), rows.shape[:1], rows.dtype)
         return {}, {"u": _power(rows, u / jnp.linalg.norm(u), START)}
 
-    def made(self, params: Params, state: State, train: bool) -> tuple[Array, State]:
-        kernel, u = params["kernel"], state["u"]
-        rows = self.rows_of(kernel).astype(u.dtype)
-        if train:
-            u = _power(lax.stop_gradient(rows), u, self.steps)
+    def made(self, kernel: Array, own: Array, *, train: bool) -> tuple[Array, Array]:
+        rows = self.rows_of(kernel).astype(own.dtype)
+        u = _power(lax.stop_gradient(rows), own, self.steps) if train else own
         sigma = jnp.sqrt(jnp.square(ops.dense(u[None], rows)).sum() + self.epsilon**2)
-        return (kernel.astype(sigma.dtype) / sigma).astype(kernel.dtype), {"u": u}
+        return (kernel.astype(sigma.dtype) / sigma).astype(kernel.dtype), u
 
 
 def _power(rows: Array, u: Array, steps: int) -> Array:

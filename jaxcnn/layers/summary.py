@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jaxcnn.layers.base import Layer
 from jaxcnn.layers.describe import Field, Row
+from jaxcnn.ops.arguments import explained
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -69,6 +70,7 @@ class Summary:
         return out.getvalue().rstrip()
 
 
+@explained
 def summary(model: Layer, input_shape: tuple[int, ...]) -> Summary:
     """Describe `model` for inputs of `input_shape`, without the batch: (h, w, c). Nothing is computed.
 

@@ -1,6 +1,7 @@
 """What the doors of the operations share: refusing bad arrays with an error that says what to do."""
 
 import math
+import reprlib
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -21,8 +22,8 @@ def floating(op: str, argument: str, x: ArrayLike) -> Array:
     """`x` as an array of floats; ValueError for integers, with how to scale pixels, and for what is no array."""
     try:
         array = jnp.asarray(x)
-    except (TypeError, ValueError):
-        raise ValueError(f"{op}: {argument} is {x!r}; expected an array of floats.") from None
+    except (TypeError, ValueError) as error:  # of a list of arrays on several devices, too
+        raise ValueError(f"{op}: {argument} is {reprlib.repr(x)}; expected an array of floats. JAX: {error}") from None
     if not jnp.issubdtype(array.dtype, jnp.floating):
         pixels = jnp.issubdtype(array.dtype, jnp.integer)
         raise ValueError(

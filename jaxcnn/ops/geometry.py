@@ -14,6 +14,8 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from jaxcnn.ops.arguments import explained
+
 Pair = tuple[int, int]
 PerAxis = int | Sequence[int]
 PoolPadding = Literal["VALID", "SAME", "FULL"] | int | Sequence[Sequence[int]]
@@ -25,6 +27,7 @@ def extent(window: int, dilation: int = 1) -> int:
     return (window - 1) * dilation + 1
 
 
+@explained
 def output_size(size: int, window: int, *, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
     """Number of windows along one axis, O = floor((W + P_lo + P_hi - E) / S) + 1.
 
@@ -35,11 +38,12 @@ def output_size(size: int, window: int, *, stride: int = 1, padding: Padding = 0
     """
     named = {"size": size, "window": window, "stride": stride, "dilation": dilation}
     for argument, value in named.items():
-        per_axis("output_size", argument, value, 1)
+        count("output_size", argument, value)
     ((low, high),) = resolve_padding("output_size", padding, (size,), (window,), (stride,), (dilation,))
     return (size + low + high - extent(window, dilation)) // stride + 1
 
 
+@explained
 def unseen(size: int, window: int, *, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
     """Number of positions of the axis that no window touches: left over at the end, or stepped over.
 
@@ -58,7 +62,7 @@ def per_axis(op: str, argument: str, value: PerAxis, axes: int) -> tuple[int, ..
     Raises ValueError where a value is not a positive int, or their number is not `axes`.
     """
     value = known(value)
-    given = tuple(value) if isinstance(value, Sequence) else (value,) * axes
+    given = value if isinstance(value, tuple) else (value,) * axes
     if any(isinstance(v, bool) or not isinstance(v, Integral) or v < 1 for v in given):
         raise ValueError(f"{op}: {argument} is {value!r}; expected positive ints, 1 or more.")
     if len(given) != axes:
@@ -70,9 +74,20 @@ def per_axis(op: str, argument: str, value: PerAxis, axes: int) -> tuple[int, ..
 
 
 def known(value: Any) -> Any:
-    """An array of NumPy's or JAX's as numbers of Python's, where they are known."""
-    array = isinstance(value, np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer)
-    return value.tolist() if array else value
+    """Numbers and arrays of NumPy's or JAX's as numbers and tuples of Python's, where they are known."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer):
+        value = value.tolist()
+    return tuple(map(known, value)) if isinstance(value, list | tuple) else value
+
+
+def count(op: str, argument: str, value: int) -> int:
+    """`value` as an int; ValueError unless it is one of 1 or more."""
+    value = known(value)
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{op}: {argument} is {value!r}; expected positive ints, 1 or more.")
+    return int(value)
 
 
 def resolve_padding(

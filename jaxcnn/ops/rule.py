@@ -10,6 +10,8 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar
 import jax
 
 from jaxcnn.mesh import automatic
+from jaxcnn.ops.arguments import explained, true_or_false
+from jaxcnn.ops.geometry import known
 from jaxcnn.primitive import Operation, TangentOf, promoting
 
 P = ParamSpec("P")
@@ -31,20 +33,7 @@ def backward(mode: Literal["handwritten", "autodiff"]) -> AbstractContextManager
 
 
 class Rule(Generic[P, R]):
-    """One operation and its two ways to be differentiated; made by `@rule(plain, forward, backward)`.
-
-    Calling it is calling the decorated function, the *door*: it checks the arguments, fills in the options
-    (`padding="SAME"` becomes numbers) and ends in `self.apply`. The parts take the options that the door worked out,
-    and may be used alone:
-
-    * `plain(*arrays, **options) -> y`: the operation as XLA knows it; `jax.grad` can differentiate it.
-    * `forward(*arrays, **options) -> (y, residuals)`: what training runs; residuals is any pytree of arrays.
-    * `backward(residuals, dy, **options) -> cotangents`: written by hand. One cotangent for each array, `None`
-      for an array that has none (integer labels, a random key, an absent bias). It is traced, and
-      what only the cotangents that nobody asked for need is not computed, with `jax.jit` or without.
-    * `tangent(arrays, tangents, **options) -> dy`: for forward mode, where a rule has one that is faster than the
-      derivative of `plain`; a tangent of `None` is zeros.
-    """
+    """An operation whose backward pass is written by hand; `jaxcnn.rule` makes one."""
 
     def __init__(
         self,
@@ -54,19 +43,33 @@ class Rule(Generic[P, R]):
         backward: Callable[..., tuple[Any, ...]],
         tangent: Callable[..., R] | None = None,
     ) -> None:
+        defaults = {p.name: p.default for p in inspect.signature(door).parameters.values() if p.kind is p.KEYWORD_ONLY}
+
+        @functools.wraps(door)
+        def called(*args: P.args, **options: P.kwargs) -> R:
+            given: dict[str, Any] = dict(options)
+            for name in options.keys() & defaults.keys():  # these are no arrays
+                given[name] = known(given[name])
+                if isinstance(defaults[name], bool):
+                    true_or_false(door.__name__, name, given[name])
+            with promoting():
+                return door(*args, **given)
+
         functools.update_wrapper(self, door)
-        self.__signature__ = _signature(door)
+        self._called = explained(called)
+        self._called.__doc__ = None  # IPython would show it beside the rule's own
+        self.__signature__ = inspect.signature(self._called)
         self.name = door.__name__
         self.plain, self.forward, self.backward, self.tangent = plain, forward, backward, tangent
-        self._door = door
 
     def __get__(self, instance: Any, owner: Any = None) -> "Rule[P, R]":
         """Itself, not bound: `help` takes what has this for a function, and shows the signature."""
         return self
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        with promoting():
-            return self._door(*args, **kwargs)
+    @property
+    def __call__(self) -> Callable[P, R]:
+        """The door; a function of its own for each rule, with its signature, which IPython looks at."""
+        return self._called
 
     def apply(self, *arrays: Any, **options: Any) -> R:
         """Run the rule on arguments that the door has checked; every option must be hashable."""
@@ -79,23 +82,6 @@ class Rule(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"Rule({self.name})"
-
-
-class _Written(str):
-    """An annotation that is shown as it is written: ArrayLike, not the page of types that it stands for."""
-
-    __repr__ = str.__str__
-
-
-def _signature(door: Callable[..., Any]) -> inspect.Signature:
-    """The door's, where `from __future__ import annotations` leaves the annotations as they are written."""
-
-    def written(annotation: Any) -> Any:
-        return _Written(annotation) if isinstance(annotation, str) else annotation
-
-    signature = inspect.signature(door)
-    parameters = [p.replace(annotation=written(p.annotation)) for p in signature.parameters.values()]
-    return signature.replace(parameters=parameters, return_annotation=written(signature.return_annotation))
 
 
 @dataclass(frozen=True)
@@ -141,7 +127,20 @@ def rule(
     backward: Callable[..., tuple[Any, ...]],
     tangent: Callable[..., R] | None = None,
 ) -> Callable[[Callable[P, R]], Rule[P, R]]:
-    """Decorate an operation's door to make it a `Rule` and enter it in `RULES` under its name."""
+    """Decorate an operation's door to make it a `Rule` and enter it in `RULES` under its name.
+
+    Calling the rule is calling the decorated function, the *door*: it checks the arguments, fills in the options
+    (`padding="SAME"` becomes numbers) and ends in `rule.apply`. The parts take the options that the door worked out,
+    and may be used alone:
+
+    * `plain(*arrays, **options) -> y`: the operation as XLA knows it; `jax.grad` can differentiate it.
+    * `forward(*arrays, **options) -> (y, residuals)`: what training runs; residuals is any pytree of arrays.
+    * `backward(residuals, dy, **options) -> cotangents`: written by hand. One cotangent for each array, `None`
+      for an array that has none (integer labels, a random key, an absent bias). It is traced, and
+      what only the cotangents that nobody asked for need is not computed, with `jax.jit` or without.
+    * `tangent(arrays, tangents, **options) -> dy`: for forward mode, where a rule has one that is faster than the
+      derivative of `plain`; a tangent of `None` is zeros.
+    """
 
     def register(door: Callable[P, R]) -> Rule[P, R]:
         made = Rule(door, plain, forward, backward, tangent)

@@ -1,11 +1,13 @@
 """Layers as users of other libraries write and call them: names, calls, and numbers that are not Python's."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn import layers
+from jaxcnn import layers, ops
 from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, Dropout, Flatten, chain, concat, residual
 
 KEY = jax.random.key(0)
@@ -41,6 +43,7 @@ def test_calling_a_network_is_y_in_evaluation():
 
 
 PARAMS, STATE = jax.eval_shape(NET.init, KEY, X)
+KERNEL = jnp.ones((3, 3, 3, 4))
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,13 @@ def test_a_wrong_call_is_told_what_to_write(call, seen):
             "layer 'BatchNorm_0': params or state lacks 'mean'; both must",
         ),
         (lambda: Conv(4)({}, X), ValueError, "^params or state lacks 'kernel'"),
+        (lambda: Conv(4)({"kernel": KERNEL}, X), ValueError, "^params or state lacks 'bias'; both must come from"),
+        (lambda: Dense(4)({"kernel": KERNEL[0, 0]}, X), ValueError, "^params or state lacks 'bias'"),
+        (
+            lambda: chain(c=Conv(4, use_bias=False))({"c": {"kernel": KERNEL, "bias": KERNEL[0, 0, 0]}}, X),
+            ValueError,
+            "^layer 'c': params has 'bias', but this layer takes 'kernel'; both params and state must come from",
+        ),
         (lambda: NET.init(0, X), ValueError, r"layer 'Conv_0': key is 0; expected one random key, such as jax.random"),
         (lambda: NET.init(X, KEY), ValueError, r"init: x has dtype key<fry>; describe what the network takes"),
         (
@@ -90,6 +100,56 @@ def test_a_wrong_call_is_told_what_to_write(call, seen):
 def test_mistakes_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+WORDS = [  # of Keras, Flax and PyTorch
+    (
+        lambda: Conv(4, strides=2),
+        "Conv: unknown argument 'strides'. Did you mean 'stride'? It takes features",
+    ),
+    (lambda: Conv(4, kernel_size=3), "Conv: unknown argument 'kernel_size'. Did you mean 'size'? It takes features"),
+    (lambda: Conv(4, activation="relu"), "Conv: unknown argument 'activation'. It takes features, size, stride"),
+    (lambda: Dense(units=4), "Dense: unknown argument 'units'. It takes features, use_bias, initializer."),
+    (lambda: Dense(4, bias=False), "Dense: unknown argument 'bias'. Did you mean 'use_bias'? It takes"),
+    (lambda: layers.MaxPool(pool_size=2), "MaxPool: unknown argument 'pool_size'. Did you mean 'size'? It takes size,"),
+    (lambda: BatchNorm(eps=1e-3), "BatchNorm: unknown argument 'eps'. Did you mean 'epsilon'? It takes momentum"),
+    (lambda: Dropout(p=0.5), "Dropout: unknown argument 'p'. It takes rate."),
+    (lambda: layers.SpatialDropout(p=0.5), "SpatialDropout: unknown argument 'p'. It takes rate."),
+    (lambda: replace(Conv(4), strides=2), "Conv: unknown argument 'strides'. Did you mean 'stride'?"),
+    (
+        lambda: ops.conv(X, X, strides=2),
+        "conv: unknown argument 'strides'. Did you mean 'stride'? It takes x, kernel,",
+    ),
+    (
+        lambda: ops.max_pool(pool_size=2),
+        "max_pool: unknown argument 'pool_size'. Did you mean 'size'? It takes x",
+    ),
+    (lambda: ops.softmax(X, dim=1), "softmax: unknown argument 'dim'. It takes x, axis."),
+    (lambda: layers.summary(NET, input_size=3), "summary: unknown argument 'input_size'. Did you mean 'input_shape'?"),
+]
+
+
+@pytest.mark.parametrize("make, message", WORDS, ids=[message.split(".")[0] for _, message in WORDS])
+def test_the_words_of_other_libraries_are_answered_with_ours(make, message):
+    with pytest.raises(TypeError) as error:
+        make()
+    assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("home", [ops, layers], ids=["ops", "layers"])
+def test_everything_public_says_what_it_takes(home):
+    takes_all = {"Backprop", "Layer", "Params", "Rule", "State", "Summary", "backward", "chain", "concat", "rule"}
+    for name in set(home.__all__) - takes_all:
+        if callable(getattr(home, name)):
+            with pytest.raises(TypeError, match=f"^{name}: unknown argument 'nonesuch'. It takes "):
+                getattr(home, name)(nonesuch=1)
+
+
+def test_other_mistakes_in_a_call_are_pythons():
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'features'"):
+        Conv()
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'kernel'"):
+        ops.conv(X)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,23 @@
-"""Every layer and a network under JAX's switches, and with a batch whose length is left open: traced only.
+"""Every layer and some networks, forward and both gradients, under JAX's switches (`tests/switches.py`).
 
 The layers come from their classes, so that a new one is here unasked.
 """
 
 import inspect
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax import export
+from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec
 
 from jaxcnn import layers, ops
-from jaxcnn.layers import Conv, Layer, chain
-from tests.ops.test_switches import nothing_is_promoted
+from jaxcnn.layers import Activation, Conv, Layer, chain, concat, gated, residual
+from jaxcnn.layers.combine import Chain
+from tests import switches
+from tests.switches import SWITCHES, Subject, shapes
 
 KEY = jax.random.key(0)
 X = jax.ShapeDtypeStruct((2, 6, 5, 4), jnp.float32)
@@ -30,68 +34,116 @@ def made(kind):
 
 KINDS = [v for v in vars(layers).values() if inspect.isclass(v) and issubclass(v, Layer) and v is not Layer]
 NETS = {kind.__name__: made(kind) for kind in KINDS} | {
-    "bilinear": layers.Resize(0.5, method="bilinear"),
-    "reflected": Conv(4, padding_mode="reflect"),
+    "residual": residual(Conv(4)),
+    "concat": concat(Conv(2), Activation("relu")),
+    "gated": gated(Conv(6), Conv(6)),
+    "separable_conv": layers.separable_conv(6),
+    "squeeze_excite": layers.squeeze_excite(4),
     "momentum": layers.BatchNorm(),
+    "reflected": Conv(4, padding_mode="reflect"),
+    "bilinear": layers.Resize(0.5, method="bilinear"),
+    "spectral, transposed": layers.SpectralNorm(layers.ConvTranspose(4, stride=2)),
+    "weight, dense": layers.WeightNorm(layers.Dense(4)),
+    "chain": chain(
+        stem=Conv(4),
+        norm=layers.BatchNorm(),
+        block=residual(chain(Conv(4), layers.GroupNorm(2), Activation("relu"))),
+        both=concat(layers.MaxPool(2), layers.AvgPool(2)),
+        gate=layers.squeeze_excite(8),
+        mix=layers.separable_conv(6),
+        drop=layers.Dropout(0.5),
+        flat=layers.Flatten(),
+        head=layers.Dense(3),
+    ),
 }
-NETS["branches"] = chain(
-    layers.Activation("relu"),
-    layers.residual(Conv(4)),
-    layers.concat(Conv(2), layers.Activation("relu")),
-    layers.gated(Conv(6)),
-    layers.gated(layers.GlobalAvgPool(), Conv(6)),
-)
-NETS["network"] = chain(
-    stem=Conv(4),
-    norm=layers.BatchNorm(),
-    block=layers.residual(chain(Conv(4), layers.GroupNorm(2), layers.Activation("relu"))),
-    both=layers.concat(layers.MaxPool(2), layers.AvgPool(2)),
-    gate=layers.squeeze_excite(8),
-    mix=layers.separable_conv(6),
-    drop=layers.Dropout(0.5),
-    flat=layers.Flatten(),
-    head=layers.Dense(3),
-)
 
 
-def everything(net):
-    """(params, state, x, key) -> evaluation, training, and the gradients of both by the layer's own backpropagation."""
-
-    def run(params, state, x, key):
-        y = net.apply(params, state, x)[0]
-        trained, new, pull = net.backprop(params, state, x, key=key)
-        gradients, dx, _ = pull(jnp.ones_like(trained))
-        evaluated = jax.grad(lambda params: net.apply(params, state, x)[0].sum())(params)
-        return y, trained, new, gradients, dx, evaluated
-
-    return run
+def test_every_public_layer_is_here():
+    public = {name: getattr(layers, name) for name in layers.__all__}
+    functions = {name: inspect.signature(f).return_annotation for name, f in public.items() if inspect.isfunction(f)}
+    made = {name for name, kind in (public | functions).items() if inspect.isclass(kind) and issubclass(kind, Layer)}
+    assert {"Dense", "chain", "squeeze_excite"} < made
+    assert made - {"Layer"} <= NETS.keys()
 
 
-@pytest.mark.parametrize("of_params, of_x", [("float32",) * 2, ("bfloat16",) * 2, ("float32", "bfloat16")])
+def subject(net, of_params=np.float32, of_x=np.float32):
+    """The net as a function of its parameters and x.
+
+    In training backwards, by its own backpropagation; in evaluation forwards. The state, which has no batch, is only
+    looked at.
+    """
+    rng = np.random.default_rng(0)
+
+    def random(a):
+        return rng.normal(size=a.shape).astype(a.dtype)
+
+    described = jax.ShapeDtypeStruct(X.shape, of_params)
+    with switches.nothing_is_promoted():
+        params, state = jax.eval_shape(lambda: net.init(KEY, described))
+    params, state = jax.tree.map(random, params), jax.tree.map(np.abs, jax.tree.map(random, state))  # variances
+    leaves, tree = jax.tree.flatten(params)
+
+    def reverse(*arrays):
+        *params, x = arrays
+        y, new, pull = net.backprop(jax.tree.unflatten(tree, params), state, x, key=KEY)
+        assert shapes(new) == shapes(state)
+        gradients, dx, _ = pull(jnp.cos(y))
+        return y, [*jax.tree.leaves(gradients), dx]
+
+    def evaluated(*arrays):
+        *params, x = arrays
+        return net.apply(jax.tree.unflatten(tree, params), state, x)[0]
+
+    def forward(*arrays):
+        return jax.jvp(evaluated, arrays, arrays)
+
+    return Subject(reverse, forward, [*leaves, random(X).astype(of_x)], [False] * len(leaves) + [True])
+
+
+SUBJECTS = {name: subject(net) for name, net in NETS.items()}
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_every_layer(switch, name):
+    SWITCHES[switch](SUBJECTS[name])
+
+
+def test_every_layer_on_two_devices():
+    switches.on_two_devices(__name__)
+
+
+@pytest.mark.parametrize("cut", ["params", "x"])
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_explicit_axes_may_cut_features(cut, name):
+    """Those of the parameters or of the images, not only the batch; a cotangent is cut as its array."""
+    types = SUBJECTS[name].types()
+    features = [len(types) - 1] if cut == "x" else [i for i, a in enumerate(types[:-1]) if a.shape[-1] % 2 == 0]
+    cut_up = [cut_by_features(a) if i in features else a for i, a in enumerate(types)]
+    _, cotangents = jax.eval_shape(SUBJECTS[name].modes, *cut_up)
+    for i in features:
+        assert cotangents[i].sharding.spec == cut_up[i].sharding.spec
+
+
+def cut_by_features(a):
+    mesh = AbstractMesh((2,), ("d",), axis_types=(AxisType.Explicit,))
+    by = NamedSharding(mesh, PartitionSpec(*[None] * (len(a.shape) - 1), "d"))
+    return jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=by)
+
+
+@pytest.mark.parametrize("of_params, of_x", [("bfloat16",) * 2, ("float32", "bfloat16")])
 @pytest.mark.parametrize("name", NETS)
-def test_nothing_is_promoted(name, of_params, of_x):
-    net, x = NETS[name], jax.ShapeDtypeStruct(X.shape, of_x)
-    with nothing_is_promoted():
-        params, state = jax.eval_shape(lambda: net.init(KEY, jnp.ones(X.shape, of_params)))
-        y, trained, new, gradients, dx, evaluated = jax.eval_shape(everything(net), params, state, x, KEY)
-    assert y.dtype == trained.dtype and dx.dtype == of_x
+def test_nothing_is_promoted_in_half_precision(name, of_params, of_x):
+    half = subject(NETS[name], of_params, of_x)
+    SWITCHES["nothing is promoted"](half)
+    (y, (evaluated, dy)), _ = jax.eval_shape(half.modes, *half.types())
+    assert y.dtype == evaluated.dtype == dy.dtype
     assert of_params != of_x or y.dtype == of_x
-    assert jax.tree.map(lambda a: (a.shape, a.dtype), new) == jax.tree.map(lambda a: (a.shape, a.dtype), state)
-    assert gradients == evaluated == params  # of their shapes and dtypes
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_the_batch_may_be_left_open(name):
-    net, (n,) = NETS[name], export.symbolic_shape("n")
-    x = jax.ShapeDtypeStruct((n, *X.shape[1:]), X.dtype)
-    params, state = jax.eval_shape(lambda: net.init(KEY, X))
-    exported = export.export(jax.jit(everything(net)), platforms=["cpu"])(params, state, x, KEY)
-    assert exported.out_avals[0].shape[0] == n
 
 
 def test_the_loss_of_an_open_batch_is_exported():
     """Backpropagation through a whole network, and the loss with it."""
-    net, (n,) = NETS["network"], export.symbolic_shape("n")
+    net, (n,) = NETS["chain"], export.symbolic_shape("n")
     params, state = jax.eval_shape(lambda: net.init(KEY, X))
     x, labels = jax.ShapeDtypeStruct((n, *X.shape[1:]), X.dtype), jax.ShapeDtypeStruct((n,), jnp.int32)
 
@@ -101,3 +153,56 @@ def test_the_loss_of_an_open_batch_is_exported():
 
     exported = export.export(jax.jit(step), platforms=["cpu"])(params, state, x, labels, KEY)
     assert exported.in_avals[-2].shape == (n,)
+
+
+@pytest.mark.parametrize("name", [kind.__name__ for kind in KINDS])
+def test_a_layer_takes_its_own_params_and_state_and_no_others(name):
+    """One that is missing or beside them is named, and would be left out in silence."""
+    net = NETS[name]
+    given = jax.eval_shape(lambda: net.init(KEY, X))
+
+    def apply(params, state):
+        jax.eval_shape(lambda p, s, x: net.apply(p, s, x, train=True, key=KEY), params, state, X)
+
+    apply(*given)
+    for which, word in enumerate(["params", "state"]):
+        changed = list(given)
+        changed[which] = given[which] | {"nonesuch": X}
+        with pytest.raises(ValueError, match=f"^{word} has 'nonesuch', but this layer takes .*network's init"):
+            apply(*changed)
+        for key in given[which]:
+            changed[which] = {other: value for other, value in given[which].items() if other != key}
+            with pytest.raises(ValueError, match=f"^params or state lacks '{key}'; both must come from"):
+                apply(*changed)
+
+
+@pytest.mark.parametrize("name", [kind.__name__ for kind in KINDS])
+def test_a_layer_takes_all_kinds_of_numbers_and_no_others(name, x64):
+    """It keeps Python's, and refuses what is none where it is made or first used."""
+    net = NETS[name]
+    for field in fields(net):
+        value = getattr(net, field.name)
+        if isinstance(field.default, bool):
+            assert repr(replace(net, **{field.name: np.bool_(value)})) == repr(net)
+            with pytest.raises(ValueError, match=f"^{name}: {field.name} is 'no'; expected True or False"):
+                replace(net, **{field.name: "no"})
+        elif isinstance(value, int | float):
+            for given in (np.array(value), np.array(value)[()], jnp.asarray(value)):
+                same = replace(net, **{field.name: given})
+                assert repr(same) == repr(net) and hash(same) == hash(net)
+            for wrong in (True, "2", b"2", [value] * 4, 1j):
+                with pytest.raises(ValueError, match=f"{field.name} is"):
+                    traced(replace(net, **{field.name: wrong}))
+
+
+def traced(net):
+    """Training's forward, for a fresh net."""
+    params, state = jax.eval_shape(lambda: net.init(KEY, X))
+    return jax.eval_shape(lambda p, s, x: net.apply(p, s, x, train=True, key=KEY), params, state, X)
+
+
+def test_some_of_a_networks_layers_take_the_params_of_all():
+    params, state = jax.eval_shape(lambda: NETS["chain"].init(KEY, X))
+    first = Chain(NETS["chain"].parts[:2])
+    y = jax.eval_shape(lambda p, s, x: first.apply(p, s, x)[0], params, state, X)
+    assert y.shape == X.shape

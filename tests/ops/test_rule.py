@@ -76,6 +76,14 @@ def test_what_help_and_an_editor_show_is_the_door(cube):
     assert "x: a batch (n, in)" in shown
 
 
+def test_a_notebook_shows_one_signature_and_one_docstring(cube):
+    """IPython adds the signature and the docstring of `__call__` where they are others, and the class's docstring."""
+    for each in (cube, jaxcnn.ops.dense):
+        assert inspect.signature(each.__call__) == inspect.signature(each) and inspect.getdoc(each.__call__) is None
+    assert len(inspect.getdoc(jaxcnn.Rule).splitlines()) == 1
+    assert str(inspect.signature(jaxcnn.ops.max_pool_with_indices)).startswith("(x: ArrayLike, size: PerAxis, *,")
+
+
 def test_a_users_rule_has_its_parts_options_and_name(cube):
     assert cube(2.0, times=3.0) == 24
     assert jax.grad(lambda x: cube(x, times=3.0))(2.0) == -300

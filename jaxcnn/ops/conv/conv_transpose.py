@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import jax.numpy as jnp
@@ -123,9 +124,10 @@ def conv_transpose(
 def _output_padding(
     given: int | Sequence[int], stride: tuple[int, ...], dilation: tuple[int, ...], padding: Padding
 ) -> tuple[int, ...]:
-    extra = (given,) * len(stride) if isinstance(given, int) else tuple(given)
+    extra: tuple[Any, ...] = given if isinstance(given, tuple) else (given,) * len(stride)
     limits = (1,) * len(stride) if padding == "SAME" else tuple(map(max, stride, dilation))
-    if len(extra) != len(stride) or any(not 0 <= o < limit for o, limit in zip(extra, limits, strict=False)):
+    whole = all(isinstance(o, Integral) and not isinstance(o, bool) for o in extra)
+    if not whole or len(extra) != len(stride) or any(not 0 <= o < most for o, most in zip(extra, limits, strict=True)):
         raise ValueError(
             f"conv_transpose: output_padding is {given!r} with stride {stride}, dilation {dilation} and padding "
             f"{padding!r}; expected an int, or one for each spatial axis, from 0 to the larger of stride and dilation "

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxcnn.ops.geometry import per_axis
+from jaxcnn.ops.geometry import count
 
 Taps = Float[np.ndarray[Any, Any], "kh kw"]
 
@@ -79,5 +79,5 @@ def depthwise(taps: Taps, channels: int) -> Float[np.ndarray[Any, Any], "kh kw 1
     taps = np.asarray(taps)
     if taps.ndim != 2:
         raise ValueError(f"depthwise: taps has shape {taps.shape}; expected (kh, kw), one kernel without channels.")
-    (channels,) = per_axis("depthwise", "channels", channels, 1)
+    channels = count("depthwise", "channels", channels)
     return np.repeat(taps[:, :, None, None], channels, axis=3)

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.check import Layout, accumulator, channels_back, floating, positive, spatial
-from jaxcnn.ops.geometry import per_axis
+from jaxcnn.ops.geometry import count
 from jaxcnn.ops.rule import rule
 
 Image = Float[Array, "*n c"]
@@ -88,7 +88,7 @@ def local_response_norm(
     """
     op = "local_response_norm"
     x, _ = spatial(op, floating(op, "x", x), layout)
-    (size,) = per_axis(op, "size", size, 1)
+    size = count(op, "size", size)
     for argument, value in {"alpha": alpha, "beta": beta, "k": k}.items():
         positive(op, argument, value)
     y = local_response_norm.apply(x, size=size, alpha=float(alpha), beta=float(beta), k=float(k))

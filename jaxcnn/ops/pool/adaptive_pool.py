@@ -15,6 +15,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
+from jaxcnn.ops.arguments import explained
 from jaxcnn.ops.bins import Bins, adaptive_bins, along
 from jaxcnn.ops.check import Layout, accumulator, channels_back, image, shape_only
 from jaxcnn.ops.geometry import PerAxis, per_axis
@@ -131,6 +132,7 @@ def adaptive_max_pool(x: ArrayLike, sizes: PerAxis, *, layout: Layout = "NHWC") 
 
 
 @promoting()
+@explained
 def adaptive_max_pool_with_indices(x: ArrayLike, sizes: PerAxis, *, layout: Layout = "NHWC") -> tuple[Array, Array]:
     """`adaptive_max_pool`, and where in x each maximum stands first: indices as those of `max_pool_with_indices`.
 

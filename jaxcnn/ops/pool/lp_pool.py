@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.check import Layout, accumulator, channels_back, is_number
-from jaxcnn.ops.geometry import PerAxis, PoolPadding
+from jaxcnn.ops.geometry import PerAxis, PoolPadding, known
 from jaxcnn.ops.pool.shapes import checked
 from jaxcnn.ops.pool.windows import along_axes, reduced
 from jaxcnn.ops.rule import rule
@@ -96,6 +96,7 @@ def lp_pool(
 
     The backward pass and its derivation: `lp_pool.backward`.
     """
+    p = known(p)
     if not is_number(p) or not 1 <= p < float("inf"):
         raise ValueError(
             f"lp_pool: p is {p!r}; expected a number of 1 or more, such as 2. For p = infinity use max_pool."

@@ -10,6 +10,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
+from jaxcnn.ops.arguments import explained
 from jaxcnn.ops.bins import along
 from jaxcnn.ops.check import Layout, channels_back, channels_last, floating, known_values, shape_only, spatial
 from jaxcnn.ops.geometry import PerAxis, PoolPadding, per_axis
@@ -24,6 +25,7 @@ Indices = Int[Array, "n *spatial c"]
 
 
 @promoting()
+@explained
 def max_pool_with_indices(
     x: ArrayLike,
     size: PerAxis,

@@ -19,6 +19,10 @@ BAD = {
     **{f"{name}-integers": (integers(name), [f"{name}: x has dtype uint8; expected floats"]) for name in ALONE},
     "prelu-integers": (lambda: ops.prelu(PIXELS, jnp.ones(3)), ["prelu: x has dtype uint8; expected floats"]),
     "relu-none": (lambda: ops.relu(None), ["x is None", "expected an array of floats"]),
+    "relu-ragged": (
+        lambda: ops.relu([jnp.ones(2), jnp.ones(3)]),
+        ["x is [Array(", "expected an array of floats. JAX: ", "shape"],
+    ),
     "relu-text": (lambda: ops.relu("abc"), ["x is 'abc'", "expected an array of floats"]),
     "prelu-slope": (lambda: ops.prelu(X, jnp.ones(4)), ["slope has shape (4,)", "(3,)"]),
     "prelu-axis": (lambda: ops.prelu(X, jnp.ones((2, 1, 1))), ["slope has shape (2, 1, 1)", "is x's or 1"]),

@@ -55,7 +55,10 @@ BAD = {
         conv(kernel=jnp.zeros((3, 3, 1, 4)), groups=2),
         ["x has 3 channels", "2 groups do not divide 3 channels"],
     ),
-    "conv-padding-array": (conv(padding=np.array([[1, 1], [0, -1]])), ["padding is array", "an int of 0 or more"]),
+    "conv-padding-array": (
+        conv(padding=np.array([[1, 1], [0, -1]])),
+        ["padding is ((1, 1), (0, -1))", "an int of 0 or more"],
+    ),
     "conv_dgrad-dy": (
         lambda: ops.conv_dgrad(jnp.zeros((2, 8, 5, 4)), KERNEL, (8, 6)),
         ["conv_dgrad: dy has shape (2, 8, 5, 4)", "returns (n, 8, 6, 4)"],
