@@ -32,7 +32,7 @@ def _batch_norm(draw: Drawn, name: str) -> Draw:
 @space("layer_norm", "rms_norm", "instance_norm", "group_norm")
 @st.composite
 def _example_norm(draw: Drawn, name: str) -> Draw:
-    """Each example by itself; groups that divide the channels; the last axis or several."""
+    """Each example by itself; groups that divide the channels; the last axis, several or all."""
     over_rows = name in ("layer_norm", "rms_norm")
     *rest, channels = drawn_shape(draw, batch_size(draw), least=2 if name == "instance_norm" else 1, most=4)
     options: dict[str, Any] = {}
@@ -42,7 +42,7 @@ def _example_norm(draw: Drawn, name: str) -> Draw:
     set_some(draw, options, epsilon=st.sampled_from([0.1, 1e-3]))
     rng = generator(draw)
     x = rng.standard_normal((*rest, channels)) + rng.standard_normal(channels)
-    axes = draw(st.integers(1, len(rest))) if over_rows else 1
+    axes = draw(st.integers(1, x.ndim)) if over_rows else 1
     scale, bias = rng.standard_normal((2, *x.shape[-axes:]))
     if not over_rows and x.ndim > 2:
         x = some_layout(draw, x, options)
