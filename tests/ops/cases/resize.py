@@ -55,8 +55,10 @@ def _pixel_shuffle_cases():
         for r in factors:
             block *= r
         larger = [w * r for w, r in zip(spatial, factors, strict=True)]
-        yield Case("pixel_shuffle", name, normal((2, *spatial, 2 * block)), {"factor": factor})
-        yield Case("pixel_unshuffle", name, normal((2, *larger, 2)), {"factor": factor})
+        for suffix, words in [("", {}), ("-dcr", {"mode": "DCR"})]:
+            options = {"factor": factor} | words
+            yield Case("pixel_shuffle", name + suffix, normal((2, *spatial, 2 * block)), options)
+            yield Case("pixel_unshuffle", name + suffix, normal((2, *larger, 2)), options)
     yield Case("pixel_shuffle", "nchw", normal((2, 8, 3, 2)), {"factor": 2, "layout": "NCHW"})
     yield Case("pixel_unshuffle", "nchw", normal((2, 1, 4, 6)), {"factor": (2, 3), "layout": "NCHW"})
 

@@ -117,8 +117,8 @@ def resize_bicubic(
     return _filtered(x, sizes, scale, lambda d: _cubic(d, slope), 2, coordinates, antialias, outside)
 
 
-def pixel_shuffle(x: Any, factor: Any) -> Any:
-    """Tap k of the block at p is channel c Πr + k of x."""
+def pixel_shuffle(x: Any, factor: Any, *, mode: str = "CRD") -> Any:
+    """Tap k of the block at p is channel c Πr + k of x, or, in the mode "DCR", k C + c."""
     factor = per_axis(factor, x.ndim - 2)
     taps = list(np.ndindex(factor))
     sizes = [w * r for w, r in zip(x.shape[1:-1], factor, strict=True)]
@@ -126,20 +126,25 @@ def pixel_shuffle(x: Any, factor: Any) -> Any:
     for n, p, c in product(range(len(x)), np.ndindex(x.shape[1:-1]), range(y.shape[-1])):
         for number, tap in enumerate(taps):
             at = tuple(i * r + k for i, r, k in zip(p, factor, tap, strict=True))
-            y[(n, *at, c)] = x[(n, *p, c * len(taps) + number)]
+            y[(n, *at, c)] = x[(n, *p, _channel(c, number, y.shape[-1], len(taps), mode))]
     return y
 
 
-def pixel_unshuffle(x: Any, factor: Any) -> Any:
-    """Channel c Πr + k of y at p is tap k of the block that begins at p r."""
+def pixel_unshuffle(x: Any, factor: Any, *, mode: str = "CRD") -> Any:
+    """Tap k of the block that begins at p r is channel c Πr + k of y at p, or, in the mode "DCR", k C + c."""
     factor = per_axis(factor, x.ndim - 2)
     taps = list(np.ndindex(factor))
     y = np.zeros((len(x), *(w // r for w, r in zip(x.shape[1:-1], factor, strict=True)), x.shape[-1] * len(taps)))
-    for at in np.ndindex(y.shape):
-        n, *p, channel = at
-        c, tap = channel // len(taps), taps[channel % len(taps)]
-        y[at] = x[(n, *(i * r + k for i, r, k in zip(p, factor, tap, strict=True)), c)]
+    for n, p, c in product(range(len(x)), np.ndindex(y.shape[1:-1]), range(x.shape[-1])):
+        for number, tap in enumerate(taps):
+            at = tuple(i * r + k for i, r, k in zip(p, factor, tap, strict=True))
+            y[(n, *p, _channel(c, number, x.shape[-1], len(taps), mode))] = x[(n, *at, c)]
     return y
+
+
+def _channel(c: int, tap: int, channels: int, taps: int, mode: str) -> int:
+    """Where a tap of channel c of the larger image is among the channels of the smaller one."""
+    return c * taps + tap if mode == "CRD" else tap * channels + c
 
 
 def grid_sample(
