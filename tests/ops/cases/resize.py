@@ -11,8 +11,14 @@ SCALED = [
     ("scale-1d", (1, 9, 2), {"scale": 0.75}),
     ("scale-3d", (1, 2, 3, 4, 1), {"scale": (2.5, 1.3, 0.5)}),
     ("sizes", (2, 5, 7, 1), {"sizes": (8, 3)}),
+    ("ones", (2, 3, 1, 2), {"sizes": (1, 2)}),
 ]
-FILTERS = [{"antialias": True}, {"antialias": True, "exclude_outside": False}, {"exclude_outside": True}]
+FILTERS = [
+    {"antialias": True},
+    {"antialias": True, "exclude_outside": False},
+    {"exclude_outside": True},
+    {"antialias": True, "align_corners": True},
+]
 
 
 def _resize_cases():

@@ -15,16 +15,19 @@ def _sizes(x: Any, sizes: Any, scale: Any) -> Any:
     """The output's sizes, and the scale of each axis or None."""
     axes = x.ndim - 2
     scale = scale if isinstance(scale, tuple) else (scale,) * axes
-    return (
-        tuple(math.floor(w * s) for w, s in zip(x.shape[1:-1], scale, strict=True)) if sizes is None else sizes
-    ), scale
+    if sizes is None:
+        return tuple(math.floor(w * s) for w, s in zip(x.shape[1:-1], scale, strict=True)), scale
+    return per_axis(sizes, axes), scale
 
 
 def _source(i: int, w: int, o: int, scale: Any, coordinates: str) -> Fraction:
     """Where output i of o lies among w positions."""
     if coordinates == "align_corners":
         return Fraction(i * (w - 1), o - 1) if o > 1 else Fraction(0)
-    step = Fraction(w, o) if scale is None else 1 / Fraction(scale).limit_denominator(1000)
+    if scale == math.inf:
+        step = Fraction(0)
+    else:
+        step = Fraction(w, o) if scale is None else 1 / Fraction(scale).limit_denominator(1000)
     return i * step if coordinates == "asymmetric" else (i + Fraction(1, 2)) * step - Fraction(1, 2)
 
 
@@ -60,10 +63,15 @@ def _cubic(d: float, a: float) -> float:
 
 
 def _filtered(
-    x: Any, sizes: Any, scale: Any, of: Any, support: int, coordinates: str, antialias: Any, outside: Any
+    x: Any, sizes: Any, scale: Any, of: Any, support: int, coordinates: str, corners: Any, antialias: Any, outside: Any
 ) -> Any:
     """Each output the sum of all positions that the filter reaches, along every axis."""
     sizes, scale = _sizes(x, sizes, scale)
+    if corners and antialias:
+        axes = zip(x.shape[1:-1], sizes, strict=True)
+        scale = [(o - 1) / (w - 1) if min(o, w) > 1 else math.inf for w, o in axes]
+    elif corners:
+        coordinates = "align_corners"
 
     def taken(i: int, w: int, o: int, s: Any) -> Any:
         """(position, weight) of each position that output i takes."""
@@ -94,9 +102,8 @@ def resize_bilinear(
     a: Any = None,
 ) -> Any:
     """The sum of what a tent over each output's place takes; as wide as an output where that is antialiased."""
-    coordinates = "align_corners" if align_corners else coordinates
     outside = antialias if exclude_outside is None else exclude_outside
-    return _filtered(x, sizes, scale, _tent, 1, coordinates, antialias, outside)
+    return _filtered(x, sizes, scale, _tent, 1, coordinates, align_corners, antialias, outside)
 
 
 def resize_bicubic(
@@ -111,10 +118,9 @@ def resize_bicubic(
     exclude_outside: Any = None,
 ) -> Any:
     """The sum of what Keys's cubic over each output's place takes."""
-    coordinates = "align_corners" if align_corners else coordinates
     outside = antialias if exclude_outside is None else exclude_outside
     slope = (-0.5 if antialias else -0.75) if a is None else a
-    return _filtered(x, sizes, scale, lambda d: _cubic(d, slope), 2, coordinates, antialias, outside)
+    return _filtered(x, sizes, scale, lambda d: _cubic(d, slope), 2, coordinates, align_corners, antialias, outside)
 
 
 def pixel_shuffle(x: Any, factor: Any, *, mode: str = "CRD") -> Any:
