@@ -23,7 +23,8 @@ def _sizes(x: Any, sizes: Any, scale: Any) -> Any:
 def _source(i: int, w: int, o: int, scale: Any, coordinates: str) -> Fraction:
     """Where output i of o lies among w positions."""
     if coordinates == "align_corners":
-        return Fraction(i * (w - 1), o - 1) if o > 1 else Fraction(0)
+        larger = o if scale is None else w * Fraction(scale).limit_denominator(1000)
+        return Fraction(i * (w - 1)) / (larger - 1) if o > 1 else Fraction(0)
     if scale == math.inf:
         step = Fraction(0)
     else:
@@ -71,7 +72,7 @@ def _filtered(
         axes = zip(x.shape[1:-1], sizes, strict=True)
         scale = [(o - 1) / (w - 1) if min(o, w) > 1 else math.inf for w, o in axes]
     elif corners:
-        coordinates = "align_corners"
+        scale, coordinates = [None] * len(sizes), "align_corners"
 
     def taken(i: int, w: int, o: int, s: Any) -> Any:
         """(position, weight) of each position that output i takes."""
