@@ -41,6 +41,8 @@ BAD = {
         ["x has 3 channels", "factor (2, 2)", "blocks of 4 pixels", "a multiple of 4"],
     ),
     "pixel_shuffle-factor": (lambda: ops.pixel_shuffle(X, 0), ["factor is 0", "positive ints"]),
+    "pixel_shuffle-mode": (lambda: ops.pixel_shuffle(X, 1, mode="RCD"), ["mode is 'RCD'", "'CRD', 'DCR'"]),
+    "pixel_unshuffle-mode": (lambda: ops.pixel_unshuffle(X, 2, mode=""), ["mode is ''", "'CRD', 'DCR'"]),
     "pixel_unshuffle-sizes": (
         lambda: ops.pixel_unshuffle(X, (2, 4)),
         ["x has spatial sizes (8, 6)", "factor (2, 4) does not divide", "pad or crop"],
@@ -56,8 +58,12 @@ BAD = {
     ),
     "grid_sample-integers": (lambda: ops.grid_sample(X, np.zeros((2, 4, 4, 2), int)), ["grid has dtype int"]),
     "grid_sample-mode": (
-        lambda: ops.grid_sample(X, jnp.zeros((2, 4, 4, 2)), mode="bicubic"),
-        ["mode is 'bicubic'", "'bilinear', 'nearest'"],
+        lambda: ops.grid_sample(X, jnp.zeros((2, 4, 4, 2)), mode="cubic"),
+        ["mode is 'cubic'", "'bilinear', 'nearest', 'bicubic'"],
+    ),
+    "grid_sample-bicubic": (
+        lambda: ops.grid_sample(X[:, None], jnp.zeros((2, 1, 4, 4, 3)), mode="bicubic"),
+        ["mode is 'bicubic' and x has 3 spatial axes", "1 or 2", "mode='bilinear'"],
     ),
     "grid_sample-padding": (
         lambda: ops.grid_sample(X, jnp.zeros((2, 4, 4, 2)), padding_mode="reflect"),

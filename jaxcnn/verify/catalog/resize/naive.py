@@ -15,16 +15,20 @@ def _sizes(x: Any, sizes: Any, scale: Any) -> Any:
     """The output's sizes, and the scale of each axis or None."""
     axes = x.ndim - 2
     scale = scale if isinstance(scale, tuple) else (scale,) * axes
-    return (
-        tuple(math.floor(w * s) for w, s in zip(x.shape[1:-1], scale, strict=True)) if sizes is None else sizes
-    ), scale
+    if sizes is None:
+        return tuple(math.floor(w * s) for w, s in zip(x.shape[1:-1], scale, strict=True)), scale
+    return per_axis(sizes, axes), scale
 
 
 def _source(i: int, w: int, o: int, scale: Any, coordinates: str) -> Fraction:
     """Where output i of o lies among w positions."""
     if coordinates == "align_corners":
-        return Fraction(i * (w - 1), o - 1) if o > 1 else Fraction(0)
-    step = Fraction(w, o) if scale is None else 1 / Fraction(scale).limit_denominator(1000)
+        larger = o if scale is None else w * Fraction(scale).limit_denominator(1000)
+        return Fraction(i * (w - 1)) / (larger - 1) if o > 1 else Fraction(0)
+    if scale == math.inf:
+        step = Fraction(0)
+    else:
+        step = Fraction(w, o) if scale is None else 1 / Fraction(scale).limit_denominator(1000)
     return i * step if coordinates == "asymmetric" else (i + Fraction(1, 2)) * step - Fraction(1, 2)
 
 
@@ -60,10 +64,15 @@ def _cubic(d: float, a: float) -> float:
 
 
 def _filtered(
-    x: Any, sizes: Any, scale: Any, of: Any, support: int, coordinates: str, antialias: Any, outside: Any
+    x: Any, sizes: Any, scale: Any, of: Any, support: int, coordinates: str, corners: Any, antialias: Any, outside: Any
 ) -> Any:
     """Each output the sum of all positions that the filter reaches, along every axis."""
     sizes, scale = _sizes(x, sizes, scale)
+    if corners and antialias:
+        axes = zip(x.shape[1:-1], sizes, strict=True)
+        scale = [(o - 1) / (w - 1) if min(o, w) > 1 else math.inf for w, o in axes]
+    elif corners:
+        scale, coordinates = [None] * len(sizes), "align_corners"
 
     def taken(i: int, w: int, o: int, s: Any) -> Any:
         """(position, weight) of each position that output i takes."""
@@ -94,9 +103,8 @@ def resize_bilinear(
     a: Any = None,
 ) -> Any:
     """The sum of what a tent over each output's place takes; as wide as an output where that is antialiased."""
-    coordinates = "align_corners" if align_corners else coordinates
     outside = antialias if exclude_outside is None else exclude_outside
-    return _filtered(x, sizes, scale, _tent, 1, coordinates, antialias, outside)
+    return _filtered(x, sizes, scale, _tent, 1, coordinates, align_corners, antialias, outside)
 
 
 def resize_bicubic(
@@ -111,14 +119,13 @@ def resize_bicubic(
     exclude_outside: Any = None,
 ) -> Any:
     """The sum of what Keys's cubic over each output's place takes."""
-    coordinates = "align_corners" if align_corners else coordinates
     outside = antialias if exclude_outside is None else exclude_outside
     slope = (-0.5 if antialias else -0.75) if a is None else a
-    return _filtered(x, sizes, scale, lambda d: _cubic(d, slope), 2, coordinates, antialias, outside)
+    return _filtered(x, sizes, scale, lambda d: _cubic(d, slope), 2, coordinates, align_corners, antialias, outside)
 
 
-def pixel_shuffle(x: Any, factor: Any) -> Any:
-    """Tap k of the block at p is channel c Πr + k of x."""
+def pixel_shuffle(x: Any, factor: Any, *, mode: str = "CRD") -> Any:
+    """Tap k of the block at p is channel c Πr + k of x, or, in the mode "DCR", k C + c."""
     factor = per_axis(factor, x.ndim - 2)
     taps = list(np.ndindex(factor))
     sizes = [w * r for w, r in zip(x.shape[1:-1], factor, strict=True)]
@@ -126,38 +133,49 @@ def pixel_shuffle(x: Any, factor: Any) -> Any:
     for n, p, c in product(range(len(x)), np.ndindex(x.shape[1:-1]), range(y.shape[-1])):
         for number, tap in enumerate(taps):
             at = tuple(i * r + k for i, r, k in zip(p, factor, tap, strict=True))
-            y[(n, *at, c)] = x[(n, *p, c * len(taps) + number)]
+            y[(n, *at, c)] = x[(n, *p, _channel(c, number, y.shape[-1], len(taps), mode))]
     return y
 
 
-def pixel_unshuffle(x: Any, factor: Any) -> Any:
-    """Channel c Πr + k of y at p is tap k of the block that begins at p r."""
+def pixel_unshuffle(x: Any, factor: Any, *, mode: str = "CRD") -> Any:
+    """Tap k of the block that begins at p r is channel c Πr + k of y at p, or, in the mode "DCR", k C + c."""
     factor = per_axis(factor, x.ndim - 2)
     taps = list(np.ndindex(factor))
     y = np.zeros((len(x), *(w // r for w, r in zip(x.shape[1:-1], factor, strict=True)), x.shape[-1] * len(taps)))
-    for at in np.ndindex(y.shape):
-        n, *p, channel = at
-        c, tap = channel // len(taps), taps[channel % len(taps)]
-        y[at] = x[(n, *(i * r + k for i, r, k in zip(p, factor, tap, strict=True)), c)]
+    for n, p, c in product(range(len(x)), np.ndindex(y.shape[1:-1]), range(x.shape[-1])):
+        for number, tap in enumerate(taps):
+            at = tuple(i * r + k for i, r, k in zip(p, factor, tap, strict=True))
+            y[(n, *p, _channel(c, number, x.shape[-1], len(taps), mode))] = x[(n, *at, c)]
     return y
+
+
+def _channel(c: int, tap: int, channels: int, taps: int, mode: str) -> int:
+    """Where a tap of channel c of the larger image is among the channels of the smaller one."""
+    return c * taps + tap if mode == "CRD" else tap * channels + c
 
 
 def grid_sample(
     x: Any, grid: Any, *, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: Any = False
 ) -> Any:
-    """y[p] = Σ_q x[q] Π max(0, 1 - |q - s|) over the pixels around the place s of p; or the nearest pixel."""
+    """y[p] = Σ_q x[q] Π k(|q - s|) over the pixels around the place s of p, k a tent or a cubic; or the nearest one."""
     y = np.zeros((*grid.shape[:-1], x.shape[-1]))
     for n, *p in np.ndindex(grid.shape[:-1]):
         image, lengths = x[n], x.shape[1:-1]
-        place = [_among(g, w, padding_mode, align_corners) for g, w in zip(grid[(n, *p)][::-1], lengths, strict=True)]
+        inside = "zeros" if mode == "bicubic" else padding_mode
+        place = [_among(g, w, inside, align_corners) for g, w in zip(grid[(n, *p)][::-1], lengths, strict=True)]
         around: Any
         if mode == "nearest":
             around, place = [(round(s),) for s in place], [float(round(s)) for s in place]
-        else:
+        elif mode == "bilinear":
             around = [(math.floor(s), math.floor(s) + 1) for s in place]
+        else:
+            around = [range(math.floor(s) - 1, math.floor(s) + 3) for s in place]
         for q in product(*around):
+            distances = [abs(i - s) for i, s in zip(q, place, strict=True)]
+            weight = math.prod(_cubic(d, -0.75) if mode == "bicubic" else 1 - d for d in distances)
+            if mode == "bicubic" and padding_mode != "zeros":
+                q = tuple(int(_turned(i, w, padding_mode, align_corners)) for i, w in zip(q, lengths, strict=True))
             if all(0 <= i < w for i, w in zip(q, lengths, strict=True)):
-                weight = math.prod(1 - abs(i - s) for i, s in zip(q, place, strict=True))
                 y[(n, *p)] += weight * image[q]
     return y
 
@@ -166,10 +184,16 @@ def _among(g: float, w: int, padding_mode: str, align_corners: Any) -> float:
     """The place that -1 ... 1 names among the pixels 0 ... w - 1."""
     low, high = (0.0, w - 1.0) if align_corners else (-0.5, w - 0.5)
     s = low + (g + 1) / 2 * (high - low)
+    return s if padding_mode == "zeros" else _turned(s, w, padding_mode, align_corners)
+
+
+def _turned(s: float, w: int, padding_mode: str, align_corners: Any) -> float:
+    """A place beyond the image turned back at its borders, and held at the border pixels."""
+    low, high = (0.0, w - 1.0) if align_corners else (-0.5, w - 0.5)
     if padding_mode == "reflection":
         while high > low and not low <= s <= high:
             s = 2 * low - s if s < low else 2 * high - s
-    return s if padding_mode == "zeros" else min(max(s, 0.0), w - 1.0)
+    return min(max(s, 0.0), w - 1.0)
 
 
 def affine_grid(theta: Any, sizes: Any, *, align_corners: Any = False) -> Any:
