@@ -40,16 +40,30 @@ def problem(batch, sizes, channels, outputs, padding=PLAIN["padding"], seed=0):
 
 def errors(got, name, a, b, *sizes, products, **options):
     """In units of a sum of so many products' standard deviation; the oracle is XLA in float64."""
+    return all_errors({name: got}, {name: ((a, b, *sizes), products)}, **options)[name]
+
+
+def all_errors(got, operands, **options):
+    """The same for several maps, which are compiled together."""
+    wide = {
+        name: ((*(np.asarray(a, np.float64) for a in args[:2]), *args[2:]), n) for name, (args, n) in operands.items()
+    }
     with jax.enable_x64(True):
-        exact = jax.jit(getattr(xla, name), static_argnums=range(2, 3 + len(sizes)))
-        a, b = (np.asarray(one, np.float64) for one in (a, b))
-        expected = np.asarray(exact(a, b, *sizes, xla.Options(**PLAIN | options)))
-    assert got.shape == expected.shape and got.dtype == np.float32
-    return (np.asarray(got, np.float64) - expected) / products**0.5
+        expected = jax.tree.map(np.asarray, run(xla, wide, **options))
+    for name, y in got.items():
+        assert y.shape == expected[name].shape and y.dtype == np.float32
+    return {name: (np.asarray(y, np.float64) - expected[name]) / operands[name][1] ** 0.5 for name, y in got.items()}
 
 
-def run(handler, name, a, b, *sizes, **options):
-    return jax.jit(lambda a, b: getattr(handler, name)(a, b, *sizes, xla.Options(**PLAIN | options)))(a, b)
+def run(maps, operands, **options):
+    """Each map's result, in one program."""
+    how, arrays = xla.Options(**PLAIN | options), {name: args[:2] for name, (args, _) in operands.items()}
+
+    @jax.jit
+    def compute(arrays):
+        return {name: getattr(maps, name)(*ab, *operands[name][0][2:], how) for name, ab in arrays.items()}
+
+    return compute(arrays)
 
 
 def text(name, a, b, *sizes, **options):
@@ -80,9 +94,7 @@ HANDLERS = pytest.mark.parametrize(
 @given(drawn=problems())
 def test_the_three_maps_on_any_geometry(handler, largest, rms, drawn):
     operands, padding = drawn
-    for name, ((a, b, *sizes), products) in operands.items():
-        got = run(handler, name, a, b, *sizes, padding=padding)
-        error = errors(got, name, a, b, *sizes, products=products, padding=padding)
+    for name, error in all_errors(run(handler, operands, padding=padding), operands, padding=padding).items():
         assert abs(error).max() < largest, name
 
 
@@ -98,9 +110,9 @@ def test_many_blocks_of_tiles_and_the_error_that_is_promised(name, handler, larg
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 9), st.tuples(*[st.sampled_from([1, 4, 5, 7, 9, 13])] * 2), st.integers(0, 99))
 def test_images_laid_together(batch, sizes, seed):
-    for name, ((a, b, *rest), products) in problem(batch, sizes, 24, 32, seed=seed).items():
-        got = run(winograd.BFLOAT16, name, a, b, *rest)
-        assert abs(errors(got, name, a, b, *rest, products=products)).max() < 0.25, name
+    operands = problem(batch, sizes, 24, 32, seed=seed)
+    for name, error in all_errors(run(winograd.BFLOAT16, operands), operands).items():
+        assert abs(error).max() < 0.25, name
 
 
 @pytest.mark.parametrize(
