@@ -4,7 +4,6 @@ import math
 import time
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 from jaxcnn import data
 from jaxcnn.train import checkpoint
@@ -12,7 +11,7 @@ from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
 from jaxcnn.train.interrupt import Interrupt, Stopped, on_interrupt
 from jaxcnn.train.restore import best_accuracy, load, save
-from jaxcnn.train.run_folder import DatasetFacts, RunFolder, check_out, discard, start
+from jaxcnn.train.run_folder import DatasetFacts, Epoch, RunFolder, check_out, discard, start
 from jaxcnn.train.state import Metrics, TrainState
 
 
@@ -25,7 +24,7 @@ class Watcher:
     def step_done(self, step: int, metrics: Metrics) -> None:
         """`metrics` are the epoch's so far, on the device: looking at them waits for the step to finish."""
 
-    def epoch_done(self, record: dict[str, Any]) -> None:
+    def epoch_done(self, record: Epoch) -> None:
         """`record` is the epoch's line of metrics.jsonl."""
 
 
@@ -65,7 +64,14 @@ def train(config: TrainConfig, watch: Watcher | None = None) -> Result:
             state, metrics = load(run, experiment)
         elif run.metrics():
             warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=2)
-        run.forget_metrics_after(int(state.step))
+        epochs = int(state.step) // experiment.steps_per_epoch
+        if lost := run.keep_metrics(epochs):
+            some = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
+            warnings.warn(
+                f"{run.path / 'metrics.jsonl'} has lost {len(lost)} of {epochs} epochs ({some}); only the learning "
+                "curves lack them.",
+                stacklevel=2,
+            )
         watch.started(run, experiment, int(state.step))
         if interrupt.requested:  # without waiting for the first step to compile
             save(run, "last", state, metrics)
@@ -113,7 +119,7 @@ def _epochs(
         if not math.isfinite(evaluation.loss):
             raise _diverged(step)
         train_loss, train_accuracy = metrics.means()
-        record = {
+        record: Epoch = {
             "epoch": epoch + 1,
             "step": step,
             "train_loss": train_loss,
@@ -161,6 +167,8 @@ def _draw(run: RunFolder, experiment: Experiment, evaluation: Evaluation) -> Non
     dataset = experiment.dataset
     title = f"{experiment.config.model} on {dataset.name}"
     with style.or_warn(path := run.path / "curves.png"):
-        curves.save(run.metrics(), path, title=title)
+        if not (epochs := run.metrics()):
+            raise ValueError(f"{run.path / 'metrics.jsonl'} holds no epochs any more")
+        curves.save(epochs, path, title=title)
     with style.or_warn(path := run.path / "predictions.png"):
         predictions.save(dataset, evaluation, path, title=title)

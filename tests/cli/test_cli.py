@@ -98,6 +98,7 @@ def test_class_names_are_no_markup(jaxcnn, trained, run_folder, monkeypatch):
     monkeypatch.setattr(data, "load", lambda *a, **k: named)
     written = json.loads((run_folder / "config.json").read_text())
     written["dataset"]["classes"] = names
+    del written["sha256"]
     (run_folder / "config.json").write_text(json.dumps(written))
     code, out, _ = jaxcnn("eval", run_folder)
     assert code == 0 and [name for name in names if f"│ {name} " not in out] == []
@@ -126,9 +127,21 @@ def test_a_picture_that_cant_be_drawn_does_not_decide_the_exit(jaxcnn, run_folde
     assert err.startswith(f"warning: {run_folder}/gradients.png could not be drawn (") and err.count("\n") == 1
 
 
+@pytest.mark.parametrize(("line", "lost"), [(r'"step": \d+', "1 of 2 epochs (1)"), ("(?s).*", "2 of 2 epochs (1, 2)")])
+def test_a_run_goes_on_without_lines_of_the_metrics_and_names_what_the_curves_lack(jaxcnn, run_folder, line, lost):
+    file = run_folder / "metrics.jsonl"
+    file.write_text(re.sub(line, '"step": "11"', file.read_text(), count=1))
+    code, _, err = jaxcnn(*config(run_folder).command().split()[1:], "--resume")
+    warned = [f"warning: {file} has lost {lost}; only the learning curves lack them."]
+    if lost.startswith("2"):
+        reason = f"ValueError: {file} holds no epochs any more"
+        warned.append(f"warning: {run_folder}/curves.png could not be drawn ({reason}); all else is done.")
+    assert (code, err.splitlines()) == (0, warned)
+
+
 def test_check_of_a_network_of_another_shape_fails(jaxcnn, run_folder):
     file = run_folder / "config.json"
-    file.write_text(file.read_text().replace('"model": "tiny"', '"model": "lenet5"'))
+    file.write_text(re.sub('.*"sha256".*\n', "", file.read_text()).replace('"model": "tiny"', '"model": "lenet5"'))
     code, _, err = jaxcnn("check", run_folder)
     assert code == 2 and err.startswith("error: the checkpoint ") and "is of another network or optimizer" in err
 

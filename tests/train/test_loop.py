@@ -120,10 +120,12 @@ def test_best_stays_best_without_the_metrics(tmp_path, monkeypatch):
     options = {"schedule": "constant", "augment": "none"}
     train(config(tmp_path, epochs=2, **options))
     (tmp_path / "metrics.jsonl").unlink()
-    train(config(tmp_path, epochs=3, resume=True, **options))
+    with pytest.warns(UserWarning, match=r"metrics\.jsonl has lost 2 of 2 epochs \(1, 2\); only the learning curves"):
+        train(config(tmp_path, epochs=3, resume=True, **options))
     assert restore(tmp_path, "best").state.step == STEPS
     next((tmp_path / "checkpoints/best").glob("*/_METADATA")).unlink()  # a damaged one is no good to anybody
-    train(config(tmp_path, epochs=4, resume=True, **options))
+    with pytest.warns(UserWarning, match=r"metrics\.jsonl has lost 2 of 3 epochs \(1, 2\)"):
+        train(config(tmp_path, epochs=4, resume=True, **options))
     assert restore(tmp_path, "best").state.step == 4 * STEPS
 
 
