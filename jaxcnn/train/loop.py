@@ -60,8 +60,8 @@ def train(config: TrainConfig, watch: Watcher | None = None) -> Result:
         if interrupt.requested:
             raise Stopped("stopped before the first step; the run folder is as it was.", interrupt.exit_code)
         run = start(config, facts)
-        if checkpoint.exists(run.checkpoint("last")) or checkpoint.exists(run.checkpoint("best")):  # of a resumed run
-            state, metrics = load(run, experiment)
+        if saved := load(run, experiment):  # of a resumed run
+            state, metrics = saved
         elif run.metrics():
             warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=2)
         epochs = int(state.step) // experiment.steps_per_epoch

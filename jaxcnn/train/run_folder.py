@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import shutil
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from jaxcnn.train import records
+from jaxcnn.train.checkpoint import remove
 from jaxcnn.train.config import TrainConfig
 
 _WRITTEN = ("config.json", "metrics.jsonl", "checkpoints", "curves.png", "predictions.png", "gradients.png")
@@ -222,11 +222,7 @@ def _check_writable(out: Path) -> None:
 
 def _remove_written(out: Path) -> None:
     for name in _WRITTEN:
-        path = out / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        remove(out / name)
 
 
 def _check_goes_on(before: RunFolder, now: RunFolder) -> None:
