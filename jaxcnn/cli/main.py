@@ -36,10 +36,10 @@ RUN: dict[type, Callable[[Any], int]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `jaxcnn` with `arguments` (the process's own by default) and exit.
 
-    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C, 143 by SIGTERM, 141
-    by the end of the pipe that it writes into. An error or warning is one line on stderr; with JAXCNN_TRACEBACK=1 in
-    the environment an error is Python's traceback instead. Only words that are no options of the command, or no values
-    of their type, get a longer explanation.
+    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C, 143 by SIGTERM, 129
+    by the end of its terminal (SIGHUP), 141 by that of the pipe that it writes into. An error or warning is one line on
+    stderr; with JAXCNN_TRACEBACK=1 in the environment an error is Python's traceback instead. Only words that are no
+    options of the command, or no values of their type, get a longer explanation.
     """
     options: Any = None
     with for_any_console(), warnings.catch_warnings():

@@ -25,9 +25,9 @@ class TrainOptions(TrainConfig):
 
 
 def run(options: TrainOptions) -> int:
-    """Train; returns 0, 1 if the handwritten gradients are wrong, or 130 after Ctrl-C and 143 after SIGTERM."""
+    """Train; returns 0, 1 if the handwritten gradients are wrong, or 128 and the number of the signal that came."""
     config = options.config()
-    with on_interrupt() as interrupt:
+    with on_interrupt(begun=False) as interrupt:
         from jaxcnn.cli.progress import Progress
         from jaxcnn.train.gradients import check_on_hardest
         from jaxcnn.train.loop import train

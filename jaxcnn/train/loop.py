@@ -9,7 +9,7 @@ from jaxcnn import data
 from jaxcnn.train import checkpoint
 from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
-from jaxcnn.train.interrupt import Interrupt, Stopped, on_interrupt
+from jaxcnn.train.interrupt import Interrupt, on_interrupt
 from jaxcnn.train.restore import best_accuracy, load, save
 from jaxcnn.train.run_folder import DatasetFacts, Epoch, RunFolder, check_out, discard, start
 from jaxcnn.train.state import Metrics, TrainState
@@ -45,11 +45,11 @@ def train(config: TrainConfig, watch: Watcher | None = None) -> Result:
     when the run was interrupted at any step and resumed.
 
     Raises ValueError or OSError for bad options, data or run folder, and FloatingPointError if the loss stops being
-    finite. Ctrl-C or SIGTERM finishes the step, saves the checkpoint `last` and returns; before the run folder is
-    begun it raises KeyboardInterrupt and leaves the folder as it was.
+    finite. Ctrl-C, SIGTERM or SIGHUP finishes the step, saves the checkpoint `last` and returns; before the run
+    folder is begun it raises KeyboardInterrupt and leaves the folder as it was.
     """
     watch = watch or Watcher()
-    with on_interrupt() as interrupt:
+    with on_interrupt(begun=False) as interrupt:
         check_out(config)
         dataset = data.load(
             config.data, data_dir=config.data_dir, image_size=config.image_size, skip_bad=config.skip_bad
@@ -57,8 +57,7 @@ def train(config: TrainConfig, watch: Watcher | None = None) -> Result:
         experiment = prepare(config, dataset)
         facts = DatasetFacts(dataset.name, dataset.classes, dataset.image_shape, experiment.mean, experiment.std)
         state, metrics = experiment.initial_state(), Metrics.zero()
-        if interrupt.requested:
-            raise Stopped("stopped before the first step; the run folder is as it was.", interrupt.exit_code)
+        interrupt.begin()
         run = start(config, facts)
         if saved := load(run, experiment):  # of a resumed run
             state, metrics = saved
