@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from jaxcnn.cli import bench, check, doctor, eval, summary, train, verify
-from jaxcnn.cli.streams import for_any_console
+from jaxcnn.cli.streams import for_any_console, keeping_the_exit_code, visible
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
 COMMANDS = (
@@ -69,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _print_line(kind: str, message: str) -> None:
-    line = " ".join(f"{kind}: {message}".split())  # one line, whatever the message
+    line = visible(" ".join(f"{kind}: {message}".split()))  # one line, whatever the message
     red = kind == "error" and sys.stderr.isatty()
-    print(f"\033[31m{line}\033[0m" if red else line, file=sys.stderr)
+    with keeping_the_exit_code(sys.stderr):
+        print(f"\033[31m{line}\033[0m" if red else line, file=sys.stderr)
