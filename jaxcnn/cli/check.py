@@ -21,7 +21,6 @@ class CheckOptions:
 
 def run(options: CheckOptions) -> int:
     """Print the table and the verdict, draw gradients.png; returns 0, or 1 if the gradients differ."""
-
     from jaxcnn.cli.console import Console
     from jaxcnn.report import gradients, style
     from jaxcnn.train.gradients import check_on_hardest
@@ -31,10 +30,11 @@ def run(options: CheckOptions) -> int:
         raise ValueError(f"--images is {options.images}; expected 1 or more.")
     run, experiment, state = restore(options.run, options.checkpoint)
     check = check_on_hardest(experiment, state, experiment.evaluate(state), options.images)
-    Console().print(gradients.table(check))
-    print(check)
+    console = Console(soft_wrap=True)
+    console.print_table(gradients.table(check))
+    console.print(str(check))
     title = f"{run.config.model} on {run.facts.name}: the size of its gradients, layer by layer"
     with style.or_warn(path := run.path / "gradients.png"):
         gradients.save(check, path, title=title)
-        print(f"picture {path}")
+        console.print(f"picture {path}")
     return 0 if check.agrees else 1

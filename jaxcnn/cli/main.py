@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from jaxcnn.cli import bench, check, doctor, eval, summary, train, verify
-from jaxcnn.cli.streams import for_any_console
+from jaxcnn.cli.streams import for_any_console, keeping_the_exit_code, visible
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
 COMMANDS = (
@@ -36,10 +36,10 @@ RUN: dict[type, Callable[[Any], int]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `jaxcnn` with `arguments` (the process's own by default) and exit.
 
-    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C, 143 by SIGTERM, 141
-    by the end of the pipe that it writes into. An error or warning is one line on stderr; with JAXCNN_TRACEBACK=1 in
-    the environment an error is Python's traceback instead. Only words that are no options of the command, or no values
-    of their type, get a longer explanation.
+    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C, 143 by SIGTERM, 129
+    by the end of its terminal (SIGHUP), 141 by that of the pipe that it writes into. An error or warning is one line on
+    stderr; with JAXCNN_TRACEBACK=1 in the environment an error is Python's traceback instead. Only words that are no
+    options of the command, or no values of their type, get a longer explanation.
     """
     options: Any = None
     with for_any_console(), warnings.catch_warnings():
@@ -69,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _print_line(kind: str, message: str) -> None:
-    line = " ".join(f"{kind}: {message}".split())  # one line, whatever the message
+    line = visible(" ".join(f"{kind}: {message}".split()))  # one line, whatever the message
     red = kind == "error" and sys.stderr.isatty()
-    print(f"\033[31m{line}\033[0m" if red else line, file=sys.stderr)
+    with keeping_the_exit_code(sys.stderr):
+        print(f"\033[31m{line}\033[0m" if red else line, file=sys.stderr)

@@ -2,7 +2,6 @@
 
 import time
 from types import TracebackType
-from typing import Any
 
 import jax
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -11,7 +10,7 @@ from rich.progress import Progress as Bar
 from jaxcnn.cli.console import Console
 from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.loop import Watcher
-from jaxcnn.train.run_folder import RunFolder
+from jaxcnn.train.run_folder import Epoch, RunFolder
 from jaxcnn.train.state import Metrics
 
 LINE = "{:>5}  {:>10}  {:>14}  {:>9}  {:>13}  {:>7}"
@@ -69,7 +68,7 @@ class Progress(Watcher):
         self._bar.update(self._task, completed=step, description=text)
         self._looked = time.monotonic()
 
-    def epoch_done(self, record: dict[str, Any]) -> None:
-        names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-        figures = [f"{record[name]:.4f}" for name in names]
+    def epoch_done(self, record: Epoch) -> None:
+        measured = (record["train_loss"], record["train_accuracy"], record["test_loss"], record["test_accuracy"])
+        figures = [f"{number:.4f}" for number in measured]
         self._console.print(LINE.format(record["epoch"], *figures, f"{record['seconds']:.2f}"))

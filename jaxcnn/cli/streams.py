@@ -7,6 +7,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 CLOSED = 141  # what a shell says of a program that wrote into a closed pipe: 128 and the number of SIGPIPE
 _ERRORS = "jaxcnn.console"  # the name of `_as_it_can` among Python's handlers of encoding errors
@@ -18,8 +19,14 @@ def for_any_console() -> Iterator[None]:
     """Inside, stdout and stderr write what they can't encode as something like it, one character for one.
 
     So tables stay straight in cp1252 and ASCII. Whoever closes the pipe that we write into (`| head`) wants no more,
-    and no complaint either: the command exits with 141.
+    and no complaint either: the command exits with 141. What stderr can't take, being closed or full, is lost, and the
+    exit code as it would be.
     """
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:  # closed; else the next file that is opened would get its number
+            nowhere = open(os.devnull, "w")  # noqa: SIM115
+            os.dup2(nowhere.fileno(), number)
+            setattr(sys, name, nowhere)
     streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, io.TextIOWrapper)]
     for stream in streams:
         stream.reconfigure(errors=_ERRORS)
@@ -28,12 +35,38 @@ def for_any_console() -> Iterator[None]:
             yield
         finally:
             for stream in streams:
-                stream.flush()  # here, and not in Python's last moments, which print a closed pipe as an error
+                with keeping_the_exit_code(stream):
+                    stream.flush()  # here, and not in Python's last moments, which print a closed pipe as an error
     except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in streams:
-            os.dup2(nowhere, stream.fileno())  # for what still lies in Python's buffers
+            _write_nowhere(stream)
         sys.exit(CLOSED)
+
+
+@contextmanager
+def keeping_the_exit_code(stream: TextIO) -> Iterator[None]:
+    """Inside, what stderr can't take is lost. An error of stdout, or of a closed pipe, stays one."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError:
+        if stream is not sys.stderr:
+            raise
+        _write_nowhere(stream)
+
+
+def _write_nowhere(stream: TextIO) -> None:
+    """Also what still lies in Python's buffers."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def visible(text: str) -> str:
+    """The text with its control characters as Python writes them, such as \\x1b: none reaches the console.
+
+    Lines may end, and tabs are tabs.
+    """
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
 
 
 def _as_it_can(error: UnicodeError) -> tuple[str, int]:

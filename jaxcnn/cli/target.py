@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -83,9 +82,11 @@ def _loaded(file: Path) -> Any:
 
 
 def _keywords(text: str) -> dict[str, Any]:
+    from jaxcnn.train.records import parse
+
     expected = """expected a JSON object, such as '{"stride": 2}'."""
     try:
-        keywords = json.loads(text)
+        keywords = parse(text)
     except ValueError as error:
         raise ValueError(f"--options is {text!r}, which is no JSON ({error}); {expected}") from error
     if not isinstance(keywords, dict):

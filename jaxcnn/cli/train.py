@@ -25,28 +25,30 @@ class TrainOptions(TrainConfig):
 
 
 def run(options: TrainOptions) -> int:
-    """Train; returns 0, 1 if the handwritten gradients are wrong, or 130 after Ctrl-C and 143 after SIGTERM."""
+    """Train; returns 0, 1 if the handwritten gradients are wrong, or 128 and the number of the signal that came."""
     config = options.config()
-    with on_interrupt() as interrupt:
+    with on_interrupt(begun=False) as interrupt:
+        from jaxcnn.cli.console import Console
         from jaxcnn.cli.progress import Progress
         from jaxcnn.train.gradients import check_on_hardest
         from jaxcnn.train.loop import train
 
+        say = Console(soft_wrap=True).print
         with Progress() as progress:
             result = train(config, progress)
         if result.evaluation is None:
-            print(f"stopped after step {int(result.state.step)}; go on with: {config.command()} --resume")
-            print(f"run folder {result.run.path}")
+            say(f"stopped after step {int(result.state.step)}; go on with: {config.command()} --resume")
+            say(f"run folder {result.run.path}")
             return interrupt.exit_code
         agrees = True
         if interrupt.requested:
-            print(f"stopped before the gradient check; make it with: jaxcnn check {result.run.path}")
+            say(f"stopped before the gradient check; make it with: jaxcnn check {result.run.path}")
         else:
             check = check_on_hardest(result.experiment, result.state, result.evaluation, CHECKED_IMAGES)
-            print(check)
+            say(str(check))
             agrees = check.agrees
-        print(f"test accuracy {result.evaluation.accuracy:.4f}")
-        print(f"run folder {result.run.path}")
+        say(f"test accuracy {result.evaluation.accuracy:.4f}")
+        say(f"run folder {result.run.path}")
         if interrupt.requested:
             return interrupt.exit_code
         return 0 if agrees else 1

@@ -23,11 +23,15 @@ from jaxcnn.data import pictures
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.split import every_fifth
 
-LAYOUT = "Expected ROOT/<class>/<picture>, or ROOT/train/<class>/<picture> and ROOT/test/<class>/<picture>."
+LAYOUT = (
+    "Expected ROOT/<class>/<picture>, or ROOT/train/<class>/<picture> and ROOT/test/<class>/<picture> (or val, valid, "
+    "validation)."
+)
 TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
 
 # What Pillow recognises, but only with another program's help, or not at all, makes pixels of.
 _NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+_READ_AS_JPEG = {"MPO"}  # several JPEGs in one file: Pillow opens it as a JPEG
 
 T = TypeVar("T")
 Labelled = tuple[Path, int]  # a picture file and its label
@@ -65,15 +69,21 @@ def load(root: Path, *, image_size: int | None = None, skip_bad: bool = False) -
 
 def _files(root: Path) -> tuple[tuple[str, ...], list[Labelled], list[Labelled], list[str]]:
     """The classes, the labelled files for training and for testing, and what is neither, with the reason."""
-    folders = {p.name.casefold(): p for p in _visible(root) if p.is_dir()}
-    trained_on = next((folders[name] for name in TRAIN if name in folders), None)
-    tested_on = next((folders[name] for name in TEST if name in folders), None)
-    if trained_on is None or tested_on is None:
+    folders = [p for p in _visible(root) if p.is_dir()]
+    trains, tests = _called(TRAIN, folders), _called(TEST, folders)
+    if not trains or not tests:
         classes, left_out = _classes(root)
         names = tuple(classes)
         files, more = _of_classes(root, classes, names, least=2)
         train, test = every_fifth(np.array([label for _, label in files]))
         return names, [files[i] for i in train], [files[i] for i in test], left_out + more
+    for same in (trains, tests):
+        if len(same) > 1:
+            raise ValueError(
+                f"load: {_some([p.name for p in same])} in {root} differ only in capital letters; keep one of them, or "
+                "rename the others."
+            )
+    (trained_on,), (tested_on,) = trains, tests
     classes, left_out = _classes(trained_on)
     tested, more = _classes(tested_on, least=1)
     names = tuple(classes)
@@ -82,11 +92,16 @@ def _files(root: Path) -> tuple[tuple[str, ...], list[Labelled], list[Labelled],
             raise ValueError(
                 f"load: class {name!r} is in {tested_on} but not in {trained_on}, whose classes are {_some(names)}."
             )
-    others = [f"{p} (a folder beside {trained_on.name} and {tested_on.name})" for p in folders.values()]
-    left_out += [other for p, other in zip(folders.values(), others, strict=True) if p not in (trained_on, tested_on)]
+    others = [p for p in folders if p not in (trained_on, tested_on)]
+    left_out += [f"{p} (a folder beside {trained_on.name} and {tested_on.name})" for p in others]
     train_files, of_train = _of_classes(trained_on, classes, names)
     test_files, of_test = _of_classes(tested_on, tested, names)
     return names, train_files, test_files, [*left_out, *more, *of_train, *of_test]
+
+
+def _called(names: tuple[str, ...], folders: list[Path]) -> list[Path]:
+    """The folders with the first of the names that any has, in whatever letters: more than one if only these differ."""
+    return next((same for name in names if (same := [p for p in folders if p.name.casefold() == name])), [])
 
 
 def _classes(root: Path, least: int = 2) -> tuple[Classes, list[str]]:
@@ -121,8 +136,13 @@ def _of_classes(
             )
         files += [(p, names.index(name)) for p in found]
         taken = set(found)
-        left_out += [f"{p} (a folder)" if p.is_dir() else str(p) for p in inside if p not in taken]
+        left_out += [f"{p}{_reason(p)}" for p in inside if p not in taken]
     return files, left_out
+
+
+def _reason(path: Path) -> str:
+    """Why that is no picture, if its name does not tell."""
+    return " (a folder)" if path.is_dir() else " (a broken link)" if _is_broken_link(path) else ""
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -138,7 +158,8 @@ def _endings() -> frozenset[str]:
     from PIL import Image
 
     known = Image.registered_extensions().items()
-    return frozenset(ending for ending, kind in known if kind in Image.OPEN and kind not in _NO_PIXELS)
+    kinds = (set(Image.OPEN) | _READ_AS_JPEG) - _NO_PIXELS
+    return frozenset(ending for ending, kind in known if kind in kinds)
 
 
 def _read(paths: list[Path], image_size: int | None) -> tuple[pictures.Stack | None, list[str]]:

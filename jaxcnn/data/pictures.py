@@ -1,5 +1,6 @@
 """Picture files to arrays: decode with Pillow, make one size of them, stack them."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -120,10 +121,10 @@ def in_threads(read: Callable[[range], list[T]], count: int) -> Iterator[T]:
     """The items that `read` gives for the indices 0 to `count` - 1, in order, read chunk by chunk in threads.
 
     Pillow decodes outside Python's lock, so large pictures use all cores; chunks keep the threads from fighting
-    over the lock for small ones.
+    over the lock for small ones. A thread may hold its picture four times over, so there is one for every 16 at most.
     """
     chunk = max(1, min(256, count // 64))
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(max(1, min(32, (os.cpu_count() or 1) + 4, count // 16))) as pool:
         for part in pool.map(read, [range(i, min(i + chunk, count)) for i in range(0, count, chunk)]):
             yield from part
 

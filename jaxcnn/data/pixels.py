@@ -8,6 +8,8 @@ from jaxtyping import Float, Float32, UInt8
 
 from jaxcnn.primitive import promoting
 
+BLOCK = 2**20  # pixels that are counted at once: NumPy makes eight bytes of each
+
 
 def statistics(
     images: UInt8[np.ndarray, "n h w c"],
@@ -25,7 +27,8 @@ def statistics(
             f"statistics: images has shape {images.shape} and dtype {images.dtype}; "
             "expected a non-empty (n, h, w, c) array of uint8."
         )
-    counts = np.sum([_counts(images[i : i + 256]) for i in range(0, len(images), 256)], axis=0)
+    pixels = images.reshape(-1, images.shape[-1])
+    counts = np.sum([_counts(pixels[i : i + BLOCK]) for i in range(0, len(pixels), BLOCK)], axis=0)
     value = np.arange(256) / 255
     mean = counts @ value / counts.sum(1)
     variance = (counts * (value - mean[:, None]) ** 2).sum(1) / counts.sum(1)
@@ -33,9 +36,9 @@ def statistics(
     return mean.astype(np.float32), np.where(constant, 1, np.sqrt(variance)).astype(np.float32)
 
 
-def _counts(images: UInt8[np.ndarray, "n h w c"]) -> np.ndarray:
+def _counts(pixels: UInt8[np.ndarray, "n c"]) -> np.ndarray:
     """How often each channel has each value, (c, 256)."""
-    return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in np.moveaxis(images, -1, 0)])
+    return np.stack([np.bincount(channel, minlength=256) for channel in pixels.T])
 
 
 @promoting()

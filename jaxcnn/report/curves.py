@@ -1,6 +1,6 @@
 """Learning curves: loss and accuracy by epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def save(records: Sequence[dict[str, Any]], path: Path, *, title: str) -> None:
+def save(records: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
     """Draw the lines of metrics.jsonl into the PNG `path`. Raises ValueError if there are none."""
     if not records:
         raise ValueError("curves: there are no epochs to draw; finish one first.")
@@ -40,7 +40,7 @@ def save(records: Sequence[dict[str, Any]], path: Path, *, title: str) -> None:
     style.save(figure, path)
 
 
-def _lines(axes: "Axes", records: Sequence[dict[str, Any]], name: str) -> None:
+def _lines(axes: "Axes", records: Sequence[Mapping[str, Any]], name: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     epochs = [record["epoch"] for record in records]

@@ -1,5 +1,6 @@
 """The look that all pictures share."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,8 +40,16 @@ def tidy(axes: "Axes", xlabel: str, ylabel: str, **grid: Any) -> None:
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Write a PNG; a `Figure` of its own draws without a display."""
-    figure.savefig(path, format="png")
+    """Write a PNG; a `Figure` of its own draws without a display. Warns once of the characters that the font lacks."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.savefig(path, format="png")
+    lacking = [re.match(r"Glyph (\d+) ", str(warning.message)) for warning in caught]
+    for warning, glyph in zip(caught, lacking, strict=True):
+        if not glyph:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if boxes := dict.fromkeys(chr(int(glyph[1])) for glyph in lacking if glyph):
+        warnings.warn(f"{path} has boxes for characters that its font lacks: {' '.join(boxes)}", stacklevel=2)
 
 
 @contextmanager

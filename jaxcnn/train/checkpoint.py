@@ -4,13 +4,14 @@ A checkpoint called `last` is the folder `last/N`, N counting up. Orbax writes b
 disk; only then are older ones removed. So the highest N is always complete. Nothing is pickled.
 
 Orbax's files get a manifest: each one's SHA-256, by which a damaged one is found and named, and what the checkpoint is
-to be remembered for. One without a manifest, of an earlier version or a process that was killed just then, is read
-unchecked.
+to be remembered for. One without a manifest, of an earlier version or a process that was killed just then, is read all
+the same, and damaged where it can't be.
 """
 
 import hashlib
 import json
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ class Damaged(ValueError):
 
 def save(folder: Path, tree: Any, **remarks: float) -> None:
     """Make `tree` the checkpoint that `folder` holds, with `remarks` about it; returns when it is on disk."""
+    if not folder.is_dir():
+        remove(folder)  # a file, or a broken link
     newest = _newest(folder)
     target = folder.absolute() / ("0" if newest is None else str(int(newest.name) + 1))
     with _orbax() as checkpointer:
@@ -40,11 +43,19 @@ def save(folder: Path, tree: Any, **remarks: float) -> None:
     _write_manifest(target / _MANIFEST, json.dumps({"remarks": remarks, "files": files}, indent=2))
     for other in folder.iterdir():
         if other.name != target.name:
-            shutil.rmtree(other)
+            remove(other)
+
+
+def remove(path: Path) -> None:
+    """Remove a folder with all that it holds, a file or a link; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def exists(folder: Path) -> bool:
-    """Whether `folder` holds a complete checkpoint."""
+    """Whether `folder` holds a complete checkpoint. Raises Damaged if there is something, and no folder."""
     return _newest(folder) is not None
 
 
@@ -64,13 +75,17 @@ def restore(folder: Path, like: Tree) -> Tree:
     """
     newest = _present(folder)
     _checked(newest)
+    if not _has_manifest(newest):
+        _read_through(newest)
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
     with _orbax() as checkpointer:
-        with _blamed_on(newest):
-            saved = checkpointer.metadata(newest.absolute()).item_metadata.tree
-        _check_same(newest, _shapes(saved), _shapes(like))
-        with _blamed_on(newest):
+        with _blamed_on(f"checkpoint {newest}"):
+            metadata = checkpointer.metadata(newest.absolute()).item_metadata
+            if metadata is None:
+                raise FileNotFoundError("its _METADATA is missing, or its _sharding is none of Orbax's")
+        _check_same(newest, _shapes(metadata.tree), _shapes(like))
+        with _blamed_on(f"checkpoint {newest}"):
             restored: Tree = checkpointer.restore(newest.absolute(), target)
     return restored
 
@@ -82,11 +97,15 @@ def _write_manifest(file: Path, text: str) -> None:
     new.replace(file)
 
 
+def _has_manifest(checkpoint: Path) -> bool:
+    return os.path.lexists(checkpoint / _MANIFEST)  # a broken link is one, and damaged
+
+
 def _checked(checkpoint: Path) -> dict[str, float]:
     manifest = checkpoint / _MANIFEST
     if not checkpoint.is_dir():
         raise Damaged(f"the checkpoint {checkpoint} is damaged: it is not a folder")
-    if not manifest.exists():
+    if not _has_manifest(checkpoint):
         return {}
     own, _, text = manifest.read_bytes().partition(b"\n") if manifest.is_file() else (b"", b"", b"")
     if hashlib.sha256(text).hexdigest().encode() != own:
@@ -102,15 +121,35 @@ def _checked(checkpoint: Path) -> dict[str, float]:
     return remarks
 
 
+def _read_through(checkpoint: Path) -> None:
+    """Read all that Orbax would, one file after the other, and raise Damaged for the first that can't be read.
+
+    Orbax reads many arrays at once: where one fails the others find that nobody waits for them any more, each with a
+    traceback on stderr, and the error that comes out is seldom the first.
+    """
+    import tensorstore
+
+    for file in (*checkpoint.glob("_*"), *checkpoint.glob("array_metadatas/*")):
+        with _blamed_on(f"checkpoint file {file}"):
+            json.loads(file.read_bytes())
+    store = {"driver": "ocdbt", "base": {"driver": "file", "path": f"{checkpoint.absolute()}/"}}
+    with _blamed_on(f"checkpoint {checkpoint}"):
+        keys = [key.decode() for key in tensorstore.KvStore.open(store).result().list().result()]
+        arrays = [key.removesuffix(".zarray") for key in keys if key.endswith("/.zarray")]
+        if not arrays:
+            raise FileNotFoundError("its manifest.ocdbt names no arrays, or is missing")
+        for array in arrays:
+            tensorstore.open({"driver": "zarr", "kvstore": store | {"path": array}}).result().read().result()
+
+
 @contextmanager
-def _blamed_on(checkpoint: Path) -> Iterator[None]:
-    """Whatever Orbax raises inside is the checkpoint's fault: it has no manifest, or would have been found out."""
+def _blamed_on(what: str) -> Iterator[None]:
+    """Whatever is raised inside is the fault of a file: there is no manifest, or it would have been found out."""
     try:
         yield
     except Exception as error:
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would print what became of Orbax's other readers
-        seen = f"{type(error).__name__}: {error}"
-        raise Damaged(f"the checkpoint {checkpoint} is damaged ({seen[:200]})") from error
+        seen = " ".join(str(error).split()) or type(error).__name__
+        raise Damaged(f"the {what} is damaged: {seen[:400]}") from error
 
 
 def _hash(file: Path) -> str:
@@ -127,7 +166,10 @@ def _present(folder: Path) -> Path:
 
 def _newest(folder: Path) -> Path | None:
     """The complete checkpoint with the highest number; an unfinished one has a longer name."""
-    complete = [child for child in folder.glob("*") if child.name.isdigit()]
+    for path in (folder.parent, folder):
+        if os.path.lexists(path) and not path.is_dir():
+            raise Damaged(f"the checkpoint {folder} is damaged: {path} is not a folder")
+    complete = [child for child in folder.glob("*") if child.name.isdecimal()]
     return max(complete, key=lambda child: int(child.name), default=None)
 
 

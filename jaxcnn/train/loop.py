@@ -4,15 +4,14 @@ import math
 import time
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 from jaxcnn import data
 from jaxcnn.train import checkpoint
 from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
-from jaxcnn.train.interrupt import Interrupt, Stopped, on_interrupt
+from jaxcnn.train.interrupt import Interrupt, on_interrupt
 from jaxcnn.train.restore import best_accuracy, load, save
-from jaxcnn.train.run_folder import DatasetFacts, RunFolder, check_out, discard, start
+from jaxcnn.train.run_folder import DatasetFacts, Epoch, RunFolder, check_out, discard, start
 from jaxcnn.train.state import Metrics, TrainState
 
 
@@ -25,7 +24,7 @@ class Watcher:
     def step_done(self, step: int, metrics: Metrics) -> None:
         """`metrics` are the epoch's so far, on the device: looking at them waits for the step to finish."""
 
-    def epoch_done(self, record: dict[str, Any]) -> None:
+    def epoch_done(self, record: Epoch) -> None:
         """`record` is the epoch's line of metrics.jsonl."""
 
 
@@ -46,11 +45,11 @@ def train(config: TrainConfig, watch: Watcher | None = None) -> Result:
     when the run was interrupted at any step and resumed.
 
     Raises ValueError or OSError for bad options, data or run folder, and FloatingPointError if the loss stops being
-    finite. Ctrl-C or SIGTERM finishes the step, saves the checkpoint `last` and returns; before the run folder is
-    begun it raises KeyboardInterrupt and leaves the folder as it was.
+    finite. Ctrl-C, SIGTERM or SIGHUP finishes the step, saves the checkpoint `last` and returns; before the run
+    folder is begun it raises KeyboardInterrupt and leaves the folder as it was.
     """
     watch = watch or Watcher()
-    with on_interrupt() as interrupt:
+    with on_interrupt(begun=False) as interrupt:
         check_out(config)
         dataset = data.load(
             config.data, data_dir=config.data_dir, image_size=config.image_size, skip_bad=config.skip_bad
@@ -58,14 +57,20 @@ def train(config: TrainConfig, watch: Watcher | None = None) -> Result:
         experiment = prepare(config, dataset)
         facts = DatasetFacts(dataset.name, dataset.classes, dataset.image_shape, experiment.mean, experiment.std)
         state, metrics = experiment.initial_state(), Metrics.zero()
-        if interrupt.requested:
-            raise Stopped("stopped before the first step; the run folder is as it was.", interrupt.exit_code)
+        interrupt.begin()
         run = start(config, facts)
-        if checkpoint.exists(run.checkpoint("last")) or checkpoint.exists(run.checkpoint("best")):  # of a resumed run
-            state, metrics = load(run, experiment)
+        if saved := load(run, experiment):  # of a resumed run
+            state, metrics = saved
         elif run.metrics():
             warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=2)
-        run.forget_metrics_after(int(state.step))
+        epochs = int(state.step) // experiment.steps_per_epoch
+        if lost := run.keep_metrics(epochs):
+            some = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
+            warnings.warn(
+                f"{run.path / 'metrics.jsonl'} has lost {len(lost)} of {epochs} epochs ({some}); only the learning "
+                "curves lack them.",
+                stacklevel=2,
+            )
         watch.started(run, experiment, int(state.step))
         if interrupt.requested:  # without waiting for the first step to compile
             save(run, "last", state, metrics)
@@ -113,7 +118,7 @@ def _epochs(
         if not math.isfinite(evaluation.loss):
             raise _diverged(step)
         train_loss, train_accuracy = metrics.means()
-        record = {
+        record: Epoch = {
             "epoch": epoch + 1,
             "step": step,
             "train_loss": train_loss,
@@ -161,6 +166,8 @@ def _draw(run: RunFolder, experiment: Experiment, evaluation: Evaluation) -> Non
     dataset = experiment.dataset
     title = f"{experiment.config.model} on {dataset.name}"
     with style.or_warn(path := run.path / "curves.png"):
-        curves.save(run.metrics(), path, title=title)
+        if not (epochs := run.metrics()):
+            raise ValueError(f"{run.path / 'metrics.jsonl'} holds no epochs any more")
+        curves.save(epochs, path, title=title)
     with style.or_warn(path := run.path / "predictions.png"):
         predictions.save(dataset, evaluation, path, title=title)

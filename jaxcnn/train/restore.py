@@ -16,6 +16,7 @@ from jaxcnn.train.run_folder import RunFolder, open_run
 from jaxcnn.train.state import Metrics, TrainState
 
 Name = Literal["last", "best"]
+_OTHER: dict[Name, Name] = {"last": "best", "best": "last"}
 
 
 class Restored(NamedTuple):
@@ -34,10 +35,10 @@ def restore(path: Path, name: Name = "last") -> Restored:
     """
     run = open_run(path)
     config, facts = run.config, run.facts
-    if not checkpoint.exists(run.checkpoint(name)):
-        other = [n for n in ("last", "best") if checkpoint.exists(run.checkpoint(n))]
-        hint = f"take --checkpoint {other[0]}" if other else f"finish an epoch with {config.command()} --resume"
-        raise FileNotFoundError(f"the run {path} has no checkpoint {name!r} yet; {hint}.")
+    instead = f"take --checkpoint {_OTHER[name]}"
+    with _way_on(run, name, instead):
+        if not checkpoint.exists(run.checkpoint(name)):
+            raise FileNotFoundError(f"the run {path} has no checkpoint {name!r} yet")
     dataset = data.load(config.data, data_dir=config.data_dir, image_size=config.image_size, skip_bad=config.skip_bad)
     for what, now, then in (
         ("classes", dataset.classes, facts.classes),
@@ -49,19 +50,28 @@ def restore(path: Path, name: Name = "last") -> Restored:
                 "restore the data as it was, or train again."
             )
     experiment = prepare(config, dataset, (facts.mean, facts.std))
-    return Restored(run, experiment, load(run, experiment, name)[0])
+    with _way_on(run, name, instead):
+        return Restored(run, experiment, _read(run, experiment, name)[0])
 
 
-def load(run: RunFolder, experiment: Experiment, name: Name = "last") -> tuple[TrainState, Metrics]:
-    """The checkpoint `name`: the train state, and the metrics so far of the epoch in which it was saved."""
+def load(run: RunFolder, experiment: Experiment) -> tuple[TrainState, Metrics] | None:
+    """What `last` holds, to go on from: the train state, and the metrics so far of the epoch in which it was saved.
+
+    None if the run has no checkpoint at all. Raises as `restore`.
+    """
+    with _way_on(run, "last"):
+        there = any(checkpoint.exists(run.checkpoint(name)) for name in _OTHER)
+        return _read(run, experiment, "last") if there else None
+
+
+def _read(run: RunFolder, experiment: Experiment, name: Name) -> tuple[TrainState, Metrics]:
     like = jax.eval_shape(lambda: {"train": experiment.initial_state(), "metrics": Metrics.zero()})
-    with _way_on(run, name):
-        saved = checkpoint.restore(run.checkpoint(name), like)
+    saved = checkpoint.restore(run.checkpoint(name), like)
     return saved["train"], saved["metrics"]
 
 
 def save(run: RunFolder, name: Name, state: TrainState, metrics: Metrics, **remarks: float) -> None:
-    """Write what `load` reads, and `remarks` beside it."""
+    """Write what `load` and `restore` read, and `remarks` beside it."""
     checkpoint.save(run.checkpoint(name), {"train": state, "metrics": metrics}, **remarks)
 
 
@@ -80,20 +90,24 @@ def best_accuracy(run: RunFolder) -> float:
 
 
 @contextmanager
-def _way_on(run: RunFolder, name: Name) -> Iterator[None]:
-    """What to do instead, after the message of a damaged or lost checkpoint."""
+def _way_on(run: RunFolder, name: Name, *instead: str) -> Iterator[None]:
+    """What to do, after the message of a damaged or lost checkpoint; first what the command can do `instead`."""
     try:
         yield
     except (checkpoint.Damaged, FileNotFoundError) as error:
-        other: Name = "best" if name == "last" else "last"
+        other = _OTHER[name]
         mine, theirs = run.checkpoint(name), run.checkpoint(other)
         try:
             checkpoint.check(theirs)
-        except (checkpoint.Damaged, FileNotFoundError):
-            way = f"{other} can't be had either: train again with {run.config.command()} --overwrite"
+        except checkpoint.Damaged:
+            way = f"{other} is damaged, too: train again with {run.config.command()} --overwrite"
+        except FileNotFoundError:
+            if isinstance(error, FileNotFoundError):
+                way = f"finish an epoch with {run.config.command()} --resume"
+            else:
+                way = f"there is no {other}: train again with {run.config.command()} --overwrite"
         else:
-            way = f"take --checkpoint {other}"
-            if name == "last":
-                copy = f"{shlex.join(['rm', '-rf', str(mine)])} && {shlex.join(['cp', '-r', str(theirs), str(mine)])}"
-                way += f", or go on training from there with --resume after {copy}"
+            copy = f"{shlex.join(['rm', '-rf', str(mine)])} && {shlex.join(['cp', '-r', str(theirs), str(mine)])}"
+            go_on = [f"go on training from {other} with --resume after {copy}"] if name == "last" else []
+            way = ", or ".join([*instead, *go_on])
         raise type(error)(f"{error}; {way}.") from error

@@ -1,6 +1,6 @@
 """The run folder: everything about a run, and the only place that a run writes to.
 
-config.json       the configuration, and the facts about the dataset that the network depends on
+config.json       the configuration, and the facts about the dataset that the network depends on, under their hash
 metrics.jsonl     one JSON object per epoch
 checkpoints/      last and best, see checkpoint.py
 *.png             learning curves, test predictions, gradients
@@ -8,14 +8,16 @@ checkpoints/      last and best, see checkpoint.py
 
 import contextlib
 import dataclasses
+import hashlib
 import json
-import shutil
 import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
+from jaxcnn.train import records
+from jaxcnn.train.checkpoint import remove
 from jaxcnn.train.config import TrainConfig
 
 _WRITTEN = ("config.json", "metrics.jsonl", "checkpoints", "curves.png", "predictions.png", "gradients.png")
@@ -23,7 +25,7 @@ _COPY = (
     "Put back a copy of it: the same command with another --out begins by writing one that differs only in the name of "
     "the folder"
 )
-_PATHS = ("data_dir",)
+_CHANGED = "it is not as it was written, by its sha256 (remove that line if you changed it yourself)"
 _MAY_CHANGE = ("epochs", "data_dir", "out", "overwrite", "resume")
 
 
@@ -36,6 +38,35 @@ class DatasetFacts:
     image_shape: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.image_shape) != 3 or min(self.image_shape) < 1:
+            raise ValueError(f"image_shape is {self.image_shape}; expected height, width and channels, 1 or more each.")
+        channels = self.image_shape[-1]
+        if len(self.mean) != channels or len(self.std) != channels or min(self.std) <= 0:
+            raise ValueError(
+                f"mean is {self.mean} and std {self.std}; expected one for each channel ({channels}), std above 0."
+            )
+
+
+class Epoch(TypedDict):
+    """A line of metrics.jsonl; `learning_rate` is that of the last step."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+class _Parts(TypedDict):
+    """What config.json holds beside the hash of both."""
+
+    config: dict[str, Any]
+    dataset: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,33 +81,40 @@ class RunFolder:
         """The folder of that checkpoint, for `checkpoint.save` and `checkpoint.restore`."""
         return self.path / "checkpoints" / name
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """The epochs so far, first to last, without an unfinished last line. Raises ValueError for any other damage."""
-        file = self.path / "metrics.jsonl"
-        lines = file.read_bytes().splitlines() if file.exists() else []
-        records = []
-        for number, line in enumerate(lines, 1):
-            try:
-                record = json.loads(line)
-                record["step"]  # which tells what is to be forgotten
-            except (ValueError, TypeError, KeyError):
-                if number == len(lines):  # a write that was cut off
-                    break
-                raise ValueError(
-                    f"line {number} of {file} is damaged: it is not the JSON of an epoch. Remove it and go on; only "
-                    "the learning curves need it."
-                ) from None
-            records.append(record)
-        return records
+    def metrics(self) -> list[Epoch]:
+        """The epochs that metrics.jsonl tells of, first to last; a line that is not whole tells of none.
 
-    def append_metrics(self, record: dict[str, Any]) -> None:
+        Raises OSError if the file can't be read.
+        """
+        file = self.path / "metrics.jsonl"
+        try:
+            lines = file.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise OSError(
+                f"{file} can't be read ({error.strerror}). Remove it and go on; only the learning curves need it."
+            ) from error
+        epochs: dict[int, Epoch] = {}
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                record = records.read(Epoch, records.parse(line))
+                epochs[record["epoch"]] = record
+        return [epochs[number] for number in sorted(epochs)]
+
+    def append_metrics(self, record: Epoch) -> None:
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
 
-    def forget_metrics_after(self, step: int) -> None:
-        """Drop epochs that ended after `step`: written, but lost with the checkpoint that was to follow them."""
-        kept = [json.dumps(record) + "\n" for record in self.metrics() if record["step"] <= step]
-        _write(self.path / "metrics.jsonl", "".join(kept))
+    def keep_metrics(self, epochs: int) -> list[int]:
+        """Drop what comes after the first `epochs`: written, but lost with the checkpoint that was to follow it.
+
+        Returns those of the first `epochs` of which metrics.jsonl does not tell.
+        """
+        first = range(1, epochs + 1)
+        kept = {record["epoch"]: json.dumps(record) + "\n" for record in self.metrics() if record["epoch"] in first}
+        _write(self.path / "metrics.jsonl", "".join(kept.values()))
+        return [epoch for epoch in first if epoch not in kept]
 
 
 def check_out(config: TrainConfig) -> None:
@@ -119,11 +157,11 @@ def start(config: TrainConfig, facts: DatasetFacts) -> RunFolder:
     run.path.mkdir(parents=True, exist_ok=True)
     options = dataclasses.asdict(config)
     del options["overwrite"], options["resume"]  # said to one command; no part of what the run is
-    written = {
+    written: _Parts = {
         "config": {name: str(value) if isinstance(value, Path) else value for name, value in options.items()},
         "dataset": dataclasses.asdict(facts),
     }
-    _write(run.path / "config.json", json.dumps(written, indent=2) + "\n")
+    _write(run.path / "config.json", json.dumps({"sha256": _hash(written)} | written, indent=2) + "\n")
     return run
 
 
@@ -141,15 +179,21 @@ def open_run(path: Path) -> RunFolder:
         lost = f"{_COPY}, or train again" if (path / "checkpoints").exists() else "Make one with jaxcnn train"
         raise FileNotFoundError(f"{path} is not a run folder: it holds no config.json. {lost}.")
     try:
-        written = json.loads(file.read_text())
-        values: dict[str, Any] = {
-            k: Path(v) if k in _PATHS and v is not None else v for k, v in written["config"].items()
-        }
-        config = TrainConfig(**values | {"out": path})  # the folder may have been moved
-        facts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in written["dataset"].items()}
-        return RunFolder(path, config, DatasetFacts(**facts))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{file} is not the config.json of a run, or is damaged: {error}. {_COPY}.") from error
+        written = records.parse(file.read_bytes())
+        own = written.pop("sha256", None) if isinstance(written, dict) else None  # an earlier version wrote none
+        parts = records.read(_Parts, written)
+        now = {"out": str(path), "overwrite": False, "resume": False}  # the folder may have been moved
+        config, facts = records.read(TrainConfig, parts["config"] | now), records.read(DatasetFacts, parts["dataset"])
+        if own is not None and own != _hash(parts):
+            raise ValueError(_CHANGED)
+        return RunFolder(path, config, facts)
+    except ValueError as error:
+        what = str(error).rstrip(".")
+        raise ValueError(f"{file} is not the config.json of a run, or is damaged: {what}. {_COPY}.") from error
+
+
+def _hash(parts: _Parts) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _is_run(path: Path) -> bool:
@@ -178,11 +222,7 @@ def _check_writable(out: Path) -> None:
 
 def _remove_written(out: Path) -> None:
     for name in _WRITTEN:
-        path = out / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        remove(out / name)
 
 
 def _check_goes_on(before: RunFolder, now: RunFolder) -> None:

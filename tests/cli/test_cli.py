@@ -90,17 +90,53 @@ def test_eval_prints_each_class_and_the_totals(jaxcnn, trained):
     ]
 
 
-def test_class_names_are_no_markup(jaxcnn, trained, run_folder, monkeypatch):
-    from jaxcnn import data
+@pytest.fixture
+def named(run_folder, trained, monkeypatch):
+    """Give the first classes of the run other names."""
 
-    names = ("[red]", "[/]", ":cat:", "$5_$10", *"456789")
-    named = dataclasses.replace(trained.experiment.dataset, classes=names)
-    monkeypatch.setattr(data, "load", lambda *a, **k: named)
-    written = json.loads((run_folder / "config.json").read_text())
-    written["dataset"]["classes"] = names
-    (run_folder / "config.json").write_text(json.dumps(written))
-    code, out, _ = jaxcnn("eval", run_folder)
+    def name(*names):
+        from jaxcnn import data
+
+        classes = [*names, *map(str, range(len(names), 10))]
+        dataset = dataclasses.replace(trained.experiment.dataset, classes=tuple(classes))
+        monkeypatch.setattr(data, "load", lambda *a, **k: dataset)
+        written = json.loads((run_folder / "config.json").read_text())
+        written["dataset"]["classes"] = classes
+        del written["sha256"]
+        (run_folder / "config.json").write_text(json.dumps(written))
+        return run_folder
+
+    return name
+
+
+def test_class_names_are_no_markup(jaxcnn, named):
+    names = ("[red]", "[/]", ":cat:", "$5_$10")
+    code, out, _ = jaxcnn("eval", named(*names))
     assert code == 0 and [name for name in names if f"│ {name} " not in out] == []
+
+
+def test_class_names_do_not_control_the_console(jaxcnn, named):
+    code, out, _ = jaxcnn("eval", named("\x1b[31mred", "bell\x07", "\x9b2J", "back\x08\r", "a\tb"))
+    assert code == 0 and re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", out) == []
+    for shown in (r"\x1b[31mred", r"bell\x07", r"\x9b2J", r"back\x08\r"):
+        assert f"│ {shown} " in out
+
+
+def test_errors_do_not_control_the_console(jaxcnn):
+    code, _, err = jaxcnn("eval", "/nowhere/\x1b[31mred\x07")
+    assert code == 2 and err.startswith(r"error: /nowhere/\x1b[31mred\x07 is not a run folder")
+
+
+@pytest.mark.parametrize("columns", ["1", "20"])
+def test_tables_on_a_narrow_terminal_cut_nothing_off(jaxcnn, named, monkeypatch, columns):
+    long = "x" * 200
+    run = named(long)
+    _, wide, _ = jaxcnn("eval", run)
+    monkeypatch.setenv("COLUMNS", columns)
+    for command in ("eval", "check"):
+        code, out, _ = jaxcnn(command, run)
+        assert code == 0 and "…" not in out
+        assert command == "check" or (out == wide and "most often taken for" in out and out.count("x") >= 200)
 
 
 def test_eval_of_the_best_checkpoint(jaxcnn, trained):
@@ -126,9 +162,21 @@ def test_a_picture_that_cant_be_drawn_does_not_decide_the_exit(jaxcnn, run_folde
     assert err.startswith(f"warning: {run_folder}/gradients.png could not be drawn (") and err.count("\n") == 1
 
 
+@pytest.mark.parametrize(("line", "lost"), [(r'"step": \d+', "1 of 2 epochs (1)"), ("(?s).*", "2 of 2 epochs (1, 2)")])
+def test_a_run_goes_on_without_lines_of_the_metrics_and_names_what_the_curves_lack(jaxcnn, run_folder, line, lost):
+    file = run_folder / "metrics.jsonl"
+    file.write_text(re.sub(line, '"step": "11"', file.read_text(), count=1))
+    code, _, err = jaxcnn(*config(run_folder).command().split()[1:], "--resume")
+    warned = [f"warning: {file} has lost {lost}; only the learning curves lack them."]
+    if lost.startswith("2"):
+        reason = f"ValueError: {file} holds no epochs any more"
+        warned.append(f"warning: {run_folder}/curves.png could not be drawn ({reason}); all else is done.")
+    assert (code, err.splitlines()) == (0, warned)
+
+
 def test_check_of_a_network_of_another_shape_fails(jaxcnn, run_folder):
     file = run_folder / "config.json"
-    file.write_text(file.read_text().replace('"model": "tiny"', '"model": "lenet5"'))
+    file.write_text(re.sub('.*"sha256".*\n', "", file.read_text()).replace('"model": "tiny"', '"model": "lenet5"'))
     code, _, err = jaxcnn("check", run_folder)
     assert code == 2 and err.startswith("error: the checkpoint ") and "is of another network or optimizer" in err
 

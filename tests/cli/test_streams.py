@@ -3,12 +3,15 @@
 import io
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from jaxcnn.cli.main import main
+from jaxcnn.cli.main import RUN, main
+from jaxcnn.cli.summary import SummaryOptions
 from tests.train.tiny import config
 
 
@@ -46,7 +49,7 @@ def test_a_table_is_drawn_with_what_the_console_has(console, encoding, rule, siz
 
 @pytest.mark.parametrize(("encoding", "command"), [("cp1252", "eval"), ("ascii", "check")])
 def test_commands_on_a_run(console, trained, tmp_path, encoding, command):
-    (tmp_path / "run").symlink_to(trained.run.path)
+    shutil.copytree(trained.run.path, tmp_path / "run")
     code, out, err = console(encoding, command, tmp_path / "run")
     assert (code, err) == (0, "")
     assert "?" not in out and re.search(r"^[|+]", out, re.M)
@@ -97,3 +100,25 @@ def test_python_itself_says_nothing_of_a_closed_pipe():
     process = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
     assert process.returncode in (0, 141)  # 0 where it wrote all before head was gone
     assert (len(process.stdout), process.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("redirected", ["2>&-", "2>/dev/full", ">&- 2>&-", ">/dev/full 2>/dev/full", "2>&- <&-"])
+def test_what_stderr_cant_take_does_not_decide_the_exit_code(redirected):
+    words = ["summary", "nope", "--input", "28,28,1"]
+    command = shlex.join([sys.executable, "-m", "jaxcnn", *words])
+    process = subprocess.run(["bash", "-c", f"{command} {redirected}"], capture_output=True, text=True)
+    assert (process.returncode, process.stdout, process.stderr) == (2, "", "")
+
+
+def test_a_warning_that_stderr_cant_take_stops_nothing(monkeypatch):
+    import warnings
+
+    def warn(options):
+        warnings.warn("nobody can read this", stacklevel=1)
+        return 0
+
+    monkeypatch.setitem(RUN, SummaryOptions, warn)
+    with open("/dev/full", "w") as full, pytest.raises(SystemExit) as exit:
+        monkeypatch.setattr(sys, "stderr", full)
+        main(["summary", "lenet5", "--input", "28,28,1"])
+    assert exit.value.code == 0

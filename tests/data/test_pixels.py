@@ -1,3 +1,5 @@
+import tracemalloc
+
 import jax
 import numpy as np
 import pytest
@@ -6,13 +8,23 @@ from jaxcnn.data import normalise, statistics
 
 
 def test_statistics_are_those_of_the_scaled_pixels():
-    images = np.random.default_rng(0).integers(0, 256, (300, 3, 5, 3), dtype=np.uint8)  # more than one chunk
+    images = np.random.default_rng(0).integers(0, 256, (300, 70, 60, 3), dtype=np.uint8)  # more than one block
     images[..., 1] //= 3
     mean, std = statistics(images)
     scaled = images.astype(np.float64) / 255
     np.testing.assert_allclose(mean, scaled.mean((0, 1, 2)), rtol=1e-7)
     np.testing.assert_allclose(std, scaled.std((0, 1, 2)), rtol=1e-7)
     assert (mean.dtype, std.dtype) == (np.float32, np.float32)
+
+
+def test_statistics_of_large_images_take_little_memory():
+    images = np.random.default_rng(0).integers(0, 256, (8, 1000, 1000, 3), dtype=np.uint8)
+    tracemalloc.start()
+    mean, _ = statistics(images)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_allclose(mean, images.mean((0, 1, 2)) / 255, rtol=1e-6)
+    assert peak < images.nbytes / 2
 
 
 def test_normalised_training_images_have_mean_0_and_deviation_1():

@@ -146,6 +146,17 @@ def test_the_words_of_users_are_no_mathematics(tmp_path, monkeypatch, what):
     assert what == "curves" or [word for word in WORDS if word not in written] == []
 
 
+def test_characters_that_the_font_lacks_are_named_once_with_the_picture(tmp_path):
+    images, labels = np.zeros((3, 6, 6, 1), np.uint8), np.arange(3, dtype=np.int32)
+    dataset = Dataset("日", images, labels, images, labels, ("日本語", "é", "日$"))
+    with pytest.warns(UserWarning) as warned:
+        predictions.save(dataset, Evaluation(0.5, 1.0, np.eye(3)), tmp_path / "p.png", title="日")
+    (message,) = (str(w.message) for w in warned)
+    assert message.startswith(f"{tmp_path}/p.png has boxes for characters that its font lacks: ")
+    assert set(message.split(": ")[1]) == {*"日本語 "}
+    assert (tmp_path / "p.png").stat().st_size > 1000
+
+
 def test_a_picture_that_cant_be_drawn_is_a_warning(tmp_path):
     with (
         pytest.warns(UserWarning, match=r"p\.png could not be drawn \(ValueError: no ink\)"),

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -130,18 +131,43 @@ def test_any_damage_is_found_and_the_file_named(tmp_path):
     assert checkpoint.check(good) == {"score": 0.5}
 
 
-def test_damage_that_no_manifest_tells_is_the_checkpoints_too(tmp_path):
-    good = tmp_path / "good"
-    checkpoint.save(good, train_state())
+def test_damage_that_no_manifest_tells_is_the_checkpoints_too(tmp_path, capfd):
+    """Of some files without a word of Orbax's or asyncio's; of others it changes nothing."""
+    good, state = tmp_path / "good", train_state()
+    checkpoint.save(good, state)
     next(good.glob("*/manifest.txt")).unlink()
-    for name in ("_METADATA", "."):
-        folder = shutil.copytree(good, tmp_path / name.strip("._") / "last")
-        path = folder / "0" / name
-        path.unlink() if path.is_file() else shutil.rmtree(path)
-        if name == ".":
-            path.write_text("no folder")
-        with pytest.raises(checkpoint.Damaged, match=re.escape(f"the checkpoint {folder / '0'} is damaged")):
-            checkpoint.restore(folder, train_state())
+    needed = ("_METADATA", "manifest.ocdbt", "d")
+    found = set()
+    for i in range(sum(1 for _ in damages(good))):
+        folder = shutil.copytree(good, tmp_path / str(i))
+        file, harm = list(damages(folder))[i]
+        part = file.relative_to(folder / "0").parts[0]
+        harm()
+        try:
+            assert leaves(checkpoint.restore(folder, state)) == leaves(state)
+        except checkpoint.Damaged as damage:
+            assert str(damage).startswith("the checkpoint ") and "\n" not in str(damage)
+            assert part not in needed or file.name in str(damage)
+            found.add(part)
+        else:
+            assert part not in needed
+    assert found >= set(needed)
+    time.sleep(0.5)  # what would be written late
+    assert capfd.readouterr().err == ""
+    shutil.rmtree(good / "0")
+    (good / "0").write_text("no folder")
+    with pytest.raises(checkpoint.Damaged, match=re.escape(f"{good / '0'} is damaged: it is not a folder")):
+        checkpoint.restore(good, state)
+
+
+def test_a_manifest_that_is_a_broken_link_is_damaged(tmp_path):
+    for i, target in enumerate(("nowhere", "manifest.txt")):
+        checkpoint.save(tmp_path / str(i), train_state())
+        manifest = tmp_path / str(i) / "0/manifest.txt"
+        manifest.unlink()
+        manifest.symlink_to(target)
+        with pytest.raises(checkpoint.Damaged, match=r"manifest\.txt is damaged: its SHA-256"):
+            checkpoint.restore(tmp_path / str(i), train_state())
 
 
 @pytest.mark.parametrize("kind", ["rbg", "unsafe_rbg", "threefry2x32"])

@@ -1,5 +1,6 @@
-"""Ctrl-C: the first asks, the second aborts; and for real, on a process."""
+"""Ctrl-C and its like: the first asks, the second aborts; and for real, on a process."""
 
+import os
 import re
 import signal
 import subprocess
@@ -8,20 +9,46 @@ import threading
 
 import pytest
 
-from jaxcnn.train.interrupt import on_interrupt
+from jaxcnn.train.interrupt import Stopped, on_interrupt
 from jaxcnn.train.restore import restore
 from tests.train.tiny import STEPS, config
 
 
-def test_the_first_asks_and_the_second_aborts(capfd):
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), on_interrupt() as interrupt:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_asks_and_the_second_aborts(capfd, number):
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped), on_interrupt() as interrupt:
         assert not interrupt.requested
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
+        assert interrupt.requested and interrupt.exit_code == 128 + number
+        asked = "\nstopping after this step" + "; press Ctrl-C again to stop at once" * (number == signal.SIGINT) + "\n"
+        assert capfd.readouterr().err == asked
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_before_there_is_something_to_save_the_first_stops_at_once(capfd, number):
+    with pytest.raises(Stopped, match="stopped before the first step") as caught, on_interrupt(begun=False):
+        signal.raise_signal(number)
+    assert caught.value.exit_code == 128 + number and capfd.readouterr().err == ""
+    with on_interrupt(begun=False) as interrupt:
+        interrupt.begin()
+        signal.raise_signal(number)
         assert interrupt.requested
-        assert "press Ctrl-C again to stop at once" in capfd.readouterr().err
-        signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in")
+def test_a_request_whose_exception_python_has_dropped_stops_before_the_first_step():
+    class Dropping:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    with on_interrupt(begun=False) as interrupt:
+        Dropping()
+        with pytest.raises(Stopped, match="stopped before the first step") as caught:
+            interrupt.begin()
+    assert caught.value.exit_code == 143
 
 
 def test_one_inside_another_is_the_same():
@@ -43,15 +70,16 @@ def test_a_thread_that_may_not_handle_signals_goes_on():
     assert seen == [False]
 
 
-def test_what_is_ignored_stays_ignored():
-    """As under `nohup` and `&`."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_is_ignored_stays_ignored(number):
+    """As under `&` and `nohup`."""
+    before = signal.signal(number, signal.SIG_IGN)
     try:
-        with on_interrupt() as interrupt:
-            signal.raise_signal(signal.SIGINT)
-            assert not interrupt.requested and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        with on_interrupt(begun=False) as interrupt:
+            signal.raise_signal(number)
+            assert not interrupt.requested and signal.getsignal(number) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
 
 
 def interrupted(command, at, program=("-m", "tests.train.tiny"), by=signal.SIGINT):
@@ -78,20 +106,41 @@ def test_a_signal_at_the_first_sign_of_life_leaves_a_usable_run(tmp_path):
     assert errors == "\nstopping after this step\n"
 
 
-def test_ctrl_c_while_the_data_is_read_leaves_nothing(tmp_path):
+def test_a_terminal_that_is_closed_leaves_a_usable_run(tmp_path):
+    out = tmp_path / "run"
+    command = config(out, epochs=300).command().split()[1:]
+    program = (
+        "import fcntl, sys, termios\n"
+        "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"  # the process's own terminal, whose end it is told
+        "from tests.train import tiny\n"
+        "from jaxcnn.cli.main import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    terminal, its = os.openpty()
+    arguments = [sys.executable, "-c", program, *command]
+    process = subprocess.Popen(arguments, stdin=its, stdout=its, stderr=its, start_new_session=True)
+    os.close(its)
+    seen = b""
+    while not (out / "metrics.jsonl").exists() or b"epoch 3/" not in seen:  # the bar
+        seen += os.read(terminal, 1000)
+    os.close(terminal)
+    assert process.wait() == 129, seen.decode()
+    assert restore(out).state.step >= 2 * STEPS
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_data_is_read_ends_it_at_once_and_leaves_nothing(tmp_path, by):
     program = (
         "import sys, time\n"
         "from tests.train import tiny\n"
         "from jaxcnn import data\n"
         "from jaxcnn.cli.main import main\n"
-        "load = data.load\n"
-        "data.load = lambda *a, **k: print('reading', flush=True) or time.sleep(1) or load(*a, **k)\n"
+        "data.load = lambda *a, **k: print('reading', flush=True) or time.sleep(10_000)\n"
         "main(sys.argv[1:])\n"
     )
     command = config(tmp_path / "run").command().split()[1:]
-    code, _, errors = interrupted(command, at="reading", program=("-c", program))
-    assert code == 130
-    assert errors.endswith("error: stopped before the first step; the run folder is as it was.\n")
+    code, _, errors = interrupted(command, at="reading", program=("-c", program), by=by)
+    assert (code, errors) == (128 + by, "error: stopped before the first step; the run folder is as it was.\n")
     assert list(tmp_path.iterdir()) == []
 
 

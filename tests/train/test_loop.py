@@ -120,10 +120,12 @@ def test_best_stays_best_without_the_metrics(tmp_path, monkeypatch):
     options = {"schedule": "constant", "augment": "none"}
     train(config(tmp_path, epochs=2, **options))
     (tmp_path / "metrics.jsonl").unlink()
-    train(config(tmp_path, epochs=3, resume=True, **options))
+    with pytest.warns(UserWarning, match=r"metrics\.jsonl has lost 2 of 2 epochs \(1, 2\); only the learning curves"):
+        train(config(tmp_path, epochs=3, resume=True, **options))
     assert restore(tmp_path, "best").state.step == STEPS
     next((tmp_path / "checkpoints/best").glob("*/_METADATA")).unlink()  # a damaged one is no good to anybody
-    train(config(tmp_path, epochs=4, resume=True, **options))
+    with pytest.warns(UserWarning, match=r"metrics\.jsonl has lost 2 of 3 epochs \(1, 2\)"):
+        train(config(tmp_path, epochs=4, resume=True, **options))
     assert restore(tmp_path, "best").state.step == 4 * STEPS
 
 
@@ -140,19 +142,64 @@ def test_a_damaged_checkpoint_points_to_the_other(trained, tmp_path):
         message.startswith(f"the checkpoint file {file} is damaged") and "take --checkpoint best, or go on" in message
     )
     assert restore(run, "best").state.step == 2 * STEPS
-    with pytest.raises(ValueError, match="_METADATA is damaged"):
+    with pytest.raises(ValueError, match=r"_METADATA is damaged: .* was; go on training from best with --resume after"):
         train(config(run, resume=True))
     subprocess.run(message.split(" --resume after ")[1].removesuffix("."), shell=True, check=True)
     assert leaves(train(config(run, resume=True)).state) == leaves(trained.state)
 
-    shutil.rmtree(last)
-    with pytest.raises(FileNotFoundError, match="last holds no checkpoint; take --checkpoint best, or go on"):
-        train(config(run, resume=True))
     next(best.glob("*/manifest.txt")).write_text("")
-    with pytest.raises(
-        ValueError, match=r"manifest.txt is damaged.*; last can't be had either: train again with jaxcnn"
-    ):
+    with pytest.raises(ValueError, match=r"manifest.txt is damaged: .*; take --checkpoint last\.$"):
         restore(run, "best")
+    next(last.glob("*/manifest.txt")).write_text("")
+    with pytest.raises(ValueError, match=r"manifest.txt is damaged: .*; last is damaged, too: train again with jaxcnn"):
+        restore(run, "best")
+
+
+@pytest.mark.parametrize("lost", ["gone", "a file", "a broken link", "its number a file", "² beside it"])
+def test_a_lost_last_is_named_with_a_way_on_that_the_command_has(trained, tmp_path, lost):
+    run = shutil.copytree(trained.run.path, tmp_path / "the run")
+    last = run / "checkpoints/last"
+    if lost == "² beside it":
+        (last / "²").mkdir()
+        assert restore(run).state.step == 2 * STEPS
+        return
+    shutil.rmtree(last)
+    if lost == "its number a file":
+        last.mkdir()
+        (last / "7").write_text("")
+    elif lost == "a file":
+        last.write_text("")
+    elif lost == "a broken link":
+        last.symlink_to("nowhere")
+    with pytest.raises((FileNotFoundError, ValueError), match=r"last.*; take --checkpoint best, or go on training"):
+        restore(run)
+    with pytest.raises((FileNotFoundError, ValueError), match=r"last.*; go on training from best with") as caught:
+        train(config(run, resume=True))
+    assert "--checkpoint" not in str(caught.value)
+    way = str(caught.value).split(" --resume after ")[1].removesuffix(".")
+    subprocess.run(way, shell=True, check=True)
+    assert leaves(train(config(run, resume=True)).state) == leaves(trained.state)
+
+
+@pytest.mark.parametrize("place", ["checkpoints", "checkpoints/best", "checkpoints/best/0"])
+def test_a_file_where_a_folder_of_checkpoints_was(trained, tmp_path, place):
+    shutil.copytree(trained.run.path, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "checkpoints/best")
+    if place == "checkpoints":
+        shutil.rmtree(tmp_path / place)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("")
+    if place == "checkpoints":
+        for attempt in (lambda: restore(tmp_path), lambda: train(config(tmp_path, resume=True))):
+            with pytest.raises(ValueError, match="checkpoints is not a folder; best is damaged, too: train again with"):
+                attempt()
+        assert train(config(tmp_path, overwrite=True)).state.step == 2 * STEPS
+        return
+    with pytest.raises(ValueError, match=r"best.* is not a folder|is damaged: it is not a folder"):
+        restore(tmp_path, "best")
+    with pytest.warns(UserWarning, match="the onecycle schedule now"):
+        train(config(tmp_path, epochs=3, resume=True))
+    assert restore(tmp_path, "best").state.step == 3 * STEPS
 
 
 def test_a_run_whose_checkpoints_are_gone_says_that_it_begins_anew(trained, tmp_path):

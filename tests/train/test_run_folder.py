@@ -8,6 +8,7 @@ import pytest
 from jaxcnn.train.run_folder import DatasetFacts, check_out, discard, open_run, start
 from tests.train.tiny import config
 
+MEASURED = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate", "seconds")
 FACTS = DatasetFacts("digits", ("0", "1"), (8, 8, 1), (0.3,), (0.1234567890123,))
 
 
@@ -18,35 +19,90 @@ def test_config_json_gives_the_run_back(tmp_path):
     assert found.config == dataclasses.replace(made.config, overwrite=False)
 
 
+def epoch(number):
+    return {"epoch": number, "step": 5 * number} | dict.fromkeys(MEASURED, 0.5)
+
+
+def run_of(path, *numbers):
+    """A run with the metrics of these epochs."""
+    run = start(config(path), FACTS)
+    for number in numbers:
+        run.append_metrics(epoch(number))
+    return run
+
+
+def epochs(run):
+    return [record["epoch"] for record in run.metrics()]
+
+
 def test_metrics_are_json_lines_and_can_be_cut(tmp_path):
-    run = start(config(tmp_path / "run"), FACTS)
-    assert run.metrics() == []
-    for epoch in (1, 2, 3):
-        run.append_metrics({"epoch": epoch, "step": 5 * epoch})
+    run = run_of(tmp_path / "run")
+    assert run.metrics() == [] and run.keep_metrics(0) == []
+    run = run_of(tmp_path / "other", 1, 2, 3)
     assert [json.loads(line)["epoch"] for line in (run.path / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
-    run.forget_metrics_after(12)
-    assert [record["epoch"] for record in run.metrics()] == [1, 2]
+    assert run.keep_metrics(2) == []
+    assert run.metrics() == [epoch(1), epoch(2)]
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20])
 def test_an_unfinished_last_line_is_no_epoch(tmp_path, cut):
-    run = start(config(tmp_path), FACTS)
-    for epoch in (1, 2, 3):
-        run.append_metrics({"epoch": epoch, "step": 5 * epoch})
+    run = run_of(tmp_path, 1, 2, 3)
     file = tmp_path / "metrics.jsonl"
     file.write_bytes(file.read_bytes()[:-cut] + b"\xff\0" * (cut == 20))  # what a crash leaves at times
     finished = [1, 2, 3] if cut == 1 else [1, 2]  # only the end of the line is missing
-    assert [record["epoch"] for record in run.metrics()] == finished
-    run.forget_metrics_after(100)
-    run.append_metrics({"epoch": 4, "step": 20})
-    assert [record["epoch"] for record in run.metrics()] == [*finished, 4]
+    assert epochs(run) == finished
+    assert run.keep_metrics(3) == [3][: cut != 1]
+    run.append_metrics(epoch(4))
+    assert epochs(run) == [*finished, 4]
 
 
-@pytest.mark.parametrize("damaged", ['{"epoch": 1, "st', "[]", "7", "null", '{"epoch": 1}', ""])
-def test_a_damaged_line_of_the_metrics_is_named(tmp_path, damaged):
-    run = start(config(tmp_path), FACTS)
-    (tmp_path / "metrics.jsonl").write_text(f'{{"epoch": 1, "step": 5}}\n{damaged}\n{{"epoch": 3, "step": 15}}\n')
-    with pytest.raises(ValueError, match=r"line 2 of .*/metrics\.jsonl is damaged: .* Remove it and go on"):
+NO_EPOCHS = [
+    '{"epoch": 2, "st',
+    "[]",
+    "7",
+    "null",
+    '"step"',
+    "",
+    "\0\0",
+    "[" * 100_000,
+    json.dumps({"epoch": 2, "step": 10}),
+]
+DEEP = [pytest.param("[" * 100_000, id="deep"), pytest.param('{"a": ' * 50_000, id="deep objects")]
+WRONG = [None, "2", [], True, float("nan"), float("inf"), 2.5]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *NO_EPOCHS,
+        *DEEP,
+        *[json.dumps(epoch(2) | {key: value}) for key in ("epoch", "step") for value in WRONG],
+        *[json.dumps(epoch(2) | {"test_loss": value}) for value in WRONG[:-1]],
+        json.dumps({key.replace("accuracy", "accurac\x7f"): value for key, value in epoch(2).items()}),
+    ],
+)
+def test_a_line_that_is_no_epoch_is_left_out_and_known_to_be_lost(tmp_path, line, place):
+    run = run_of(tmp_path, 1, 3)
+    file = tmp_path / "metrics.jsonl"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines[:place], line, *lines[place:]]) + "\n")
+    assert epochs(run) == [1, 3]
+    assert run.keep_metrics(3) == [2]
+    assert file.read_text().splitlines() == lines
+
+
+def test_epochs_come_in_order_and_once_the_last_that_was_written(tmp_path):
+    run = run_of(tmp_path, 2, 1, 3, 2)
+    run.append_metrics(epoch(1) | {"test_loss": 0.25})
+    assert run.metrics() == [epoch(1) | {"test_loss": 0.25}, epoch(2), epoch(3)]
+    assert run.keep_metrics(5) == [4, 5]
+
+
+def test_metrics_that_cant_be_read_are_named(tmp_path):
+    run = run_of(tmp_path)
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(OSError, match=r"metrics\.jsonl can't be read \(Is a directory\)\. Remove it and go on"):
         run.metrics()
 
 
@@ -64,7 +120,7 @@ def test_an_empty_folder_is_free_and_a_check_makes_none(tmp_path):
 
 def test_overwrite_removes_what_a_run_wrote_and_nothing_else(tmp_path):
     run = start(config(tmp_path), FACTS)
-    run.append_metrics({"epoch": 1, "step": 5})
+    run.append_metrics(epoch(1))
     run.checkpoint("last").mkdir(parents=True)
     (tmp_path / "notes.txt").write_text("mine")
     start(config(tmp_path, overwrite=True, seed=1), FACTS)
@@ -137,12 +193,85 @@ def test_resume_without_a_run(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_a_damaged_config_json_is_named(tmp_path):
-    (tmp_path / "config.json").write_text('{"config": ')
-    with pytest.raises(
-        ValueError, match=r"config\.json is not the config\.json of a run, or is damaged.*Put back a copy"
-    ):
+def written(path):
+    return json.loads((path / "config.json").read_text())
+
+
+def changed(part, key, value=None):
+    """A change of config.json: another value, or the field removed."""
+
+    def change(parts):
+        parts = parts | {part: dict(parts[part])}
+        if value is None:
+            del parts[part][key]
+        else:
+            parts[part][key] = value
+        return parts
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        *[(changed("config", key), f"'{key}' is missing") for key in ("model", "seed", "augment", "data_dir")],
+        *[(changed("dataset", key), f"'{key}' is missing") for key in ("mean", "classes")],
+        (lambda parts: {"config": parts["config"]}, "'dataset' is missing"),
+        (changed("config", "modem", "lenet5"), "'modem' is no field that is known"),
+        (changed("config", "epochs", 2.5), r"'epochs' holds 2\.5, expected int"),
+        (changed("config", "epochs", "2"), "'epochs' holds '2', expected int"),
+        (changed("config", "epochs", 0), "epochs is 0; expected 1 or more"),
+        (changed("config", "batch_size", True), "'batch_size' holds True, expected "),
+        (changed("config", "image_size", "16"), r"'image_size' holds '16', expected int \| None"),
+        (changed("config", "skip_bad", 1), "'skip_bad' holds 1, expected bool"),
+        (changed("config", "loss", []), r"'loss' holds \[\], expected Literal"),
+        (changed("config", "data_dir", 7), "'data_dir' holds 7, expected "),
+        (changed("config", "learning_rate", 10**400), "'learning_rate' holds 1000.*expected finite float"),
+        (changed("dataset", "mean", [float("nan")]), "'mean' holds nan, expected finite float"),
+        (changed("dataset", "mean", "a"), "'mean' holds 'a', expected "),
+        (changed("dataset", "mean", [0.3, 0.3]), r"mean is \(0\.3, 0\.3\).* expected one for each channel \(1\)"),
+        (changed("dataset", "std", [0.0]), r"mean is .* and std \(0\.0,\); .* std above 0"),
+        (changed("dataset", "std", [True]), "'std' holds True, expected finite float"),
+        (changed("dataset", "classes", [0, 1]), "'classes' holds 0, expected str"),
+        (changed("dataset", "image_shape", []), r"image_shape is \(\); expected height, width and channels"),
+        (lambda parts: [1, 2], r"\[1, 2\] is no JSON object"),
+        (lambda parts: None, "None is no JSON object"),
+    ],
+)
+def test_a_config_json_is_read_strictly(tmp_path, change, message):
+    start(config(tmp_path), FACTS)
+    parts = written(tmp_path)
+    del parts["sha256"]
+    (tmp_path / "config.json").write_text(json.dumps(change(parts)))
+    with pytest.raises(ValueError, match=rf"config\.json is .* damaged: {message}.*Put back a copy") as caught:
         open_run(tmp_path)
+    assert ".. Put" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", '{"config": ', "\0" * 50, "\xe9", *DEEP])
+def test_a_damaged_config_json_is_named(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"config\.json is not the config\.json of a run, or is damaged.*Put back a"):
+        open_run(tmp_path)
+
+
+def test_another_value_in_config_json_is_found_by_its_hash(tmp_path):
+    """Every other digit, in turn: those that the types let pass."""
+    start(config(tmp_path), FACTS)
+    file, found = tmp_path / "config.json", open_run(tmp_path)
+    good = file.read_text()
+    for at in (i for i, character in enumerate(good) if character.isdigit()):
+        file.write_text(good[:at] + str((int(good[at]) + 1) % 10) + good[at + 1 :])
+        with pytest.raises(ValueError, match=r"config\.json is not the config\.json of a run, or is damaged: "):
+            open_run(tmp_path)
+    file.write_text(good.replace("0.1234567890123", "0.1234567890124"))
+    with pytest.raises(ValueError, match=r"not as it was written, by its sha256 \(remove that line if you changed it"):
+        open_run(tmp_path)
+    (line,) = (line for line in good.splitlines(keepends=True) if "sha256" in line)
+    file.write_text(good.replace(line, ""))  # as of an earlier version, or on purpose
+    assert open_run(tmp_path) == found
+    file.write_text(json.dumps(json.loads(good), indent=7, sort_keys=True))
+    assert open_run(tmp_path) == found
 
 
 def test_a_lost_config_json_can_be_made_again(tmp_path):
