@@ -138,8 +138,7 @@ def results(case) -> Results:
     with jax.enable_x64(True):
         floats, f = split(case, arrays_of(case))
 
-        # Compiling takes the time; only loops of a convolution are worth an optimisation.
-        @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": int("conv" in case.rule)})
+        @jax.jit
         def everything(*floats):
             handwritten = derivatives(case, f, floats)
             with jaxcnn.backward("autodiff"):
