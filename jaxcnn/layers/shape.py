@@ -16,7 +16,7 @@ from jaxcnn.ops.check import positive
 from jaxcnn.ops.geometry import PerAxis, PoolPadding, per_axis
 from jaxcnn.ops.pad import Mode
 from jaxcnn.ops.pool.shapes import pool_options
-from jaxcnn.ops.resize.interpolate import weights
+from jaxcnn.ops.resize.interpolate import between_corners, weights
 from jaxcnn.ops.resize.nearest import nearest
 from jaxcnn.ops.resize.places import Coordinates
 
@@ -162,9 +162,10 @@ class Resize(Function):
         if self.method == "nearest":
             return np.arange(length) == nearest(length, size)[:, None]
         a = None if self.method == "bilinear" else -0.5  # its slope moves no zero
-        coordinates: Coordinates = "align_corners" if self.align_corners else "half_pixel"
+        scale = between_corners(length, size) if self.align_corners and self.antialias else None
+        coordinates: Coordinates = "align_corners" if self.align_corners and not self.antialias else "half_pixel"
         words = {"antialias": self.antialias, "exclude_outside": self.antialias}
-        return weights(length, size, None, a=a, coordinates=coordinates, **words) != 0
+        return weights(length, size, scale, a=a, coordinates=coordinates, **words) != 0
 
 
 @dataclass(frozen=True, repr=False)

@@ -48,8 +48,10 @@ def _triplet_backward(residuals: Any, dloss: PerExample, **_: Any) -> tuple[Arra
     """The cotangents (danchor, dpositive, dnegative) of max(0, |a - p + ε| - |a - n + ε| + margin).
 
     The gradient of the p-norm |v| = (Σ_i |v[i]|^p)^(1/p) has the entries sign(v[i]) (|v[i]| / |v|)^(p - 1): for p = 2
-    the unit vector v / |v|. It is 0 by choice where v = 0, and so are its entries where v[i] = 0. So where the margin
-    is not kept, with u and w the gradients for a - p + ε and a - n + ε,
+    the unit vector v / |v|. As p goes to infinity the norm goes to max |v[i]| and the gradient to the sign of v[i]
+    where that is largest, else 0; equally large entries share it. It is 0 by choice where v = 0, and so are its entries
+    where v[i] = 0, also for p < 1, where they grow without bound as v[i] goes to 0. So where the margin is not kept,
+    with u and w the gradients for a - p + ε and a - n + ε,
 
         danchor = dloss (u - w),    dpositive = -dloss u,    dnegative = dloss w.
 
@@ -72,17 +74,28 @@ def _distance(x: Array, y: Array, p: float, epsilon: float) -> tuple[Array, Arra
     """The p-norm |x - y + ε| along the last axis, and its gradient for x, 0 where that has no direction."""
     wide = accumulator(x)
     v = x.astype(wide) - y.astype(wide) + epsilon
-    size = jnp.abs(jnp.where(v == 0, 1, v))
-    powers = v * v if p == 2 else jnp.where(v == 0, 0, size**p)  # an entry of 0 adds 0, whose derivatives are 0
-    total = powers.sum(-1)
+    nothing = v == 0  # an entry that adds 0, with the derivative 0
+    size = jnp.abs(jnp.where(nothing, 1, v))
+    if p == 2:
+        total = (v * v).sum(-1)
+    elif p == math.inf:
+        total = jnp.where(nothing, 0, size).max(-1, initial=0)
+    else:
+        total = jnp.where(nothing, 0, size**p).sum(-1)
     apart = total != 0  # NaN is
     some = jnp.where(apart, total, 1)
-    distance = jnp.sqrt(some) if p == 2 else some ** (1 / p)
     if p == 2:
+        distance = jnp.sqrt(some)
         gradient = v / distance[:, None]
+    elif p == math.inf:
+        distance = some
+        nearly = 1 - 4 * float(jnp.finfo(wide).eps)  # type: ignore[no-untyped-call]
+        largest = ~nothing & (size >= nearly * distance[:, None])  # whichever way each was rounded
+        gradient = jnp.sign(v) * largest / jnp.where(apart, largest.sum(-1), 1)[:, None]
     else:
-        gradient = jnp.where(v == 0, 0, jnp.sign(v) * (size / distance[:, None]) ** (p - 1))
-    return jnp.where(apart, distance, 0), jnp.where(apart[:, None], gradient, 0)
+        distance = some ** (1 / p)
+        gradient = jnp.sign(v) * (size / distance[:, None]) ** (p - 1)
+    return jnp.where(apart, distance, 0), jnp.where(apart[:, None] & ~nothing, gradient, 0)
 
 
 @rule(_triplet_plain, _triplet_forward, _triplet_backward)
@@ -104,7 +117,8 @@ def triplet(
     Args:
       anchor, positive, negative: (n, d), one embedding in each row.
       margin: a positive number.
-      p: of the norm that distances are taken in, 1 or more; 2 is Euclidean.
+      p: of the norm that distances are taken in, a positive number or math.inf; 2 is Euclidean, infinity the largest
+        difference.
       epsilon: 0 or more.
       swap: take |positive - negative| instead of |anchor - negative| where it is less.
 
@@ -117,8 +131,8 @@ def triplet(
     op = "triplet"
     if not is_number(margin) or not 0 < margin < math.inf:
         raise ValueError(f"{op}: margin is {margin!r}; expected a positive number, such as 1.0.")
-    if not is_number(p) or not 1 <= p < math.inf:
-        raise ValueError(f"{op}: p is {p!r}; expected a number of 1 or more, such as 2.")
+    if not is_number(p) or not p > 0:
+        raise ValueError(f"{op}: p is {p!r}; expected a positive number, such as 2, or math.inf.")
     if not is_number(epsilon) or not 0 <= epsilon < math.inf:
         raise ValueError(f"{op}: epsilon is {epsilon!r}; expected a number of 0 or more, such as 1e-6.")
     anchor, others = floating(op, "anchor", anchor), {"positive": positive, "negative": negative}
@@ -128,6 +142,6 @@ def triplet(
     for name, other in others.items():
         arrays.append(floating(op, name, other))
         same_shape(op, "anchor", anchor, name, arrays[-1])
-    p = int(p) if p == int(p) else float(p)  # whole powers are products
+    p = int(p) if float(p).is_integer() else float(p)  # whole powers are products
     options = {"margin": float(margin), "p": p, "epsilon": float(epsilon), "swap": bool(swap)}
     return triplet.apply(*same_dtype(*arrays), **options)

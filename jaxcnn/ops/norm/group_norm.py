@@ -114,17 +114,14 @@ def instance_norm(
 def layer_norm(x: ArrayLike, scale: ArrayLike, bias: ArrayLike, *, epsilon: float = 1e-5) -> Array:
     """Normalise over the last axis, x (..., c) with scale and bias (c,): `group_norm` of one group at each place.
 
-    Over several axes where scale and bias have several: those that x ends in, such as (h, w, c). Their shape is
-    PyTorch's normalized_shape.
+    Over several axes where scale and bias have several: those that x ends in, such as (h, w, c), or all that it has, as
+    a single row. Their shape is PyTorch's normalized_shape.
 
-    Raises: ValueError for x without an axis before those, integer data, scale and bias of another shape than x ends in,
-      and an epsilon that is not positive. Source: Ba, Kiros & Hinton 2016, "Layer normalization". The backward pass:
-      `layer_norm.backward`.
+    Raises: ValueError for integer data, scale and bias of another shape than x ends in, and an epsilon that is not
+      positive. Source: Ba, Kiros & Hinton 2016, "Layer normalization". The backward pass: `layer_norm.backward`.
     """
-    x, (scale, bias) = _rows("layer_norm", x, epsilon, scale=scale, bias=bias)
-    flat = x.reshape(math.prod(x.shape[: -scale.ndim]), scale.size)
-    vectors = (v.reshape(v.size) for v in (scale, bias))
-    return layer_norm.apply(flat, *vectors, groups=1, epsilon=epsilon).reshape(x.shape)
+    shape, rows, vectors = _rows("layer_norm", x, epsilon, scale=scale, bias=bias)
+    return layer_norm.apply(rows, *vectors, groups=1, epsilon=epsilon).reshape(shape)
 
 
 def _rms_plain(x: Array, scale: Channels, *, epsilon: float) -> Array:
@@ -161,9 +158,8 @@ def rms_norm(x: ArrayLike, scale: ArrayLike, *, epsilon: float = 1e-6) -> Array:
     Over several axes, and errors, as `layer_norm`. Source: Zhang & Sennrich 2019. The backward pass:
     `rms_norm.backward`.
     """
-    x, (scale,) = _rows("rms_norm", x, epsilon, scale=scale)
-    flat = x.reshape(*x.shape[: -scale.ndim], scale.size)
-    return rms_norm.apply(flat, scale.reshape(scale.size), epsilon=epsilon).reshape(x.shape)
+    shape, rows, vectors = _rows("rms_norm", x, epsilon, scale=scale)
+    return rms_norm.apply(rows, *vectors, epsilon=epsilon).reshape(shape)
 
 
 def _image(
@@ -178,22 +174,24 @@ def _image(
     return image, scale, bias
 
 
-def _rows(op: str, x: ArrayLike, epsilon: float, **vectors: ArrayLike) -> tuple[Array, list[Array]]:
-    """x and its vectors, all of one shape: that of x's last axis, or of the last few."""
-    rows = floating(op, "x", x)
+def _rows(
+    op: str, x: ArrayLike, epsilon: float, **vectors: ArrayLike
+) -> tuple[tuple[int, ...], Float[Array, "m c"], list[Channels]]:
+    """x's shape, x as rows, and its vectors: those are of one shape, which x ends in, and a row has as many entries."""
+    array = floating(op, "x", x)
     arrays = {argument: floating(op, argument, v) for argument, v in vectors.items()}
     shape = arrays["scale"].shape
-    if rows.ndim < 2 or rows.shape == shape:
-        raise ValueError(
-            f"{op}: x has shape {rows.shape}; expected (n, ..., c), a batch. For a single row write x[None]."
-        )
+    if array.ndim < 1:
+        raise ValueError(f"{op}: x is a scalar; expected (..., c), rows of c values.")
     if len(shape) < 2:
-        channel_vectors(op, rows, "NHWC", **arrays)
+        channel_vectors(op, array, "NHWC", **arrays)
     for argument, vector in arrays.items():
-        if vector.shape != shape or rows.shape[-len(shape) :] != shape:
+        if vector.shape != shape or array.shape[-len(shape) :] != shape:
             raise ValueError(
-                f"{op}: {argument} has shape {vector.shape} and x {rows.shape}; expected the last axes of x, such as "
-                f"{rows.shape[-1:]}, and one shape for all."
+                f"{op}: {argument} has shape {vector.shape} and x {array.shape}; expected the last axes of x, such as "
+                f"{array.shape[-1:]}, and one shape for all."
             )
     positive(op, "epsilon", epsilon)
-    return rows, list(arrays.values())
+    size = math.prod(shape)
+    rows = array.reshape(math.prod(array.shape[: -len(shape)]), size)
+    return array.shape, rows, [vector.reshape(size) for vector in arrays.values()]

@@ -112,25 +112,39 @@ def _backward(residuals: Array, dy: Image, **options: Any) -> tuple[Image]:
     return (dx.astype(dy.dtype),)
 
 
-def _filtered(
+def _options(
     op: str,
+    x: Image,
+    sizes: PerAxis | None,
+    scale: Scale | None,
     coordinates: Coordinates,
     align_corners: bool,
     antialias: bool,
     exclude_outside: bool | None,
 ) -> dict[str, Any]:
-    """The words that both rules take, worked out."""
+    """What both rules take, worked out."""
+    outputs, scales = new_sizes(op, x.shape[1:-1], sizes, scale)
     one_of(op, "coordinates", coordinates, COORDINATES)
     if align_corners and coordinates == "asymmetric":
         raise ValueError(
             f"{op}: align_corners is True and coordinates is {coordinates!r}; give one of them. align_corners=True is "
             'short for coordinates="align_corners".'
         )
+    axes = zip(x.shape[1:-1], outputs, scales, strict=True)
     return {
-        "coordinates": "align_corners" if align_corners else coordinates,
+        "sizes": outputs,
+        "scale": tuple(between_corners(w, o) if align_corners and antialias else s for w, o, s in axes),
+        "coordinates": "align_corners" if align_corners and not antialias else coordinates,
         "antialias": bool(antialias),
         "exclude_outside": bool(antialias if exclude_outside is None else exclude_outside),
     }
+
+
+def between_corners(length: int, size: int) -> float:
+    """The scale (O - 1) / (W - 1) that PyTorch's antialiasing has with align_corners, though it lays filters by half
+    pixels; infinite where all outputs read the first position.
+    """
+    return (size - 1) / (length - 1) if min(size, length) > 1 else math.inf
 
 
 @rule(_plain, _forward, _backward)
@@ -158,7 +172,9 @@ def resize_bilinear(
         `resize_nearest`. Where one lies beyond the border pixels, it has the border's value.
       antialias: average over all the pixels that an output of a smaller image covers, as PyTorch with antialias=True,
         Pillow and `jax.image.resize` do: the filter is 1 / s times as wide where the scale s is below 1. Without it an
-        output reads its two neighbours along each axis, whatever else lies around them.
+        output reads its two neighbours along each axis, whatever else lies around them. With align_corners=True the
+        filters are those of PyTorch, which lie as by half pixels with the scale (O - 1) / (W - 1); with
+        coordinates="align_corners" they lie at the corners, as ONNX has it.
       exclude_outside: leave out what the filter covers beyond the border, and divide by what is left, instead of taking
         the border's value for it: ONNX's exclude_outside. Unless given that goes with `antialias`, as in PyTorch;
         ONNX's default is False. Without antialiasing the two are the same here.
@@ -169,9 +185,8 @@ def resize_bilinear(
     """
     op = "resize_bilinear"
     x, _ = image(op, x, layout)
-    sizes, scales = new_sizes(op, x.shape[1:-1], sizes, scale)
-    words = _filtered(op, coordinates, align_corners, antialias, exclude_outside)
-    return channels_back(resize_bilinear.apply(x, sizes=sizes, scale=scales, a=None, **words), layout)
+    options = _options(op, x, sizes, scale, coordinates, align_corners, antialias, exclude_outside)
+    return channels_back(resize_bilinear.apply(x, a=None, **options), layout)
 
 
 @rule(_plain, _forward, _backward)
@@ -211,9 +226,8 @@ def resize_bicubic(
     """
     op = "resize_bicubic"
     x, _ = image(op, x, layout)
-    sizes, scales = new_sizes(op, x.shape[1:-1], sizes, scale)
-    words = _filtered(op, coordinates, align_corners, antialias, exclude_outside)
+    options = _options(op, x, sizes, scale, coordinates, align_corners, antialias, exclude_outside)
     slope = (-0.5 if antialias else -0.75) if a is None else a
     if not is_number(slope) or not -math.inf < slope <= 0:
         raise ValueError(f"{op}: a is {a!r}; expected a number of 0 or less, such as -0.75.")
-    return channels_back(resize_bicubic.apply(x, sizes=sizes, scale=scales, a=float(slope), **words), layout)
+    return channels_back(resize_bicubic.apply(x, a=float(slope), **options), layout)

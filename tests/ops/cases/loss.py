@@ -69,6 +69,12 @@ def _same_as_anchor(rng):
     return anchor, anchor, negative
 
 
+def _equally_far(rng):
+    """Differences of which several are the largest."""
+    anchor = rng.integers(-4, 5, (3, 4)) / 2
+    return anchor, anchor + rng.choice([-2.0, 2.0, 0.0], anchor.shape), anchor + rng.choice([-1.0, 1.0, 0.0], (3, 4))
+
+
 FAR = np.array([[-700.0, -90.0, -40.0, 0.0, 9.0, 40.0, 90.0, 700.0]])
 
 
@@ -148,6 +154,8 @@ def _cases():
         {"p": 1},
         {"p": 3, "margin": 2},
         {"p": 1.5, "epsilon": 0},
+        {"p": 0.5, "margin": 9},
+        {"p": np.inf, "swap": True},
         {"swap": True, "margin": 3},
         {"swap": True, "p": 1, "margin": 5},
     ):
@@ -158,6 +166,9 @@ def _cases():
     yield Case(
         "triplet", "same-cubed", _same_as_anchor, {"margin": 9, "epsilon": 0, "p": 3, "swap": True}, smooth=False
     )
+    for p in (0.5, np.inf):
+        yield Case("triplet", f"same-p-{p}", _same_as_anchor, {"margin": 9, "epsilon": 0, "p": p}, smooth=False)
+    yield Case("triplet", "equally-far", _equally_far, {"epsilon": 0, "p": np.inf}, smooth=False)
     yield Case("triplet", "same-without-epsilon", _same_as_anchor, {"margin": 9, "epsilon": 0}, smooth=False)
 
 

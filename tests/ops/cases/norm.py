@@ -60,6 +60,8 @@ def _cases():
     for name, shape, axes in [
         ("over-2", (4, 3, 5), 2),
         ("over-3", (2, 3, 2, 2), 3),
+        ("over-all", (3, 4), 2),
+        ("one-row", (5,), 1),
         ("places-over-2", (2, 3, 2, 4), 2),
     ]:
         weights = shape[-axes:]

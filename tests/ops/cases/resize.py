@@ -11,8 +11,14 @@ SCALED = [
     ("scale-1d", (1, 9, 2), {"scale": 0.75}),
     ("scale-3d", (1, 2, 3, 4, 1), {"scale": (2.5, 1.3, 0.5)}),
     ("sizes", (2, 5, 7, 1), {"sizes": (8, 3)}),
+    ("ones", (2, 3, 1, 2), {"sizes": (1, 2)}),
 ]
-FILTERS = [{"antialias": True}, {"antialias": True, "exclude_outside": False}, {"exclude_outside": True}]
+FILTERS = [
+    {"antialias": True},
+    {"antialias": True, "exclude_outside": False},
+    {"exclude_outside": True},
+    {"antialias": True, "align_corners": True},
+]
 
 
 def _resize_cases():
@@ -55,8 +61,10 @@ def _pixel_shuffle_cases():
         for r in factors:
             block *= r
         larger = [w * r for w, r in zip(spatial, factors, strict=True)]
-        yield Case("pixel_shuffle", name, normal((2, *spatial, 2 * block)), {"factor": factor})
-        yield Case("pixel_unshuffle", name, normal((2, *larger, 2)), {"factor": factor})
+        for suffix, words in [("", {}), ("-dcr", {"mode": "DCR"})]:
+            options = {"factor": factor} | words
+            yield Case("pixel_shuffle", name + suffix, normal((2, *spatial, 2 * block)), options)
+            yield Case("pixel_unshuffle", name + suffix, normal((2, *larger, 2)), options)
     yield Case("pixel_shuffle", "nchw", normal((2, 8, 3, 2)), {"factor": 2, "layout": "NCHW"})
     yield Case("pixel_unshuffle", "nchw", normal((2, 1, 4, 6)), {"factor": (2, 3), "layout": "NCHW"})
 

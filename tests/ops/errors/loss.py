@@ -109,8 +109,8 @@ BAD = {
         ["anchor has shape (2, 3) and negative (1, 3)"],
     ),
     "triplet-margin": (lambda: ops.triplet(LOGITS, LOGITS, LOGITS, margin=-1), ["margin is -1", "positive number"]),
-    "triplet-p": (lambda: ops.triplet(LOGITS, LOGITS, LOGITS, p=0.5), ["p is 0.5", "1 or more, such as 2"]),
-    "triplet-infinity": (lambda: ops.triplet(LOGITS, LOGITS, LOGITS, p=float("inf")), ["p is inf", "1 or more"]),
+    "triplet-p": (lambda: ops.triplet(LOGITS, LOGITS, LOGITS, p=0), ["p is 0", "positive number, such as 2"]),
+    "triplet-p-nan": (lambda: ops.triplet(LOGITS, LOGITS, LOGITS, p=float("nan")), ["p is nan", "or math.inf"]),
     "triplet-epsilon": (lambda: ops.triplet(LOGITS, LOGITS, LOGITS, epsilon=-1), ["epsilon is -1", "0 or more"]),
     "kl_divergence-negative": (
         lambda: ops.kl_divergence(LOGITS, LOGITS - 1),

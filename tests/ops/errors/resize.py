@@ -41,6 +41,8 @@ BAD = {
         ["x has 3 channels", "factor (2, 2)", "blocks of 4 pixels", "a multiple of 4"],
     ),
     "pixel_shuffle-factor": (lambda: ops.pixel_shuffle(X, 0), ["factor is 0", "positive ints"]),
+    "pixel_shuffle-mode": (lambda: ops.pixel_shuffle(X, 1, mode="RCD"), ["mode is 'RCD'", "'CRD', 'DCR'"]),
+    "pixel_unshuffle-mode": (lambda: ops.pixel_unshuffle(X, 2, mode=""), ["mode is ''", "'CRD', 'DCR'"]),
     "pixel_unshuffle-sizes": (
         lambda: ops.pixel_unshuffle(X, (2, 4)),
         ["x has spatial sizes (8, 6)", "factor (2, 4) does not divide", "pad or crop"],

@@ -109,7 +109,8 @@ def triplet(
     """
 
     def distance(x: Any, y: Any) -> Any:
-        return sum(abs(v - w + epsilon) ** p for v, w in zip(x, y, strict=True)) ** (1 / p)
+        sizes = [abs(v - w + epsilon) for v, w in zip(x, y, strict=True)]
+        return max(sizes) if p == math.inf else sum(size**p for size in sizes) ** (1 / p)
 
     losses = []
     for a, b, c in zip(anchor, positive, negative, strict=True):

@@ -1,5 +1,6 @@
 """The spaces of losses."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def _triplet(draw: Drawn, name: str) -> Draw:
     shape = (batch_size(draw), draw(st.integers(1, 5)))
     options: dict[str, Any] = {}
     set_some(draw, options, margin=st.sampled_from([0.3, 2.0]), epsilon=st.sampled_from([0.0, 0.1]))
-    set_some(draw, options, p=st.sampled_from([1, 3, 1.5]), swap=st.just(True))
+    set_some(draw, options, p=st.sampled_from([math.inf, 1, 3, 0.5]), swap=st.just(True))
     rng = generator(draw)
     anchor, positive, negative = rng.standard_normal((3, *shape))
     same = rng.random((len(anchor), 1)) < 1 / 4

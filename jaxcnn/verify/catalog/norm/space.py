@@ -24,15 +24,14 @@ def _batch_norm(draw: Drawn, name: str) -> Draw:
     scale, bias, mean = rng.standard_normal((3, channels))
     options: dict[str, Any] = {}
     set_some(draw, options, epsilon=st.sampled_from([0.1, 1e-3]))
-    if len(shape) > 2:
-        x = some_layout(draw, x, options)
+    x = _some_layout(draw, x, options)
     return Draw((x, scale, bias, mean, rng.uniform(0.2, 3, channels)) if given else (x, scale, bias), options)
 
 
 @space("layer_norm", "rms_norm", "instance_norm", "group_norm")
 @st.composite
 def _example_norm(draw: Drawn, name: str) -> Draw:
-    """Each example by itself; groups that divide the channels; the last axis or several."""
+    """Each example by itself; groups that divide the channels; the last axis, several or all."""
     over_rows = name in ("layer_norm", "rms_norm")
     *rest, channels = drawn_shape(draw, batch_size(draw), least=2 if name == "instance_norm" else 1, most=4)
     options: dict[str, Any] = {}
@@ -42,11 +41,20 @@ def _example_norm(draw: Drawn, name: str) -> Draw:
     set_some(draw, options, epsilon=st.sampled_from([0.1, 1e-3]))
     rng = generator(draw)
     x = rng.standard_normal((*rest, channels)) + rng.standard_normal(channels)
-    axes = draw(st.integers(1, len(rest))) if over_rows else 1
+    axes = draw(st.integers(1, x.ndim)) if over_rows else 1
     scale, bias = rng.standard_normal((2, *x.shape[-axes:]))
-    if not over_rows and x.ndim > 2:
-        x = some_layout(draw, x, options)
+    if not over_rows:
+        x = _some_layout(draw, x, options)
     return Draw((x, scale) if name == "rms_norm" else (x, scale, bias), options)
+
+
+def _some_layout(draw: Drawn, x: Any, options: dict[str, Any]) -> Any:
+    """`some_layout`; several rows (n, c) may name the one they have: a word, so that some are among the draws run."""
+    if x.ndim > 2:
+        return some_layout(draw, x, options)
+    if len(x) > 1:
+        set_some(draw, options, layout=st.just("NHWC"))
+    return x
 
 
 @space("weight_standardize")

@@ -15,16 +15,19 @@ def _sizes(x: Any, sizes: Any, scale: Any) -> Any:
     """The output's sizes, and the scale of each axis or None."""
     axes = x.ndim - 2
     scale = scale if isinstance(scale, tuple) else (scale,) * axes
-    return (
-        tuple(math.floor(w * s) for w, s in zip(x.shape[1:-1], scale, strict=True)) if sizes is None else sizes
-    ), scale
+    if sizes is None:
+        return tuple(math.floor(w * s) for w, s in zip(x.shape[1:-1], scale, strict=True)), scale
+    return per_axis(sizes, axes), scale
 
 
 def _source(i: int, w: int, o: int, scale: Any, coordinates: str) -> Fraction:
     """Where output i of o lies among w positions."""
     if coordinates == "align_corners":
         return Fraction(i * (w - 1), o - 1) if o > 1 else Fraction(0)
-    step = Fraction(w, o) if scale is None else 1 / Fraction(scale).limit_denominator(1000)
+    if scale == math.inf:
+        step = Fraction(0)
+    else:
+        step = Fraction(w, o) if scale is None else 1 / Fraction(scale).limit_denominator(1000)
     return i * step if coordinates == "asymmetric" else (i + Fraction(1, 2)) * step - Fraction(1, 2)
 
 
@@ -60,10 +63,15 @@ def _cubic(d: float, a: float) -> float:
 
 
 def _filtered(
-    x: Any, sizes: Any, scale: Any, of: Any, support: int, coordinates: str, antialias: Any, outside: Any
+    x: Any, sizes: Any, scale: Any, of: Any, support: int, coordinates: str, corners: Any, antialias: Any, outside: Any
 ) -> Any:
     """Each output the sum of all positions that the filter reaches, along every axis."""
     sizes, scale = _sizes(x, sizes, scale)
+    if corners and antialias:
+        axes = zip(x.shape[1:-1], sizes, strict=True)
+        scale = [(o - 1) / (w - 1) if min(o, w) > 1 else math.inf for w, o in axes]
+    elif corners:
+        coordinates = "align_corners"
 
     def taken(i: int, w: int, o: int, s: Any) -> Any:
         """(position, weight) of each position that output i takes."""
@@ -94,9 +102,8 @@ def resize_bilinear(
     a: Any = None,
 ) -> Any:
     """The sum of what a tent over each output's place takes; as wide as an output where that is antialiased."""
-    coordinates = "align_corners" if align_corners else coordinates
     outside = antialias if exclude_outside is None else exclude_outside
-    return _filtered(x, sizes, scale, _tent, 1, coordinates, antialias, outside)
+    return _filtered(x, sizes, scale, _tent, 1, coordinates, align_corners, antialias, outside)
 
 
 def resize_bicubic(
@@ -111,14 +118,13 @@ def resize_bicubic(
     exclude_outside: Any = None,
 ) -> Any:
     """The sum of what Keys's cubic over each output's place takes."""
-    coordinates = "align_corners" if align_corners else coordinates
     outside = antialias if exclude_outside is None else exclude_outside
     slope = (-0.5 if antialias else -0.75) if a is None else a
-    return _filtered(x, sizes, scale, lambda d: _cubic(d, slope), 2, coordinates, antialias, outside)
+    return _filtered(x, sizes, scale, lambda d: _cubic(d, slope), 2, coordinates, align_corners, antialias, outside)
 
 
-def pixel_shuffle(x: Any, factor: Any) -> Any:
-    """Tap k of the block at p is channel c Πr + k of x."""
+def pixel_shuffle(x: Any, factor: Any, *, mode: str = "CRD") -> Any:
+    """Tap k of the block at p is channel c Πr + k of x, or, in the mode "DCR", k C + c."""
     factor = per_axis(factor, x.ndim - 2)
     taps = list(np.ndindex(factor))
     sizes = [w * r for w, r in zip(x.shape[1:-1], factor, strict=True)]
@@ -126,20 +132,25 @@ def pixel_shuffle(x: Any, factor: Any) -> Any:
     for n, p, c in product(range(len(x)), np.ndindex(x.shape[1:-1]), range(y.shape[-1])):
         for number, tap in enumerate(taps):
             at = tuple(i * r + k for i, r, k in zip(p, factor, tap, strict=True))
-            y[(n, *at, c)] = x[(n, *p, c * len(taps) + number)]
+            y[(n, *at, c)] = x[(n, *p, _channel(c, number, y.shape[-1], len(taps), mode))]
     return y
 
 
-def pixel_unshuffle(x: Any, factor: Any) -> Any:
-    """Channel c Πr + k of y at p is tap k of the block that begins at p r."""
+def pixel_unshuffle(x: Any, factor: Any, *, mode: str = "CRD") -> Any:
+    """Tap k of the block that begins at p r is channel c Πr + k of y at p, or, in the mode "DCR", k C + c."""
     factor = per_axis(factor, x.ndim - 2)
     taps = list(np.ndindex(factor))
     y = np.zeros((len(x), *(w // r for w, r in zip(x.shape[1:-1], factor, strict=True)), x.shape[-1] * len(taps)))
-    for at in np.ndindex(y.shape):
-        n, *p, channel = at
-        c, tap = channel // len(taps), taps[channel % len(taps)]
-        y[at] = x[(n, *(i * r + k for i, r, k in zip(p, factor, tap, strict=True)), c)]
+    for n, p, c in product(range(len(x)), np.ndindex(y.shape[1:-1]), range(x.shape[-1])):
+        for number, tap in enumerate(taps):
+            at = tuple(i * r + k for i, r, k in zip(p, factor, tap, strict=True))
+            y[(n, *p, _channel(c, number, x.shape[-1], len(taps), mode))] = x[(n, *at, c)]
     return y
+
+
+def _channel(c: int, tap: int, channels: int, taps: int, mode: str) -> int:
+    """Where a tap of channel c of the larger image is among the channels of the smaller one."""
+    return c * taps + tap if mode == "CRD" else tap * channels + c
 
 
 def grid_sample(

@@ -51,7 +51,7 @@ def _resize(draw: Drawn, name: str) -> Draw:
 @space("pixel_shuffle", "pixel_unshuffle")
 @st.composite
 def _pixel_shuffle(draw: Drawn, name: str) -> Draw:
-    """Blocks of other sides along each axis, and of one pixel."""
+    """Blocks of other sides along each axis, and of one pixel; channels counted both ways."""
     n, *lengths, channels = drawn_shape(draw, batch_size(draw), least=2, most=4, longest=4)
     factor = tuple(draw(st.integers(1, 3 if len(lengths) < 3 else 2)) for _ in lengths)
     if name == "pixel_shuffle":
@@ -59,6 +59,7 @@ def _pixel_shuffle(draw: Drawn, name: str) -> Draw:
     else:
         lengths = [w * r for w, r in zip(lengths, factor, strict=True)]
     options: dict[str, Any] = {"factor": collapsed(factor)}
+    set_some(draw, options, mode=st.just("DCR"))
     x = generator(draw).standard_normal((n, *lengths, channels))
     return Draw((some_layout(draw, x, options),), options)
 

@@ -1,5 +1,6 @@
 """Mistakes in the backward pass of the triplet loss: which points pull and push, and how far."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -28,13 +29,20 @@ def _triplet(argument: int, name: str, cause: str, direction: Callable[..., Any]
 
 
 def _norm(v: Any, p: float) -> Any:
-    return (jnp.abs(v) ** p).sum(-1) ** (1 / p)
+    return jnp.abs(v).max(-1) if p == math.inf else (jnp.abs(v) ** p).sum(-1) ** (1 / p)
 
 
 def _unit(v: Any, p: float) -> Any:
     size = _norm(v, p)[:, None]
+    if p == math.inf:
+        largest = (jnp.abs(v) == size) & (v != 0)
+        return jnp.sign(v) * largest / jnp.maximum(1, largest.sum(-1, keepdims=True))
     power = jnp.where(v == 0, 0, jnp.abs(jnp.where(v == 0, 1, v)) ** (p - 1))
     return jnp.sign(v) * jnp.where(size > 0, power / jnp.where(size > 0, size, 1) ** (p - 1), 0)
+
+
+def _whole(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
+    return d * jnp.maximum(1, (d != 0).sum(-1, keepdims=True)) if options["p"] == math.inf else d
 
 
 def _options(argument: int, name: str, cause: str, **others: float) -> Fault:
@@ -77,6 +85,9 @@ FAULTS: list[Fault] = [
         "power-dropped",
         "has the signs alone, without their powers: that is right for p = 1",
         lambda near, far, between, unit: jnp.sign(near) - jnp.sign(far),
+    ),
+    changed(
+        "triplet", 1, "largest-not-shared", "is whole, for p = infinity, at each of several largest entries", _whole
     ),
     _options(0, "swap-ignored", "is pushed from the negative where the positive is nearer to it", swap=False),
     _triplet(

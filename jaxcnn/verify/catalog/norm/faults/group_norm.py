@@ -68,6 +68,11 @@ def _wrong_groups(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
     return jnp.swapaxes(dx, -1, -2).reshape(x.shape)
 
 
+def _rows_as_places(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
+    """Of (n, c), which has no places: the n rows as if they were the places of one image."""
+    return _example((0, 1, 3))(d, arrays, dy, options) if arrays[0].ndim == 2 else d
+
+
 def _statistics(rule: str, name: str, cause: str, axes: tuple[int, ...]) -> Fault:
     return changed(rule, 0, name, cause, _example(axes))
 
@@ -91,6 +96,7 @@ GROUP = [
         "puts every groups-th channel in a group, where a group's channels are neighbours",
         _wrong_groups,
     ),
+    changed("group_norm", 0, "rows-as-places", "of (n, c) takes the rows for the places of one image", _rows_as_places),
     _statistics("group_norm", "statistics-per-channel", "takes each channel's own statistics, as instance norm", (1,)),
     _statistics("group_norm", "statistics-per-place", "takes the statistics at each place by itself", (3,)),
     _statistics("instance_norm", "statistics-over-channels", "takes the statistics over the channels too", (1, 2, 3)),

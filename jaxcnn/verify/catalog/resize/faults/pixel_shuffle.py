@@ -6,32 +6,34 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxcnn.verify.catalog.fault import Fault, as_if, changed
+from jaxcnn.verify.catalog.fault import Arrays, Fault, Options, as_if, changed
 from jaxcnn.verify.catalog.windows.faults import border_faults
 
 
-def _block_first(image: Any, block: int) -> Any:
-    """The channels counted (k, c) where they are counted (c, k): TensorFlow's order for PyTorch's."""
-    split = image.reshape(*image.shape[:-1], image.shape[-1] // block, block)
-    return jnp.swapaxes(split, -1, -2).reshape(image.shape)
+def _other_mode(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    return arrays, dy, options | {"mode": "DCR" if options["mode"] == "CRD" else "CRD"}
 
 
-def _block_reversed(image: Any, block: int) -> Any:
+def _block_reversed(image: Any, options: Options) -> Any:
     """The taps of each block in reverse order."""
-    return image.reshape(*image.shape[:-1], image.shape[-1] // block, block)[..., ::-1].reshape(image.shape)
+    block = math.prod(options["factor"])
+    rest = image.shape[-1] // block
+    if options["mode"] == "CRD":
+        return image.reshape(*image.shape[:-1], rest, block)[..., ::-1].reshape(image.shape)
+    return image.reshape(*image.shape[:-1], block, rest)[..., ::-1, :].reshape(image.shape)
 
 
-Of = Callable[[str, str, Callable[[Any, int], Any]], Fault]
+Of = Callable[[str, str, Callable[[Any, Options], Any]], Fault]
 
 
-def _of_dx(name: str, cause: str, change: Callable[[Any, int], Any]) -> Fault:
+def _of_dx(name: str, cause: str, change: Callable[[Any, Options], Any]) -> Fault:
     """Of pixel_shuffle, whose x has the blocks in its channels."""
-    return changed("pixel_shuffle", 0, name, cause, lambda d, a, dy, o: change(d, math.prod(o["factor"])))
+    return changed("pixel_shuffle", 0, name, cause, lambda d, a, dy, o: change(d, o))
 
 
-def _of_dy(name: str, cause: str, change: Callable[[Any, int], Any]) -> Fault:
+def _of_dy(name: str, cause: str, change: Callable[[Any, Options], Any]) -> Fault:
     """Of pixel_unshuffle, whose y has them."""
-    return as_if("pixel_unshuffle", 0, name, cause, lambda a, dy, o: (a, change(dy, math.prod(o["factor"])), o))
+    return as_if("pixel_unshuffle", 0, name, cause, lambda a, dy, o: (a, change(dy, o), o))
 
 
 def _faults(rule: str, of: Of) -> list[Fault]:
@@ -51,10 +53,12 @@ def _faults(rule: str, of: Of) -> list[Fault]:
             "reads dy in reverse order along the spatial axes",
             lambda arrays, dy, options: (arrays, jnp.flip(dy, tuple(range(1, dy.ndim - 1))), options),
         ),
-        of(
-            "block-first",
-            "counts the channels block before channel, TensorFlow's order, instead of channel before block",
-            _block_first,
+        as_if(
+            rule,
+            0,
+            "other-mode",
+            "counts the channels block before channel for channel before block, or the other way round",
+            _other_mode,
         ),
         of("block-reversed", "has the pixels of each block in reverse order", _block_reversed),
     ]
