@@ -8,7 +8,6 @@ section 5.1 for dilation).
 
 from collections.abc import Sequence
 from numbers import Integral
-from operator import index
 from typing import Any, Literal
 
 import jax
@@ -34,8 +33,7 @@ def output_size(size: int, window: int, *, stride: int = 1, padding: Padding = 0
     [5, 3, 2]
     """
     named = {"size": size, "window": window, "stride": stride, "dilation": dilation}
-    for argument, value in named.items():
-        per_axis("output_size", argument, value, 1)
+    size, window, stride, dilation = (per_axis("output_size", *each, 1)[0] for each in named.items())
     ((low, high),) = resolve_padding("output_size", padding, (size,), (window,), (stride,), (dilation,))
     return (size + low + high - extent(window, dilation)) // stride + 1
 
@@ -57,10 +55,10 @@ def per_axis(op: str, argument: str, value: PerAxis, axes: int) -> tuple[int, ..
 
     Raises ValueError where a value is not a positive int, or their number is not `axes`.
     """
-    value = known(value)
-    given = tuple(value) if isinstance(value, Sequence) else (value,) * axes
-    if any(isinstance(v, bool) or not isinstance(v, Integral) or v < 1 for v in given):
-        raise ValueError(f"{op}: {argument} is {value!r}; expected positive ints, 1 or more.")
+    numbers = known(value)
+    given = tuple(numbers) if isinstance(numbers, Sequence) else (numbers,) * axes
+    if not all(is_whole(v) and v >= 1 for v in given):
+        raise wrong(op, argument, value, "positive ints, 1 or more")
     if len(given) != axes:
         raise ValueError(
             f"{op}: {argument} is {value!r}, {len(given)} values for {axes} spatial axes; "
@@ -70,9 +68,23 @@ def per_axis(op: str, argument: str, value: PerAxis, axes: int) -> tuple[int, ..
 
 
 def known(value: Any) -> Any:
-    """An array of NumPy's or JAX's as numbers of Python's, where they are known."""
-    array = isinstance(value, np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer)
+    """Numbers and arrays of NumPy's or JAX's, alone or in tuples and lists, as numbers of Python's where known."""
+    if isinstance(value, tuple | list):
+        return [known(v) for v in value]
+    array = isinstance(value, np.generic | np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer)
     return value.tolist() if array else value
+
+
+def is_whole(value: Any) -> bool:
+    """Whether `value` is an integer, and no bool."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def wrong(op: str, argument: str, value: Any, expected: str) -> ValueError:
+    """The error for an option that is not as expected."""
+    traced = any(isinstance(v, jax.core.Tracer) for v in jax.tree.leaves(value))
+    hint = " It is traced, so its value is not known: under jax.jit name it in static_argnames." if traced else ""
+    return ValueError(f"{op}: {argument} is {value!r}; expected {expected}.{hint}")
 
 
 def resolve_padding(
@@ -135,19 +147,15 @@ def explicit_padding(
     """
     example = ", ".join(["(1, 1)"] * axes) + ("," if axes == 1 else "")
     words = "".join(f'"{name}", ' for name in names)
-    wrong = ValueError(
-        f"{op}: padding is {padding!r}; expected {words}an int{'' if cropping else ' of 0 or more'}, or a (low, high) "
-        f"pair for each of the {axes} spatial axes, such as ({example})."
+    expected = (
+        f"{words}an int{'' if cropping else ' of 0 or more'}, or a (low, high) pair for each of the {axes} spatial "
+        f"axes, such as ({example})"
     )
-    padding = known(padding)
-    if isinstance(padding, str | bool):
-        raise wrong
-    if isinstance(padding, Integral):
-        padding = [(padding, padding)] * axes
+    given = known(padding)
     try:
-        pairs = [(index(low), index(high)) for low, high in padding]
+        pairs = [(given, given)] * axes if is_whole(given) else [(low, high) for low, high in given]
     except (TypeError, ValueError):
-        raise wrong from None
-    if len(pairs) != axes or (not cropping and any(low < 0 or high < 0 for low, high in pairs)):
-        raise wrong
-    return pairs
+        raise wrong(op, "padding", padding, expected) from None
+    if len(pairs) != axes or not all(is_whole(end) and (cropping or end >= 0) for pair in pairs for end in pair):
+        raise wrong(op, "padding", padding, expected)
+    return [(int(low), int(high)) for low, high in pairs]

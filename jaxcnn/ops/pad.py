@@ -9,7 +9,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import Layout, channels_back, floating, is_number, shape_only, spatial
+from jaxcnn.ops.check import Layout, channels_back, floating, number, shape_only, spatial
 from jaxcnn.ops.geometry import Padding, Pair, explicit_padding
 from jaxcnn.ops.rule import rule
 
@@ -111,10 +111,8 @@ def pad(x: ArrayLike, padding: Padding, *, mode: Mode = "zeros", value: float = 
     x, axes = spatial("pad", floating("pad", "x", x), layout)
     if mode not in MODES:
         raise ValueError(f"pad: mode is {mode!r}; expected one of {', '.join(map(repr, MODES))}.")
-    if not is_number(value) or (mode != "zeros" and value != 0):
-        raise ValueError(
-            f"pad: value is {value!r} and mode {mode!r}; expected a number, and mode='zeros' where it is not 0."
-        )
+    expected = f"a number, and mode='zeros' where it is not 0 (here mode={mode!r})"
+    value = number("pad", "value", value, expected, lambda v: mode == "zeros" or v == 0)
     pads = tuple(explicit_padding("pad", padding, axes, cropping=True))
     for axis, (length, ends) in enumerate(zip(x.shape[1:-1], pads, strict=True)):
         cropped = sum(max(-end, 0) for end in ends)
@@ -130,4 +128,4 @@ def pad(x: ArrayLike, padding: Padding, *, mode: Mode = "zeros", value: float = 
                 f"pad: padding {ends} along spatial axis {axis} is more than mode {mode!r} can take from its size {w}; "
                 f"pad at most {most or 0}, or choose mode='zeros'."
             )
-    return channels_back(pad.apply(x, padding=pads, mode=mode, value=float(value)), layout)
+    return channels_back(pad.apply(x, padding=pads, mode=mode, value=value), layout)

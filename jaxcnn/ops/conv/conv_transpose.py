@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from jaxcnn.ops.check import Layout, channels_back, floating, group_count, same_dtype, spatial
 from jaxcnn.ops.conv.conv import conv, conv_dgrad, conv_wgrad
-from jaxcnn.ops.geometry import Padding, PerAxis, extent, per_axis, resolve_padding
+from jaxcnn.ops.geometry import Padding, PerAxis, extent, is_whole, known, per_axis, resolve_padding, wrong
 from jaxcnn.ops.precision import Precision, multiplied_in
 from jaxcnn.ops.rule import rule, tangent_of
 
@@ -92,9 +92,10 @@ def conv_transpose(
     x, axes = spatial(op, floating(op, "x", x), layout)
     kernel = floating(op, "kernel", kernel)
     bias = None if bias is None else floating(op, "bias", bias)
-    _check_shapes(x, kernel, bias, groups)
+    groups = _check_shapes(x, kernel, bias, groups)
     stride, dilation = per_axis(op, "stride", stride, axes), per_axis(op, "dilation", dilation, axes)
     extents = [extent(k, d) for k, d in zip(kernel.shape[:-2], dilation, strict=True)]
+    padding = known(padding)
     extra = _output_padding(output_padding, stride, dilation, padding)
     x, extra = _whole_strides(x, extra, stride)
     if padding == "SAME":
@@ -123,15 +124,16 @@ def conv_transpose(
 def _output_padding(
     given: int | Sequence[int], stride: tuple[int, ...], dilation: tuple[int, ...], padding: Padding
 ) -> tuple[int, ...]:
-    extra = (given,) * len(stride) if isinstance(given, int) else tuple(given)
-    limits = (1,) * len(stride) if padding == "SAME" else tuple(map(max, stride, dilation))
-    if len(extra) != len(stride) or any(not 0 <= o < limit for o, limit in zip(extra, limits, strict=False)):
-        raise ValueError(
-            f"conv_transpose: output_padding is {given!r} with stride {stride}, dilation {dilation} and padding "
-            f"{padding!r}; expected an int, or one for each spatial axis, from 0 to the larger of stride and dilation "
-            "less 1, and 0 with padding 'SAME'."
+    numbers = known(given)
+    extra = tuple(numbers) if isinstance(numbers, Sequence) else (numbers,) * len(stride)
+    limits = (1,) * len(stride) if padding == "SAME" else map(max, stride, dilation)
+    if len(extra) != len(stride) or not all(is_whole(o) and 0 <= o < m for o, m in zip(extra, limits, strict=True)):
+        expected = (
+            "an int, or one for each spatial axis, from 0 to the larger of stride and dilation less 1, and 0 with "
+            f"padding 'SAME' (here with stride {stride}, dilation {dilation} and padding {padding!r})"
         )
-    return extra
+        raise wrong("conv_transpose", "output_padding", given, expected)
+    return tuple(map(int, extra))
 
 
 def _whole_strides(x: Image, extra: tuple[int, ...], stride: tuple[int, ...]) -> tuple[Image, tuple[int, ...]]:
@@ -145,14 +147,15 @@ def _whole_strides(x: Image, extra: tuple[int, ...], stride: tuple[int, ...]) ->
     return x, tuple(o % s for o, s in zip(extra, stride, strict=True))
 
 
-def _check_shapes(x: Array, kernel: Array, bias: Array | None, groups: int) -> None:
+def _check_shapes(x: Array, kernel: Array, bias: Array | None, groups: int) -> int:
+    """The groups as an int; ValueError where x (channels last), kernel and bias do not fit."""
     if kernel.ndim != x.ndim:
         raise ValueError(
             f"conv_transpose: kernel has shape {kernel.shape} and x {x.shape} (channels last); expected a kernel of "
             f"rank {x.ndim}, (*window, out / groups, in)."
         )
     *_, out, channels = kernel.shape
-    group_count("conv_transpose", groups, channels, f"the kernel's input, shape {kernel.shape}")
+    groups = group_count("conv_transpose", groups, channels, f"the kernel's input, shape {kernel.shape}")
     if x.shape[-1] != channels:
         raise ValueError(
             f"conv_transpose: x has {x.shape[-1]} channels (shape {x.shape}, channels last), but the kernel, shape "
@@ -163,3 +166,4 @@ def _check_shapes(x: Array, kernel: Array, bias: Array | None, groups: int) -> N
         raise ValueError(
             f"conv_transpose: bias has shape {bias.shape}; expected ({out * groups},), one for each output channel."
         )
+    return groups

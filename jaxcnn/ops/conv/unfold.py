@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from jaxcnn.ops.bins import Positions, gathered, readers, summed
 from jaxcnn.ops.check import Layout, accumulator, channels_back, channels_last, floating, image, shape_only
-from jaxcnn.ops.geometry import Padding, PerAxis, known, output_size, per_axis, resolve_padding
+from jaxcnn.ops.geometry import Padding, PerAxis, known, output_size, per_axis, resolve_padding, wrong
 from jaxcnn.ops.rule import rule
 
 Image = Float[Array, "n *spatial c"]
@@ -210,7 +210,5 @@ def _image_sizes(op: str, sizes: Any) -> tuple[int, ...]:
     """1 to 3 positive ints; ValueError otherwise: unlike elsewhere a single number does not tell how many axes."""
     given = known(sizes)
     if not isinstance(given, Sequence) or len(given) not in (1, 2, 3):
-        raise ValueError(
-            f"{op}: sizes is {sizes!r}; expected one size for each of the image's 1, 2 or 3 axes, such as (8, 8)."
-        )
+        raise wrong(op, "sizes", sizes, "one size for each of the image's 1, 2 or 3 axes, such as (8, 8)")
     return per_axis(op, "sizes", given, len(given))

@@ -92,7 +92,8 @@ def group_norm(
     Raises: ValueError for a wrong rank, integer data, vectors that are not one per channel, groups that do not divide
       the channels, and an epsilon that is not positive. The backward pass: `group_norm.backward`.
     """
-    x, scale, bias = _image("group_norm", x, scale, bias, epsilon, layout, flat=True)
+    x, scale, bias = _image("group_norm", x, scale, bias, layout, flat=True)
+    epsilon = positive("group_norm", "epsilon", epsilon)
     groups = group_count("group_norm", groups, x.shape[-1], "x")
     return channels_back(group_norm.apply(x, scale, bias, groups=groups, epsilon=epsilon), layout)
 
@@ -106,7 +107,8 @@ def instance_norm(
     Arguments and errors as `group_norm`. Source: Ulyanov, Vedaldi & Lempitsky 2016, "Instance normalization". The
     backward pass: `instance_norm.backward`.
     """
-    x, scale, bias = _image("instance_norm", x, scale, bias, epsilon, layout)
+    x, scale, bias = _image("instance_norm", x, scale, bias, layout)
+    epsilon = positive("instance_norm", "epsilon", epsilon)
     return channels_back(instance_norm.apply(x, scale, bias, groups=x.shape[-1], epsilon=epsilon), layout)
 
 
@@ -120,7 +122,8 @@ def layer_norm(x: ArrayLike, scale: ArrayLike, bias: ArrayLike, *, epsilon: floa
     Raises: ValueError for integer data, scale and bias of another shape than x ends in, and an epsilon that is not
       positive. Source: Ba, Kiros & Hinton 2016, "Layer normalization". The backward pass: `layer_norm.backward`.
     """
-    shape, rows, vectors = _rows("layer_norm", x, epsilon, scale=scale, bias=bias)
+    shape, rows, vectors = _rows("layer_norm", x, scale=scale, bias=bias)
+    epsilon = positive("layer_norm", "epsilon", epsilon)
     return layer_norm.apply(rows, *vectors, groups=1, epsilon=epsilon).reshape(shape)
 
 
@@ -158,25 +161,23 @@ def rms_norm(x: ArrayLike, scale: ArrayLike, *, epsilon: float = 1e-6) -> Array:
     Over several axes, and errors, as `layer_norm`. Source: Zhang & Sennrich 2019. The backward pass:
     `rms_norm.backward`.
     """
-    shape, rows, vectors = _rows("rms_norm", x, epsilon, scale=scale)
+    shape, rows, vectors = _rows("rms_norm", x, scale=scale)
+    epsilon = positive("rms_norm", "epsilon", epsilon)
     return rms_norm.apply(rows, *vectors, epsilon=epsilon).reshape(shape)
 
 
 def _image(
-    op: str, x: ArrayLike, scale: ArrayLike, bias: ArrayLike, epsilon: float, layout: Layout, *, flat: bool = False
+    op: str, x: ArrayLike, scale: ArrayLike, bias: ArrayLike, layout: Layout, *, flat: bool = False
 ) -> tuple[Array, Array, Array]:
     """x, channels last, and its vectors; `flat` lets x be (n, c)."""
     image = floating(op, "x", x)
     image = channels_last(op, image, layout) if flat and image.ndim == 2 else spatial(op, image, layout)[0]
     scale, bias = floating(op, "scale", scale), floating(op, "bias", bias)
     channel_vectors(op, image, layout, scale=scale, bias=bias)
-    positive(op, "epsilon", epsilon)
     return image, scale, bias
 
 
-def _rows(
-    op: str, x: ArrayLike, epsilon: float, **vectors: ArrayLike
-) -> tuple[tuple[int, ...], Float[Array, "m c"], list[Channels]]:
+def _rows(op: str, x: ArrayLike, **vectors: ArrayLike) -> tuple[tuple[int, ...], Float[Array, "m c"], list[Channels]]:
     """x's shape, x as rows, and its vectors: those are of one shape, which x ends in, and a row has as many entries."""
     array = floating(op, "x", x)
     arrays = {argument: floating(op, argument, v) for argument, v in vectors.items()}
@@ -191,7 +192,6 @@ def _rows(
                 f"{op}: {argument} has shape {vector.shape} and x {array.shape}; expected the last axes of x, such as "
                 f"{array.shape[-1:]}, and one shape for all."
             )
-    positive(op, "epsilon", epsilon)
     size = math.prod(shape)
     rows = array.reshape(math.prod(array.shape[: -len(shape)]), size)
     return array.shape, rows, [vector.reshape(size) for vector in arrays.values()]

@@ -89,7 +89,6 @@ def local_response_norm(
     op = "local_response_norm"
     x, _ = spatial(op, floating(op, "x", x), layout)
     (size,) = per_axis(op, "size", size, 1)
-    for argument, value in {"alpha": alpha, "beta": beta, "k": k}.items():
-        positive(op, argument, value)
-    y = local_response_norm.apply(x, size=size, alpha=float(alpha), beta=float(beta), k=float(k))
+    numbers = {name: positive(op, name, value) for name, value in {"alpha": alpha, "beta": beta, "k": k}.items()}
+    y = local_response_norm.apply(x, size=size, **numbers)
     return channels_back(y, layout)
