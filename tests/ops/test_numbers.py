@@ -124,9 +124,7 @@ def test_what_is_traced_is_refused():
     for rule in RULES:
         for case, options in chosen(rule):
             for name in options:
-                with pytest.raises(
-                    ValueError, match=rf"(?s){rule}: {name} is .*; expected .*traced.*static_argnames"
-                ):
+                with pytest.raises(ValueError, match=rf"(?s){rule}: {name} is .*; expected .*traced.*static_argnames"):
                     jax.eval_shape(lambda value, case=case, name=name: program(case, {name: value}), 1)
 
 

@@ -129,13 +129,16 @@ def softplus(x: ArrayLike, *, beta: float = 1.0, threshold: float | None = None)
 
 
 def _softsign_plain(x: Array) -> Array:
-    """x / (1 + |x|)."""
-    return x / (1 + jnp.abs(x))
+    """x / (1 + |x|), and the sign of what is infinite."""
+    finite = jnp.where(jnp.isinf(x), 0, x)
+    return jnp.where(jnp.isinf(x), jnp.sign(x), finite / (1 + jnp.abs(finite)))
 
 
 def _softsign_forward(x: Array) -> tuple[Array, Array]:
     """y and x: 1 - |y| has lost its digits where |x| is large."""
-    return _softsign_plain(x), x
+    most = jnp.finfo(x.dtype).max  # type: ignore[no-untyped-call]
+    held = jnp.clip(x, -most, most)
+    return held / (1 + jnp.abs(held)), x
 
 
 def _softsign_backward(x: Array, dy: Array) -> tuple[Array]:
