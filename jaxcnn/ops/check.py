@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.export import is_symbolic_dim
 from jax.typing import ArrayLike
 
 from jaxcnn.ops.geometry import is_whole, known, wrong
@@ -53,6 +54,17 @@ def image(op: str, x: ArrayLike, layout: Layout) -> tuple[Array, int]:
     array, axes = spatial(op, floating(op, "x", x), layout)
     if 0 in array.shape[1:-1]:
         raise ValueError(f"{op}: x has spatial sizes {array.shape[1:-1]}; every axis must be 1 or longer.")
+    return array, axes
+
+
+def sized_image(op: str, x: ArrayLike, layout: Layout) -> tuple[Array, int]:
+    """`image`, and no spatial size is one that `jax.export` leaves open: for operations that make tables of places."""
+    array, axes = image(op, x, layout)
+    if any(map(is_symbolic_dim, array.shape[1:-1])):
+        raise ValueError(
+            f"{op}: x has spatial sizes {array.shape[1:-1]}; expected numbers, of which tables of places are made. "
+            "Export with fixed sizes; the batch may be left open."
+        )
     return array, axes
 
 

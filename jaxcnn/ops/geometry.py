@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
+from jax.core import max_dim
+from jax.export import is_symbolic_dim
 
 Pair = tuple[int, int]
 PerAxis = int | Sequence[int]
@@ -32,10 +34,11 @@ def output_size(size: int, window: int, *, stride: int = 1, padding: Padding = 0
     >>> [output_size(7, 3, stride=s) for s in (1, 2, 3)]
     [5, 3, 2]
     """
-    named = {"size": size, "window": window, "stride": stride, "dilation": dilation}
-    size, window, stride, dilation = (per_axis("output_size", *each, 1)[0] for each in named.items())
-    ((low, high),) = resolve_padding("output_size", padding, (size,), (window,), (stride,), (dilation,))
-    return (size + low + high - extent(window, dilation)) // stride + 1
+    named = {"window": window, "stride": stride, "dilation": dilation}
+    window, stride, dilation = (per_axis("output_size", *each, 1)[0] for each in named.items())
+    length: Any = size if is_symbolic_dim(size) else per_axis("output_size", "size", size, 1)[0]  # or left open
+    ((low, high),) = resolve_padding("output_size", padding, (length,), (window,), (stride,), (dilation,))
+    return (length + low + high - extent(window, dilation)) // stride + 1
 
 
 def unseen(size: int, window: int, *, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
@@ -133,7 +136,7 @@ def padding_pairs(
 
 def _named(padding: str, size: int, span: int, stride: int) -> Pair:
     if padding == "SAME":
-        total = max((-(-size // stride) - 1) * stride + span - size, 0)
+        total = max_dim((-(-size // stride) - 1) * stride + span - size, 0)  # that of a size which is open, too
         return total // 2, total - total // 2
     return {"VALID": (0, 0), "FULL": (span - 1, span - 1), "CAUSAL": (span - 1, 0)}[padding]
 
@@ -156,6 +159,11 @@ def explicit_padding(
         pairs = [(given, given)] * axes if is_whole(given) else [(low, high) for low, high in given]
     except (TypeError, ValueError):
         raise wrong(op, "padding", padding, expected) from None
-    if len(pairs) != axes or not all(is_whole(end) and (cropping or end >= 0) for pair in pairs for end in pair):
+    if len(pairs) != axes or not all(_is_end(end, cropping) for pair in pairs for end in pair):
         raise wrong(op, "padding", padding, expected)
-    return [(int(low), int(high)) for low, high in pairs]
+    return pairs
+
+
+def _is_end(end: Any, cropping: bool) -> bool:
+    """Whether an end can be padded by that; of a size that `jax.export` leaves open it may be an expression."""
+    return is_symbolic_dim(end) or (is_whole(end) and (cropping or end >= 0))

@@ -23,10 +23,19 @@ def _plain(x: Image, *, padding: tuple[Pair, ...], mode: Mode, value: float) -> 
     """x with `padding` positions more at the ends of each spatial axis, or fewer where it is below 0."""
     more, fewer = _split(padding)
     if mode == "circular":
-        x = _lengthened(x, fewer)
+        return _wrapped(_lengthened(x, fewer), more)
     constant = {"constant_values": value} if mode == "zeros" else {}
     y = jnp.pad(x, ((0, 0), *more, (0, 0)), mode=MODES[mode], **constant)
-    return y if mode == "circular" else _lengthened(y, fewer)
+    return _lengthened(y, fewer)
+
+
+def _wrapped(x: Image, padding: tuple[Pair, ...]) -> Image:
+    """x between its own ends; `jnp.pad` can't do that where `jax.export` leaves a size open."""
+    for axis, (low, high) in enumerate(padding, 1):
+        w = x.shape[axis]
+        ends = lax.slice_in_dim(x, w - low, w, axis=axis), lax.slice_in_dim(x, 0, high, axis=axis)
+        x = jnp.concatenate([ends[0], x, ends[1]], axis)
+    return x
 
 
 def _split(padding: tuple[Pair, ...]) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:

@@ -105,7 +105,7 @@ def conv_transpose(
         full = [(w - 1) * s + e for w, s, e in zip(x.shape[1:-1], stride, extents, strict=True)]
         pads = resolve_padding(op, padding, full, kernel.shape[:-2], stride, dilation)
         sizes = [f - low - high + o for f, (low, high), o in zip(full, pads, extra, strict=True)]
-    if min(sizes) < 1:
+    if any(size < 1 for size in sizes):
         raise ValueError(
             f"{op}: padding {padding!r} cuts {pads} off an output of {full}, which leaves {sizes}; pad less."
         )

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.bins import Positions, gathered, readers, summed
-from jaxcnn.ops.check import Layout, accumulator, channels_back, channels_last, floating, image, shape_only
+from jaxcnn.ops.check import Layout, accumulator, channels_back, channels_last, floating, shape_only, sized_image
 from jaxcnn.ops.geometry import Padding, PerAxis, known, output_size, per_axis, resolve_padding, wrong
 from jaxcnn.ops.rule import rule
 
@@ -118,7 +118,7 @@ def unfold(
     The backward pass and its derivation: `unfold.backward`.
     """
     op = "unfold"
-    x, _ = image(op, x, layout)
+    x, _ = sized_image(op, x, layout)
     options = _options(op, x.shape[1:-1], window, stride, padding, dilation)
     return channels_back(unfold.apply(x, **options), layout)
 
