@@ -26,8 +26,9 @@ from jaxcnn.ops.rule import rule
 
 Image = Float[Array, "n *spatial c"]
 Grid = Float[Array, "n *out axes"]
-Mode = Literal["bilinear", "nearest"]
+Mode = Literal["bilinear", "nearest", "bicubic"]
 PaddingMode = Literal["zeros", "border", "reflection"]
+A = -0.75  # the slope of the cubic at 1; see `resize_bicubic`
 
 
 class Corner(NamedTuple):
@@ -46,12 +47,13 @@ class Corner(NamedTuple):
     slopes: list[Array]
 
 
-def _position(g: Array, length: int, padding_mode: PaddingMode, align_corners: bool) -> tuple[Array, Array]:
+def _position(g: Array, length: int, mode: Mode, padding_mode: PaddingMode, align_corners: bool) -> tuple[Array, Array]:
     """Where a coordinate from -1 to 1 lies among the pixels 0, ..., W - 1, and how fast it moves: its slope in g.
 
     -1 and 1 are the outer borders of the border pixels, g W / 2 + (W - 1) / 2; with `align_corners` their centres,
     (g + 1) (W - 1) / 2. "border" stops at the border pixels. "reflection" turns back at -1 and 1 as often as it takes,
-    and then stops there. For "zeros" all places that are far enough from the image are alike.
+    and then stops there. Bicubic has pixels beyond the border pixels for both, see `_among`. All places that are far
+    enough from the image are alike.
     """
     rate = (length - 1 if align_corners else length) / 2
     at, slope = g * rate + (length - 1) / 2, jnp.full_like(g, rate)
@@ -63,23 +65,52 @@ def _position(g: Array, length: int, padding_mode: PaddingMode, align_corners: b
         on, turned = away - turns * span, turns % 2 == 1
         at = low + jnp.where(turned, span - on, on)
         slope = jnp.where(before != turned, -slope, slope)
-    least, most = (-2, length + 1) if padding_mode == "zeros" else (0, length - 1)
+    least, most = (-3, length + 2) if padding_mode == "zeros" or mode == "bicubic" else (0, length - 1)
     slope = jnp.where((at > least) & (at < most), slope, 0)
     return lax.clamp(jnp.asarray(least, at.dtype), at, jnp.asarray(most, at.dtype)), slope
 
 
-def _corners(lengths: tuple[int, ...], grid: Grid, mode: Mode, **words: Any) -> list[Corner]:
-    """The 2, 4 or 8 pixels around each place; with the mode "nearest" the one that is nearest."""
+def _among(pixel: Array, length: int, padding_mode: PaddingMode, align_corners: bool) -> Array:
+    """Which pixel of the image stands at this one, that may lie beyond it: none for "zeros"."""
+    if padding_mode == "border":
+        return jnp.clip(pixel, 0, length - 1)
+    if padding_mode == "reflection":
+        last = 2 * (length - 1) if align_corners else 2 * length - 1  # shows what the first one shows
+        on = pixel % max(last + (not align_corners), 1)
+        return jnp.minimum(on, last - on)
+    return pixel
+
+
+def _corners(
+    lengths: tuple[int, ...], grid: Grid, mode: Mode, padding_mode: PaddingMode, align_corners: bool
+) -> list[Corner]:
+    """The 2, 4 or 8 pixels around each place; nearest, the one that is; bicubic, 4 along each axis."""
     choices = []  # for each axis the (pixel, weight, slope) below and above
     for axis, length in enumerate(lengths):
-        at, slope = _position(grid[..., len(lengths) - 1 - axis], length, **words)
+        at, slope = _position(grid[..., len(lengths) - 1 - axis], length, mode, padding_mode, align_corners)
+        low = jnp.floor(at)
+        part = at - low
         if mode == "nearest":
             choices.append([(jnp.round(at), jnp.where(jnp.isnan(at), at, 1), jnp.zeros_like(at))])
-        else:
-            low = jnp.floor(at)
-            part = at - low
+        elif mode == "bilinear":
             choices.append([(low, 1 - part, -slope), (low + 1, part, slope)])
+        else:
+            pixels = (_among(low + k, length, padding_mode, align_corners) for k in (-1, 0, 1, 2))
+            choices.append([(p, w, slope * v) for p, (w, v) in zip(pixels, _cubic(part), strict=True)])
     return [_corner(lengths, choice) for choice in product(*choices)]
+
+
+def _cubic(part: Array) -> list[tuple[Array, Array]]:
+    """Weight and slope of the pixels 1 before, 0, 1 and 2 behind the one below the place, by Keys's cubic."""
+
+    def near(d: Array) -> tuple[Array, Array]:
+        return ((A + 2) * d - (A + 3)) * d * d + 1, (3 * (A + 2) * d - 2 * (A + 3)) * d
+
+    def far(d: Array) -> tuple[Array, Array]:
+        return A * (((d - 5) * d + 8) * d - 4), A * ((3 * d - 10) * d + 8)
+
+    farther, nearer = (far(1 + part), near(part)), (near(1 - part), far(2 - part))  # as the part grows
+    return [*farther, *((w, -v) for w, v in nearer)]
 
 
 def _corner(lengths: tuple[int, ...], choice: Any) -> Corner:
@@ -135,6 +166,8 @@ def _sample_backward(residuals: Any, dy: Image, **words: Any) -> tuple[Image, Gr
     moves with g as the position does, W / 2 or (W - 1) / 2 times as fast, backwards where it has been reflected an odd
     number of times, and not at all beyond the border where that is what the padding stops at. On a pixel, where the
     slopes of both sides differ, it is the one above. The nearest pixel does not change as the place moves: dg = 0.
+    Bicubic has four pixels along each axis, with the factors k(1 + t), k(t), k(1 - t), k(2 - t), k being Keys's cubic
+    (`resize_bicubic`), and the slopes k'(1 + t), k'(t), -k'(1 - t), -k'(2 - t).
 
     Source: Jaderberg et al. 2015, equations 6 and 7.
     """
@@ -165,8 +198,9 @@ def grid_sample(
       x: a batch (n, *spatial, c) with 1, 2 or 3 spatial axes; with layout="NCHW" (n, c, *spatial).
       grid: (n, *out, axes), in either layout: for each output the place (x), (x, y) or (x, y, z) that it reads, x along
         the last spatial axis, each from -1 to 1 across the image; `affine_grid` makes one.
-      mode: "bilinear", linear between the pixels around the place along each axis (ONNX: "linear"), or "nearest", the
-        nearest pixel, of two equally near ones the even one.
+      mode: "bilinear", linear between the pixels around the place along each axis (ONNX: "linear"); "nearest", the
+        nearest pixel, of two equally near ones the even one; or "bicubic" (ONNX: "cubic"), Keys's cubic with a = -0.75
+        over four pixels along each of 1 or 2 axes.
       padding_mode: what lies beyond the image: "zeros"; "border", the border pixel's value; or "reflection", the image
         mirrored at its borders, again and again.
       align_corners: whether -1 and 1 are the centres of the corner pixels, and not the outer borders of the image.
@@ -182,8 +216,13 @@ def grid_sample(
     op = "grid_sample"
     x, axes = image(op, x, layout)
     grid = floating(op, "grid", grid)
-    one_of(op, "mode", mode, ("bilinear", "nearest"))
+    one_of(op, "mode", mode, ("bilinear", "nearest", "bicubic"))
     one_of(op, "padding_mode", padding_mode, ("zeros", "border", "reflection"))
+    if mode == "bicubic" and axes > 2:
+        raise ValueError(
+            f"{op}: mode is 'bicubic' and x has {axes} spatial axes (shape {x.shape}, channels last); it is for 1 or "
+            "2. Take mode='bilinear'."
+        )
     if grid.ndim != axes + 2 or grid.shape[-1] != axes or grid.shape[0] != x.shape[0]:
         raise ValueError(
             f"{op}: grid has shape {grid.shape}; expected (n, *out, {axes}) with {axes} axes of output and n = "

@@ -126,14 +126,14 @@ def _options(
     outputs, scales = new_sizes(op, x.shape[1:-1], sizes, scale)
     one_of(op, "coordinates", coordinates, COORDINATES)
     if align_corners and coordinates == "asymmetric":
-        raise ValueError(
-            f"{op}: align_corners is True and coordinates is {coordinates!r}; give one of them. align_corners=True is "
-            'short for coordinates="align_corners".'
+        raise ValueError(f"{op}: align_corners is True and coordinates is {coordinates!r}; give one of them.")
+    if align_corners:
+        scales = tuple(
+            between_corners(*axis) if antialias else None for axis in zip(x.shape[1:-1], outputs, strict=True)
         )
-    axes = zip(x.shape[1:-1], outputs, scales, strict=True)
     return {
         "sizes": outputs,
-        "scale": tuple(between_corners(w, o) if align_corners and antialias else s for w, o, s in axes),
+        "scale": scales,
         "coordinates": "align_corners" if align_corners and not antialias else coordinates,
         "antialias": bool(antialias),
         "exclude_outside": bool(antialias if exclude_outside is None else exclude_outside),
@@ -166,8 +166,8 @@ def resize_bilinear(
 
     Args:
       x, sizes, scale, layout: as `resize_nearest`.
-      align_corners: make the centres of the corner pixels coincide, and not the borders of the images; short for
-        coordinates="align_corners".
+      align_corners: make the centres of the corner pixels coincide, and not the borders of the images, whatever the
+        scale: PyTorch's word. It is coordinates="align_corners" but where a scale or antialiasing is given.
       coordinates: where outputs lie, by ONNX's names "half_pixel", "asymmetric" and "align_corners": see
         `resize_nearest`. Where one lies beyond the border pixels, it has the border's value.
       antialias: average over all the pixels that an output of a smaller image covers, as PyTorch with antialias=True,

@@ -23,18 +23,22 @@ def places(length: int, size: int, scale: float | None, coordinates: Coordinates
 
     * "half_pixel": (i + 1/2) / s - 1/2. Pixels are squares, and the borders of the two images coincide.
     * "asymmetric": i / s. The first pixels coincide.
-    * "align_corners": i (W - 1) / (O - 1). The centres of the corner pixels coincide, whatever s is.
+    * "align_corners": i (W - 1) / (s W - 1). The centres of the corner pixels coincide, where O is s W.
 
     Some lie beyond the image's first or last pixel. Without a scale all is in whole numbers, so that no rounding moves
     an output past a pixel.
     """
     i = np.arange(size)
-    if coordinates == "align_corners":
-        over, under = i * (length - 1), max(size - 1, 1)
-    elif scale is not None:
-        at = i / scale if coordinates == "asymmetric" else (i + 0.5) / scale - 0.5
+    if scale is not None:
+        at: Positions
+        if coordinates == "align_corners":
+            at = i * (length - 1) / max(length * scale - 1, 1)  # less only where i is 0
+        else:
+            at = i / scale if coordinates == "asymmetric" else (i + 0.5) / scale - 0.5
         low = np.floor(at).astype(int)
         return low, at - low
+    if coordinates == "align_corners":
+        over, under = i * (length - 1), max(size - 1, 1)
     elif coordinates == "asymmetric":
         over, under = i * length, size
     else:

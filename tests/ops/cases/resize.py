@@ -90,6 +90,12 @@ def _grid_cases():
         yield Case("grid_sample", name, sampled((2, 4, 5, 3), (3, 4)), options)
         yield Case("grid_sample", f"{name}-1-long", sampled((2, 1, 3, 2), (2, 3)), options)
     yield Case("grid_sample", "1d", sampled((2, 5, 3), (4,)))
+    bicubic = {"mode": "bicubic"}
+    for padding_mode, corners in itertools.product(("zeros", "border", "reflection"), (False, True)):
+        options = bicubic | {"padding_mode": padding_mode, "align_corners": corners}
+        yield Case("grid_sample", f"bicubic-{padding_mode}" + "-corners" * corners, sampled((2, 4, 3), (5,)), options)
+    yield Case("grid_sample", "bicubic-1-long", sampled((2, 1, 2), (4,)), options)
+    yield Case("grid_sample", "bicubic-2d", sampled((2, 4, 5, 2), (2, 2)), bicubic | {"padding_mode": "reflection"})
     yield Case("grid_sample", "3d", sampled((2, 2, 3, 4, 2), (2, 1, 3)))
     yield Case("grid_sample", "nchw", sampled((2, 3, 4, 5), (3, 2)), {"layout": "NCHW"})
     for name, axes, sizes in [("1d", 1, 5), ("2d", 2, (3, 4)), ("3d", 3, (2, 1, 3)), ("one", 2, 1)]:

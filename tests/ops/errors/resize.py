@@ -58,8 +58,12 @@ BAD = {
     ),
     "grid_sample-integers": (lambda: ops.grid_sample(X, np.zeros((2, 4, 4, 2), int)), ["grid has dtype int"]),
     "grid_sample-mode": (
-        lambda: ops.grid_sample(X, jnp.zeros((2, 4, 4, 2)), mode="bicubic"),
-        ["mode is 'bicubic'", "'bilinear', 'nearest'"],
+        lambda: ops.grid_sample(X, jnp.zeros((2, 4, 4, 2)), mode="cubic"),
+        ["mode is 'cubic'", "'bilinear', 'nearest', 'bicubic'"],
+    ),
+    "grid_sample-bicubic": (
+        lambda: ops.grid_sample(X[:, None], jnp.zeros((2, 1, 4, 4, 3)), mode="bicubic"),
+        ["mode is 'bicubic' and x has 3 spatial axes", "1 or 2", "mode='bilinear'"],
     ),
     "grid_sample-padding": (
         lambda: ops.grid_sample(X, jnp.zeros((2, 4, 4, 2)), padding_mode="reflect"),

@@ -23,7 +23,8 @@ def _sizes(x: Any, sizes: Any, scale: Any) -> Any:
 def _source(i: int, w: int, o: int, scale: Any, coordinates: str) -> Fraction:
     """Where output i of o lies among w positions."""
     if coordinates == "align_corners":
-        return Fraction(i * (w - 1), o - 1) if o > 1 else Fraction(0)
+        larger = o if scale is None else w * Fraction(scale).limit_denominator(1000)
+        return Fraction(i * (w - 1)) / (larger - 1) if o > 1 else Fraction(0)
     if scale == math.inf:
         step = Fraction(0)
     else:
@@ -71,7 +72,7 @@ def _filtered(
         axes = zip(x.shape[1:-1], sizes, strict=True)
         scale = [(o - 1) / (w - 1) if min(o, w) > 1 else math.inf for w, o in axes]
     elif corners:
-        coordinates = "align_corners"
+        scale, coordinates = [None] * len(sizes), "align_corners"
 
     def taken(i: int, w: int, o: int, s: Any) -> Any:
         """(position, weight) of each position that output i takes."""
@@ -156,19 +157,25 @@ def _channel(c: int, tap: int, channels: int, taps: int, mode: str) -> int:
 def grid_sample(
     x: Any, grid: Any, *, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: Any = False
 ) -> Any:
-    """y[p] = Σ_q x[q] Π max(0, 1 - |q - s|) over the pixels around the place s of p; or the nearest pixel."""
+    """y[p] = Σ_q x[q] Π k(|q - s|) over the pixels around the place s of p, k a tent or a cubic; or the nearest one."""
     y = np.zeros((*grid.shape[:-1], x.shape[-1]))
     for n, *p in np.ndindex(grid.shape[:-1]):
         image, lengths = x[n], x.shape[1:-1]
-        place = [_among(g, w, padding_mode, align_corners) for g, w in zip(grid[(n, *p)][::-1], lengths, strict=True)]
+        inside = "zeros" if mode == "bicubic" else padding_mode
+        place = [_among(g, w, inside, align_corners) for g, w in zip(grid[(n, *p)][::-1], lengths, strict=True)]
         around: Any
         if mode == "nearest":
             around, place = [(round(s),) for s in place], [float(round(s)) for s in place]
-        else:
+        elif mode == "bilinear":
             around = [(math.floor(s), math.floor(s) + 1) for s in place]
+        else:
+            around = [range(math.floor(s) - 1, math.floor(s) + 3) for s in place]
         for q in product(*around):
+            distances = [abs(i - s) for i, s in zip(q, place, strict=True)]
+            weight = math.prod(_cubic(d, -0.75) if mode == "bicubic" else 1 - d for d in distances)
+            if mode == "bicubic" and padding_mode != "zeros":
+                q = tuple(int(_turned(i, w, padding_mode, align_corners)) for i, w in zip(q, lengths, strict=True))
             if all(0 <= i < w for i, w in zip(q, lengths, strict=True)):
-                weight = math.prod(1 - abs(i - s) for i, s in zip(q, place, strict=True))
                 y[(n, *p)] += weight * image[q]
     return y
 
@@ -177,10 +184,16 @@ def _among(g: float, w: int, padding_mode: str, align_corners: Any) -> float:
     """The place that -1 ... 1 names among the pixels 0 ... w - 1."""
     low, high = (0.0, w - 1.0) if align_corners else (-0.5, w - 0.5)
     s = low + (g + 1) / 2 * (high - low)
+    return s if padding_mode == "zeros" else _turned(s, w, padding_mode, align_corners)
+
+
+def _turned(s: float, w: int, padding_mode: str, align_corners: Any) -> float:
+    """A place beyond the image turned back at its borders, and held at the border pixels."""
+    low, high = (0.0, w - 1.0) if align_corners else (-0.5, w - 0.5)
     if padding_mode == "reflection":
         while high > low and not low <= s <= high:
             s = 2 * low - s if s < low else 2 * high - s
-    return s if padding_mode == "zeros" else min(max(s, 0.0), w - 1.0)
+    return min(max(s, 0.0), w - 1.0)
 
 
 def affine_grid(theta: Any, sizes: Any, *, align_corners: Any = False) -> Any:

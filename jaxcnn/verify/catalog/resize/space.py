@@ -74,7 +74,8 @@ def _grid_sample(draw: Drawn, name: str) -> Draw:
     set_some(
         draw,
         options,
-        mode=st.sampled_from(["bilinear", "nearest"]),  # which has no gradient for the grid
+        # The nearest has no gradient for the grid.
+        mode=st.sampled_from(["bilinear", "nearest", *["bicubic"] * (len(lengths) < 3)]),
         padding_mode=st.sampled_from(["border", "reflection"]),
         align_corners=st.just(True),
     )

@@ -24,6 +24,10 @@ def _nearest_only(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, An
     return arrays, dy, options | {"mode": "nearest"}
 
 
+def _linear_only(arrays: Arrays, dy: Any, options: Options) -> tuple[Arrays, Any, Options]:
+    return arrays, dy, options | {"mode": "bilinear" if options["mode"] == "bicubic" else options["mode"]}
+
+
 def _in_pixels(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
     """d for each pixel of way, not for each unit of the grid."""
     lengths = np.array(arrays[0].shape[-2:0:-1], float) - options["align_corners"]
@@ -43,6 +47,7 @@ FAULTS_OF_BOTH = [
         ("align-corners-swapped", "has align_corners the other way round", _other_corners),
         ("padding-otherwise", "takes another padding_mode for what lies beyond the image", _other_padding),
         ("nearest", "is that of the nearest pixel alone", _nearest_only),
+        ("bilinear", "goes to the nearest two pixels along each axis, where bicubic has four", _linear_only),
     ]
 ]
 

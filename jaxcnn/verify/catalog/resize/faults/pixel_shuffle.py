@@ -56,7 +56,7 @@ def _faults(rule: str, of: Of) -> list[Fault]:
         as_if(
             rule,
             0,
-            "other-mode",
+            "channel-order",
             "counts the channels block before channel for channel before block, or the other way round",
             _other_mode,
         ),
