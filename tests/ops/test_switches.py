@@ -163,6 +163,25 @@ def test_explicit_axes_cut_the_result_as_the_batch_is_cut(case):
     assert [is_cut(d) for d in cotangents] == [isinstance(a, jax.ShapeDtypeStruct) for a in arrays if is_float(a)]
 
 
+# What a door does outside of its rule would be asked how it is cut up, too.
+WITHIN = [c for c in CASES if c.rule in ("layer_norm", "rms_norm") or "output-padding" in c.name]
+
+
+def test_explicit_axes_may_cut_any_axis_of_any_array():
+    mesh = AbstractMesh((2,), ("d",), axis_types=(AxisType.Explicit,))
+    for case in WITHIN:
+        floats, modes = function(case, np.float32)
+        for which, a in enumerate(floats):
+            for axis in (axis for axis, length in enumerate(a.shape) if length % 2 == 0):
+                cut = P(*(None,) * axis, "d")
+                specs = [NamedSharding(mesh, cut if i == which else P()) for i in range(len(floats))]
+                on_mesh = [
+                    jax.ShapeDtypeStruct(b.shape, b.dtype, sharding=s) for b, s in zip(floats, specs, strict=True)
+                ]
+                y, cotangents, _ = jax.eval_shape(modes, *on_mesh)
+                assert y.shape and [d.shape for d in cotangents] == [b.shape for b in floats], (case, which, axis)
+
+
 def is_cut(array):
     spec = array.sharding.spec if array.sharding else P()  # of a constant
     assert not any(spec[1:])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jaxcnn.mesh import automatic
 from jaxcnn.ops.check import Layout, channels_back, floating, group_count, same_dtype, spatial
 from jaxcnn.ops.conv.conv import conv, conv_dgrad, conv_wgrad
 from jaxcnn.ops.geometry import Padding, PerAxis, extent, is_whole, known, per_axis, resolve_padding, wrong
@@ -143,7 +145,8 @@ def _whole_strides(x: Image, extra: tuple[int, ...], stride: tuple[int, ...]) ->
     """
     whole = [o // s for o, s in zip(extra, stride, strict=True)]
     if any(whole):
-        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((0, k, 0) for k in whole), (0, 0, 0)])
+        padded = partial(jnp.pad, pad_width=((0, 0), *((0, k) for k in whole), (0, 0)))
+        x = automatic(padded, padded, x)
     return x, tuple(o % s for o, s in zip(extra, stride, strict=True))
 
 
