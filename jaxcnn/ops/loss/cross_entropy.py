@@ -31,7 +31,7 @@ def _softmax_plain(
     """-Σ_k weight[k] target[k] log softmax(logits)[k]."""
     log_p = jax.nn.log_softmax(logits.astype(accumulator(logits)))
     weighted = _weighted(_target(labels, log_p, label_smoothing, ignore_index), class_weights)
-    return -(weighted * counted(log_p, weighted)).sum(-1).astype(logits.dtype)
+    return (weighted * -counted(log_p, weighted)).sum(-1).astype(logits.dtype)
 
 
 def _softmax_forward(
@@ -81,7 +81,7 @@ def _softmax_backward(
     others = rest - (powers - 1)  # than k, of the exponentials; no difference of large numbers, see `exponentials`
     dlogits = dloss / (1 + rest) * ((mass - weighted) * powers - weighted * others)  # one division for each example
     if not whole:
-        dlogits = jnp.where(mass == 0, -dloss * weighted, dlogits)  # whatever an ignored example's logits are
+        dlogits = jnp.where(mass == 0, 0 - dloss * weighted, dlogits)  # whatever an ignored example's logits are
     dlabels = dclass_weights = None
     if surprise is not None:
         surprise = counted(surprise, weighted)
@@ -184,7 +184,11 @@ def _nll_backward(
         dlabels = (-dloss * _weighted(counts, class_weights)).astype(labels.dtype)
     if class_weights is not None:
         dclass_weights = -(dloss * target * counts).sum(0).astype(class_weights.dtype)
-    return (-dloss * weighted).astype(like.dtype), dlabels, dclass_weights
+    return (
+        (0 - dloss * weighted).astype(like.dtype),
+        dlabels,
+        dclass_weights,
+    )  # 0, and not -0, for what is not the label
 
 
 @rule(_nll_plain, _nll_forward, _nll_backward)
