@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.core import max_dim
+from jax.export import is_symbolic_dim
 from jax.typing import DTypeLike
 
 Ints = tuple[int, ...]
@@ -57,9 +59,10 @@ def _spec(axes: int, first: str, last: str) -> str:
 def _cropped(a: Array, padding: Pairs, spread: Ints) -> tuple[Array, Pairs, Ints]:
     """An image, its padding and by how much it is spread apart; padded and spread already where something is cropped.
 
-    A convolution of XLA on a CPU (jaxlib 0.10.2) with negative padding reads memory that nobody has written.
+    A convolution of XLA on a CPU (jaxlib 0.10.2) with negative padding reads memory that nobody has written. Nor does
+    `lax` take a padding that is worked out from a size which `jax.export` leaves open.
     """
-    if min(map(min, padding)) >= 0:
+    if not any(is_symbolic_dim(end) or end < 0 for pair in padding for end in pair):
         return a, padding, spread
     edges = [(low, high, step - 1) for (low, high), step in zip(padding, spread, strict=True)]
     a = lax.pad(a, jnp.zeros((), a.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
@@ -69,11 +72,12 @@ def _cropped(a: Array, padding: Pairs, spread: Ints) -> tuple[Array, Pairs, Ints
 def fprop(x: Array, kernel: Array, options: Options) -> Array:
     """y from x and kernel."""
     n = len(options.stride)
+    x, padding, _ = _cropped(x, options.padding, (1,) * n)
     return lax.conv_general_dilated(
         x,
         kernel,
         window_strides=options.stride,
-        padding=options.padding,
+        padding=padding,
         rhs_dilation=options.dilation,
         feature_group_count=options.groups,
         dimension_numbers=(_spec(n, "N", "C"), "DHW"[-n:] + "IO", _spec(n, "N", "C")),
@@ -92,7 +96,7 @@ def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], options: Options) -> A
     if max(stride) > 1:
         # XLA's simplifier (jaxlib 0.10.2, CPU) ends the process on some spread-out inputs shorter than their kernel.
         # Zeros after the last entry change nothing and keep it from trying.
-        short = [(0, max(0, k - o)) for k, o in zip(window, dy.shape[1:-1], strict=True)]
+        short = [(0, max_dim(0, k - o)) for k, o in zip(window, dy.shape[1:-1], strict=True)]
         dy = jnp.pad(dy, ((0, 0), *short, (0, 0)))
     turned = jnp.flip(kernel, range(n)).reshape(*window, cin, groups, cout // groups)
     turned = jnp.swapaxes(turned, -3, -1).reshape(*window, cout // groups, groups * cin)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.export import is_symbolic_dim
 
 Positions = np.ndarray[Any, Any]
 
@@ -48,6 +49,11 @@ class Bins(NamedTuple):
         return jnp.take_along_axis(x, at, self.axis), at
 
 
+def counting(length: Any) -> Any:
+    """0, ..., length - 1, by NumPy; by JAX where `jax.export` leaves the length open."""
+    return jnp.arange(length) if is_symbolic_dim(length) else np.arange(length)
+
+
 def gathered(x: Array, axis: int, at: Positions, fill: float) -> Array:
     """x with two axes in the axis's place, (outputs, most): what the table `at` reads, and `fill` where it has -1."""
     if np.array_equal(at.ravel(), np.arange(x.shape[axis])):  # every position once, in order: nothing to gather
@@ -79,7 +85,7 @@ def readers(at: Positions, length: int) -> Positions:
     return np.where(positions >= 0, order[positions], -1)
 
 
-def along(values: Positions, axis: int, rank: int) -> Array:
+def along(values: Positions | Array, axis: int, rank: int) -> Array:
     """Values for each position of an axis, such that they broadcast over an array of this rank."""
     return jnp.asarray(values).reshape(*values.shape, *[1] * (rank - axis - 1))
 

@@ -2,17 +2,18 @@
 
 import math
 import reprlib
-from collections.abc import Sequence
-from numbers import Integral, Real
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.export import is_symbolic_dim
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.geometry import known
+from jaxcnn.ops.geometry import is_whole, known, wrong
 from jaxcnn.primitive import promoting
 
 Layout = Literal["NHWC", "NCHW"]
@@ -54,6 +55,17 @@ def image(op: str, x: ArrayLike, layout: Layout) -> tuple[Array, int]:
     array, axes = spatial(op, floating(op, "x", x), layout)
     if 0 in array.shape[1:-1]:
         raise ValueError(f"{op}: x has spatial sizes {array.shape[1:-1]}; every axis must be 1 or longer.")
+    return array, axes
+
+
+def sized_image(op: str, x: ArrayLike, layout: Layout) -> tuple[Array, int]:
+    """`image`, and no spatial size is one that `jax.export` leaves open: for operations that make tables of places."""
+    array, axes = image(op, x, layout)
+    if any(map(is_symbolic_dim, array.shape[1:-1])):
+        raise ValueError(
+            f"{op}: x has spatial sizes {array.shape[1:-1]}; expected numbers, of which tables of places are made. "
+            "Export with fixed sizes; the batch may be left open."
+        )
     return array, axes
 
 
@@ -123,17 +135,35 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def positive(op: str, argument: str, value: float) -> None:
-    """ValueError unless `value` is a positive, finite number."""
-    if not is_number(value) or not 0 < value < math.inf:
-        raise ValueError(f"{op}: {argument} is {value!r}; expected a positive number, such as 1e-5.")
+def number(op: str, argument: str, value: Any, expected: str, fits: Callable[[float], bool] = math.isfinite) -> float:
+    """`value` as a float of Python's; ValueError unless it `is_number` and fits.
+
+    Every option that is a number comes through here, `whole` or `per_axis`: of NumPy's and JAX's a rule keeps Python's,
+    which can be hashed.
+    """
+    if not is_number(value) or not fits(known(value)):
+        raise wrong(op, argument, value, expected)
+    return float(known(value))
 
 
-def group_count(op: str, groups: int, channels: int, whose: str) -> int:
+def whole(op: str, argument: str, value: Any, expected: str, fits: Callable[[int], bool] = lambda _: True) -> int:
+    """`value` as an int of Python's; ValueError unless it is an integer of Python, NumPy or JAX, and fits."""
+    if not is_whole(known(value)) or not fits(known(value)):
+        raise wrong(op, argument, value, expected)
+    return int(known(value))
+
+
+def positive(op: str, argument: str, value: Any) -> float:
+    """`value` as a float; ValueError unless it is a positive, finite number."""
+    return number(op, argument, value, "a positive number, such as 1e-5", lambda v: 0 < v < math.inf)
+
+
+def exponent(p: float) -> float:
+    """`p` as an int where it is whole: whole powers are products, and take entries below 0."""
+    return int(p) if p.is_integer() else p
+
+
+def group_count(op: str, groups: Any, channels: int, whose: str) -> int:
     """`groups` as an int; ValueError unless it is 1 or more and divides the `channels` of `whose`."""
-    groups = known(groups)
-    if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1 or channels % groups:
-        raise ValueError(
-            f"{op}: groups is {groups!r}; expected an int of 1 or more that divides the {channels} channels of {whose}."
-        )
-    return int(groups)
+    expected = f"an int of 1 or more that divides the {channels} channels of {whose}"
+    return whole(op, "groups", groups, expected, lambda g: g >= 1 and channels % g == 0)

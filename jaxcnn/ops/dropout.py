@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import Layout, channels_back, floating, is_number, spatial
+from jaxcnn.ops.check import Layout, channels_back, floating, number, spatial
 from jaxcnn.ops.rule import rule
 
 Axes = tuple[int, ...]
@@ -53,8 +53,8 @@ def dropout(x: ArrayLike, key: Array, *, rate: float) -> Array:
     The backward pass and its derivation: `dropout.backward`.
     """
     x = floating("dropout", "x", x)
-    _check("dropout", "an entry", key, rate)
-    return x if rate == 0 else dropout.apply(x, key, rate=float(rate), shared=())
+    rate = _checked("dropout", "an entry", key, rate)
+    return x if rate == 0 else dropout.apply(x, key, rate=rate, shared=())
 
 
 @rule(_plain, _forward, _backward)
@@ -69,9 +69,9 @@ def spatial_dropout(x: ArrayLike, key: Array, *, rate: float, layout: Layout = "
     `dropout`; besides, ValueError for a wrong rank. The backward pass: `spatial_dropout.backward`.
     """
     x, axes = spatial("spatial_dropout", floating("spatial_dropout", "x", x), layout)
-    _check("spatial_dropout", "a channel", key, rate)
+    rate = _checked("spatial_dropout", "a channel", key, rate)
     if rate > 0:
-        x = spatial_dropout.apply(x, key, rate=float(rate), shared=tuple(range(1, 1 + axes)))
+        x = spatial_dropout.apply(x, key, rate=rate, shared=tuple(range(1, 1 + axes)))
     return channels_back(x, layout)
 
 
@@ -88,18 +88,18 @@ def stochastic_depth(x: ArrayLike, key: Array, *, rate: float) -> Array:
     x = floating("stochastic_depth", "x", x)
     if x.ndim < 1:
         raise ValueError("stochastic_depth: x is a scalar; expected a batch (n, ...).")
-    _check("stochastic_depth", "an example", key, rate)
-    return x if rate == 0 else stochastic_depth.apply(x, key, rate=float(rate), shared=tuple(range(1, x.ndim)))
+    rate = _checked("stochastic_depth", "an example", key, rate)
+    return x if rate == 0 else stochastic_depth.apply(x, key, rate=rate, shared=tuple(range(1, x.ndim)))
 
 
-def _check(op: str, unit: str, key: Any, rate: float) -> None:
-    if not is_number(rate) or not 0 <= rate < 1:
-        raise ValueError(
-            f"{op}: rate is {rate!r}; expected a number with 0 <= rate < 1, the probability of dropping {unit}."
-        )
+def _checked(op: str, unit: str, key: Any, rate: Any) -> float:
+    """The rate; ValueError unless that is one and the key is a key."""
+    expected = f"a number with 0 <= rate < 1, the probability of dropping {unit}"
+    rate = number(op, "rate", rate, expected, lambda v: 0 <= v < 1)
     shape, dtype = getattr(key, "shape", None), getattr(key, "dtype", None)
     typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ()
     raw = dtype == jnp.uint32 and shape == jax.eval_shape(jax.random.PRNGKey, 0).shape
     if not typed and not raw:
         seen = repr(key) if shape is None else f"an array of {dtype} with shape {shape}"
         raise ValueError(f"{op}: key is {seen}; expected one random key, such as jax.random.key(0).")
+    return rate

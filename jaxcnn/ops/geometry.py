@@ -8,11 +8,12 @@ section 5.1 for dilation).
 
 from collections.abc import Sequence
 from numbers import Integral
-from operator import index
 from typing import Any, Literal
 
 import jax
 import numpy as np
+from jax.core import max_dim
+from jax.export import is_symbolic_dim
 
 from jaxcnn.ops.arguments import explained
 
@@ -36,11 +37,11 @@ def output_size(size: int, window: int, *, stride: int = 1, padding: Padding = 0
     >>> [output_size(7, 3, stride=s) for s in (1, 2, 3)]
     [5, 3, 2]
     """
-    named = {"size": size, "window": window, "stride": stride, "dilation": dilation}
-    for argument, value in named.items():
-        count("output_size", argument, value)
-    ((low, high),) = resolve_padding("output_size", padding, (size,), (window,), (stride,), (dilation,))
-    return (size + low + high - extent(window, dilation)) // stride + 1
+    named = {"window": window, "stride": stride, "dilation": dilation}
+    window, stride, dilation = (count("output_size", *each) for each in named.items())
+    length: Any = size if is_symbolic_dim(size) else count("output_size", "size", size)  # or left open
+    ((low, high),) = resolve_padding("output_size", padding, (length,), (window,), (stride,), (dilation,))
+    return (length + low + high - extent(window, dilation)) // stride + 1
 
 
 @explained
@@ -61,10 +62,10 @@ def per_axis(op: str, argument: str, value: PerAxis, axes: int) -> tuple[int, ..
 
     Raises ValueError where a value is not a positive int, or their number is not `axes`.
     """
-    value = known(value)
-    given = value if isinstance(value, tuple) else (value,) * axes
-    if any(isinstance(v, bool) or not isinstance(v, Integral) or v < 1 for v in given):
-        raise ValueError(f"{op}: {argument} is {value!r}; expected positive ints, 1 or more.")
+    numbers = known(value)
+    given = numbers if isinstance(numbers, tuple) else (numbers,) * axes
+    if not all(is_whole(v) and v >= 1 for v in given):
+        raise wrong(op, argument, value, "positive ints, 1 or more")
     if len(given) != axes:
         raise ValueError(
             f"{op}: {argument} is {value!r}, {len(given)} values for {axes} spatial axes; "
@@ -75,19 +76,30 @@ def per_axis(op: str, argument: str, value: PerAxis, axes: int) -> tuple[int, ..
 
 def known(value: Any) -> Any:
     """Numbers and arrays of NumPy's or JAX's as numbers and tuples of Python's, where they are known."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer):
-        value = value.tolist()
-    return tuple(map(known, value)) if isinstance(value, list | tuple) else value
+    if isinstance(value, tuple | list):
+        return tuple(map(known, value))
+    array = isinstance(value, np.generic | np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer)
+    return known(value.tolist()) if array else value
 
 
-def count(op: str, argument: str, value: int) -> int:
+def count(op: str, argument: str, value: Any) -> int:
     """`value` as an int; ValueError unless it is one of 1 or more."""
-    value = known(value)
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{op}: {argument} is {value!r}; expected positive ints, 1 or more.")
-    return int(value)
+    number = known(value)
+    if not is_whole(number) or number < 1:
+        raise wrong(op, argument, value, "positive ints, 1 or more")
+    return int(number)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether `value` is an integer, and no bool."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def wrong(op: str, argument: str, value: Any, expected: str) -> ValueError:
+    """The error for an option that is not as expected."""
+    traced = any(isinstance(v, jax.core.Tracer) for v in jax.tree.leaves(value))
+    hint = " It is traced, so its value is not known: under jax.jit name it in static_argnames." if traced else ""
+    return ValueError(f"{op}: {argument} is {value!r}; expected {expected}.{hint}")
 
 
 def resolve_padding(
@@ -136,7 +148,7 @@ def padding_pairs(
 
 def _named(padding: str, size: int, span: int, stride: int) -> Pair:
     if padding == "SAME":
-        total = max((-(-size // stride) - 1) * stride + span - size, 0)
+        total = max_dim((-(-size // stride) - 1) * stride + span - size, 0)  # that of a size which is open, too
         return total // 2, total - total // 2
     return {"VALID": (0, 0), "FULL": (span - 1, span - 1), "CAUSAL": (span - 1, 0)}[padding]
 
@@ -150,19 +162,20 @@ def explicit_padding(
     """
     example = ", ".join(["(1, 1)"] * axes) + ("," if axes == 1 else "")
     words = "".join(f'"{name}", ' for name in names)
-    wrong = ValueError(
-        f"{op}: padding is {padding!r}; expected {words}an int{'' if cropping else ' of 0 or more'}, or a (low, high) "
-        f"pair for each of the {axes} spatial axes, such as ({example})."
+    expected = (
+        f"{words}an int{'' if cropping else ' of 0 or more'}, or a (low, high) pair for each of the {axes} spatial "
+        f"axes, such as ({example})"
     )
-    padding = known(padding)
-    if isinstance(padding, str | bool):
-        raise wrong
-    if isinstance(padding, Integral):
-        padding = [(padding, padding)] * axes
+    given = known(padding)
     try:
-        pairs = [(index(low), index(high)) for low, high in padding]
+        pairs = [(given, given)] * axes if is_whole(given) else [(low, high) for low, high in given]
     except (TypeError, ValueError):
-        raise wrong from None
-    if len(pairs) != axes or (not cropping and any(low < 0 or high < 0 for low, high in pairs)):
-        raise wrong
+        raise wrong(op, "padding", padding, expected) from None
+    if len(pairs) != axes or not all(_is_end(end, cropping) for pair in pairs for end in pair):
+        raise wrong(op, "padding", padding, expected)
     return pairs
+
+
+def _is_end(end: Any, cropping: bool) -> bool:
+    """Whether an end can be padded by that; of a size that `jax.export` leaves open it may be an expression."""
+    return is_symbolic_dim(end) or (is_whole(end) and (cropping or end >= 0))

@@ -9,7 +9,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import Layout, channels_back, floating, is_number, shape_only, spatial
+from jaxcnn.ops.check import Layout, channels_back, floating, number, shape_only, spatial
 from jaxcnn.ops.geometry import Padding, Pair, explicit_padding
 from jaxcnn.ops.rule import rule
 
@@ -23,10 +23,19 @@ def _plain(x: Image, *, padding: tuple[Pair, ...], mode: Mode, value: float) -> 
     """x with `padding` positions more at the ends of each spatial axis, or fewer where it is below 0."""
     more, fewer = _split(padding)
     if mode == "circular":
-        x = _lengthened(x, fewer)
+        return _wrapped(_lengthened(x, fewer), more)
     constant = {"constant_values": value} if mode == "zeros" else {}
     y = jnp.pad(x, ((0, 0), *more, (0, 0)), mode=MODES[mode], **constant)
-    return y if mode == "circular" else _lengthened(y, fewer)
+    return _lengthened(y, fewer)
+
+
+def _wrapped(x: Image, padding: tuple[Pair, ...]) -> Image:
+    """x between its own ends; `jnp.pad` can't do that where `jax.export` leaves a size open."""
+    for axis, (low, high) in enumerate(padding, 1):
+        w = x.shape[axis]
+        ends = lax.slice_in_dim(x, w - low, w, axis=axis), lax.slice_in_dim(x, 0, high, axis=axis)
+        x = jnp.concatenate([ends[0], x, ends[1]], axis)
+    return x
 
 
 def _split(padding: tuple[Pair, ...]) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
@@ -111,10 +120,8 @@ def pad(x: ArrayLike, padding: Padding, *, mode: Mode = "zeros", value: float = 
     x, axes = spatial("pad", floating("pad", "x", x), layout)
     if mode not in MODES:
         raise ValueError(f"pad: mode is {mode!r}; expected one of {', '.join(map(repr, MODES))}.")
-    if not is_number(value) or (mode != "zeros" and value != 0):
-        raise ValueError(
-            f"pad: value is {value!r} and mode {mode!r}; expected a number, and mode='zeros' where it is not 0."
-        )
+    expected = f"a number, and mode='zeros' where it is not 0 (here mode={mode!r})"
+    value = number("pad", "value", value, expected, lambda v: mode == "zeros" or v == 0)
     pads = tuple(explicit_padding("pad", padding, axes, cropping=True))
     for axis, (length, ends) in enumerate(zip(x.shape[1:-1], pads, strict=True)):
         cropped = sum(max(-end, 0) for end in ends)
@@ -130,4 +137,4 @@ def pad(x: ArrayLike, padding: Padding, *, mode: Mode = "zeros", value: float = 
                 f"pad: padding {ends} along spatial axis {axis} is more than mode {mode!r} can take from its size {w}; "
                 f"pad at most {most or 0}, or choose mode='zeros'."
             )
-    return channels_back(pad.apply(x, padding=pads, mode=mode, value=float(value)), layout)
+    return channels_back(pad.apply(x, padding=pads, mode=mode, value=value), layout)

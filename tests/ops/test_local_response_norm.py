@@ -1,5 +1,6 @@
 """Local response normalisation by numbers worked out by hand."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -27,3 +28,9 @@ def test_places_and_examples_do_not_see_each_other():
 def test_half_precision_squares_do_not_overflow():
     y = local_response_norm(jnp.full((1, 1, 4), 300.0, jnp.float16), alpha=1.0)
     assert y.dtype == jnp.float16 and np.isfinite(y).all() and (y > 0).all()
+
+
+def test_a_window_of_many_channels_is_a_short_program():
+    """Written out, it would be 1001 additions, which XLA takes long to compile."""
+    program = jax.make_jaxpr(jax.grad(lambda x: local_response_norm(x, 1001).sum()))(jnp.ones((2, 2, 2048)))
+    assert str(program).count(" add ") < 100

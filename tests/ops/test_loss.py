@@ -138,3 +138,31 @@ def test_a_target_probability_of_0_adds_nothing_and_learns_nothing(mode):
 def test_under_jit_multi_margin_is_nan_for_a_label_that_is_no_class():
     loss = jax.jit(ops.multi_margin)(jnp.asarray(LOGITS), jnp.array([0, 3, -1]))
     np.testing.assert_array_equal(np.isnan(loss), [False, True, True])
+
+
+SURE, LABEL = jnp.array([[200.0, 0, -40], [200, 0, -40]]), np.array([0, 0])
+WITHOUT_LOSS = {
+    "softmax_cross_entropy": (lambda z: softmax_cross_entropy(z, LABEL), SURE),
+    "ignored": (lambda z: softmax_cross_entropy(z, LABEL, ignore_index=0), SURE),
+    "weight-0": (lambda z: softmax_cross_entropy(z, LABEL, jnp.array([0.0, 1, 1])), SURE),
+    "no-label": (lambda z: softmax_cross_entropy(z, jnp.zeros((2, 3))), SURE),
+    "nll": (lambda z: ops.nll(z, LABEL), jnp.array([[0.0, -60, -jnp.inf]] * 2)),
+    "nll-ignored": (lambda z: ops.nll(z, LABEL, ignore_index=0), SURE),
+    "kl_divergence": (lambda z: ops.kl_divergence(z, jnp.array([[1.0, 0, 0]])), jnp.array([[0.0, -60, -jnp.inf]])),
+    "sigmoid_cross_entropy": (lambda z: sigmoid_cross_entropy(z, jnp.ones((2, 3))), jnp.full((2, 3), 200.0)),
+    "focal": (lambda z: ops.focal(z, jnp.ones((2, 3))), jnp.full((2, 3), 200.0)),
+    "hinge": (lambda z: ops.hinge(z, jnp.ones((2, 3))), jnp.full((2, 3), 2.0)),
+    "multi_margin": (lambda z: ops.multi_margin(z, LABEL), SURE),
+}
+
+
+def test_no_loss_is_0_and_not_minus_0():
+    @jax.jit
+    def of_all(arrays):
+        return {name: jax.vjp(WITHOUT_LOSS[name][0], z) for name, z in arrays.items()}
+
+    for name, (loss, pull) in of_all({name: z for name, (_, z) in WITHOUT_LOSS.items()}).items():
+        (gradient,) = pull(jnp.ones_like(loss))
+        for found in (loss, gradient):
+            assert not np.signbit(np.asarray(found)[np.asarray(found) == 0]).any(), (name, found)
+        np.testing.assert_array_equal(loss, 0, err_msg=name)

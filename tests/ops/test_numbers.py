@@ -1,6 +1,7 @@
-"""Sizes, strides and rates are numbers of Python's, NumPy's or JAX's, as long as their value is known."""
+"""Options that are numbers may be Python's, NumPy's or JAX's, alone or in tuples, as long as their value is known."""
 
 import inspect
+from itertools import cycle
 
 import jax
 import jax.numpy as jnp
@@ -8,81 +9,145 @@ import numpy as np
 import pytest
 
 from jaxcnn import ops
-from jaxcnn.ops.rule import RULES, Rule
-from tests.ops.cases import CASES, FIRST
+from jaxcnn.ops.conv.filters import depthwise
+from jaxcnn.ops.geometry import output_size
+from jaxcnn.ops.rule import RULES
+from tests.ops.cases import CASES
 from tests.ops.test_rules import arrays_of
 
 X = np.random.default_rng(0).standard_normal((2, 6, 6, 4)).astype(np.float32)
 KERNEL = np.ones((3, 3, 4, 2), np.float32)
+NUMERIC = {"float", "int", "PerAxis", "Padding", "PoolPadding", "Scale", "Sequence[int]"}  # as annotations name them
 
 
-@pytest.mark.parametrize("two", [np.array([2, 2]), jnp.array([2, 2]), np.int32(2), jnp.int32(2), np.array(2)], ids=repr)
-def test_a_stride_and_a_size(two):
-    np.testing.assert_array_equal(ops.conv(X, KERNEL, stride=two), ops.conv(X, KERNEL, stride=2))
-    np.testing.assert_array_equal(ops.max_pool(X, two), ops.max_pool(X, 2))
+def numeric(rule):
+    """The options of a rule that may be numbers, with their defaults."""
+    parameters = inspect.signature(RULES[rule]).parameters.values()
+    return {p.name: p.default for p in parameters if NUMERIC & set(str(p.annotation).split(" | "))}
+
+
+def is_numbers(value):
+    many = isinstance(value, tuple | list)
+    return bool(value) and all(map(is_numbers, value)) if many else isinstance(value, int | float)
+
+
+def chosen(rule):
+    """Cases of a rule, and their options that are numbers; in one of them each of its numeric options is."""
+    defaults = {name: value for name, value in numeric(rule).items() if is_numbers(value)}
+    missing = set(numeric(rule))
+    for case in CASES:
+        options = defaults | case.options
+        if case.rule == rule and (new := {name for name in missing if is_numbers(options.get(name))}):
+            missing -= new
+            yield case, {name: options[name] for name in numeric(rule) if is_numbers(options.get(name))}
+    assert not missing, f"no case of {rule} has numbers for {missing}"
+
+
+def leafwise(make):
+    def convert(value):
+        return type(value)(map(convert, value)) if isinstance(value, tuple | list) else make(value)
+
+    return convert
+
+
+def in_single(value):
+    """A number of Python's that float32 holds."""
+    return float(np.float32(value)) if isinstance(value, float) else value
+
+
+def scalar(value):
+    return np.float32(value) if isinstance(value, float) else np.int32(value)
+
+
+def in_turn():
+    """Each number of a tuple is of another kind."""
+    kinds = cycle([scalar, lambda v: jnp.asarray(scalar(v)), in_single])
+    return leafwise(lambda v: next(kinds)(v))
+
+
+KINDS = {
+    "NumPy's scalars": lambda: leafwise(scalar),
+    "arrays of rank 0": lambda: leafwise(lambda v: np.array(scalar(v))),
+    "JAX's": lambda: leafwise(lambda v: jnp.asarray(scalar(v))),
+    "mixed": in_turn,
+    "whole arrays": lambda: lambda value: np.asarray(leafwise(scalar)(value)),
+    "JAX's whole arrays": lambda: lambda value: jnp.asarray(leafwise(scalar)(value)),
+    "lists": lambda: lambda value: list(value) if isinstance(value, tuple) else value,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_numeric_option_of_every_rule(kind):
+    """The rule is applied with the same options, as its program shows."""
+    convert = KINDS[kind]()
+    for rule in RULES:
+        for case, options in chosen(rule):
+            options = {name: leafwise(in_single)(value) for name, value in options.items()}
+            given = {name: convert(value) for name, value in options.items()}
+            assert program(case, given) == program(case, options), case
+
+
+def program(case, options):
+    arrays = arrays_of(case, np.float32)
+    traced = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype == np.float32]
+
+    def call(*floats):
+        rest = iter(floats)
+        full = [next(rest) if isinstance(a, np.ndarray) and a.dtype == np.float32 else a for a in arrays]
+        return RULES[case.rule](*full, **case.options | options)
+
+    return str(jax.make_jaxpr(call)(*traced))
+
+
+BAD = {
+    "a bool": True,
+    "NumPy's bool": np.True_,
+    "JAX's bool": jnp.bool_(True),
+    "a string": "2",
+    "an array of rank 2": np.ones((2, 2), np.int32),
+    "a complex number": 2j,
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_what_is_no_number_is_refused(bad):
+    for rule in RULES:
+        for case, options in chosen(rule):
+            for name in options:
+                if name == "padding" and bad == "an array of rank 2":
+                    continue  # is padding
+                with pytest.raises(ValueError, match=f"(?s){rule}: {name} is .*; expected "):
+                    program(case, {name: BAD[bad]})
+
+
+def test_what_is_traced_is_refused():
+    for rule in RULES:
+        for case, options in chosen(rule):
+            for name in options:
+                with pytest.raises(ValueError, match=rf"(?s){rule}: {name} is .*; expected .*traced.*static_argnames"):
+                    jax.eval_shape(lambda value, case=case, name=name: program(case, {name: value}), 1)
+
+
+def test_results_are_the_same():
     pads = np.array([[1, 0], [0, 2]])
     np.testing.assert_array_equal(ops.avg_pool(X, 3, padding=pads), ops.avg_pool(X, 3, padding=((1, 0), (0, 2))))
-
-
-@pytest.mark.parametrize("two", [np.int32(2), jnp.int32(2), np.array(2)], ids=repr)
-def test_groups(two):
-    halves = KERNEL[:, :, :2]
-    np.testing.assert_array_equal(ops.conv(X, halves, groups=two), ops.conv(X, halves, groups=2))
     ones, zeros = np.ones(4, np.float32), np.zeros(4, np.float32)
-    np.testing.assert_array_equal(ops.group_norm(X, ones, zeros, groups=two), ops.group_norm(X, ones, zeros, groups=2))
+    tenth = jnp.float32(0.1)
+    np.testing.assert_array_equal(
+        ops.group_norm(X, ones, zeros, groups=jnp.int32(2), epsilon=tenth),
+        ops.group_norm(X, ones, zeros, groups=2, epsilon=float(tenth)),
+    )
+    kernel = np.ones((3, 3, 2, 4), np.float32)
+    np.testing.assert_array_equal(
+        ops.conv_transpose(X, kernel, stride=(np.int32(2), jnp.int32(2)), padding=pads, output_padding=np.int16(1)),
+        ops.conv_transpose(X, kernel, stride=2, padding=((1, 0), (0, 2)), output_padding=1),
+    )
 
 
-@pytest.mark.parametrize("half", [np.float32(0.5), jnp.float32(0.5), np.array(0.5)], ids=repr)
-def test_a_rate_and_a_slope(half):
-    key = jax.random.key(0)
-    np.testing.assert_array_equal(ops.dropout(X, key, rate=half), ops.dropout(X, key, rate=0.5))
+def test_bfloat16_numbers():
+    half = jnp.bfloat16(0.5)
     np.testing.assert_array_equal(ops.leaky_relu(X, slope=half), ops.leaky_relu(X, slope=0.5))
-    np.testing.assert_array_equal(ops.elu(X, alpha=half), ops.elu(X, alpha=0.5))
-
-
-class Reached(Exception):
-    """What a door gives its rule."""
-
-
-def reached(case, options):
-    """The options that the case's door works out of these, while it is traced."""
-    with pytest.raises(Reached) as stopped:
-        jax.eval_shape(lambda: RULES[case.rule](*arrays_of(case, np.float32), **options))
-    return repr(stopped.value.args[0])
-
-
-def kinds_of_numbers(value):
-    """The same value as NumPy's and JAX's numbers, arrays, and lists of them."""
-    array = np.asarray(value)
-    yield from (array, jnp.asarray(array))
-    yield list(array) if array.ndim else array[()]
-    if array.ndim:
-        yield tuple(jnp.asarray(array))
-
-
-def options_of(rule):
-    """(case, option, value): the first case that sets it, or else the default."""
-    door = inspect.signature(RULES[rule]).parameters.values()
-    found = {p.name: (FIRST[rule], p.default) for p in door if p.kind is p.KEYWORD_ONLY}
-    for case in reversed(CASES):
-        if case.rule == rule:
-            found |= {option: (case, value) for option, value in case.options.items()}
-    return [(case, option, value) for option, (case, value) in found.items()]
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_every_option_of_every_rule_takes_all_kinds_of_numbers(name, monkeypatch, x64):
-    """Under jit, too, where JAX would trace what is done with a number of its own."""
-
-    def stop(rule, *arrays, **options):
-        raise Reached(options)
-
-    monkeypatch.setattr(Rule, "apply", stop)
-    for case, option, value in options_of(name):
-        if isinstance(value, int | float | tuple | list):
-            expected = reached(case, case.options | {option: value})
-            for given in kinds_of_numbers(value):
-                assert reached(case, case.options | {option: given}) == expected, (case, option, given)
+    np.testing.assert_array_equal(ops.leaky_relu(X, slope=np.asarray(half)), ops.leaky_relu(X, slope=0.5))
 
 
 @pytest.mark.parametrize("wrong", ["none", "tanh", 2, 0.5, None], ids=repr)
@@ -93,19 +158,10 @@ def test_a_flag_is_true_or_false(wrong):
     assert ops.gelu(X, approximate=np.True_).shape == X.shape
 
 
-def test_what_is_not_known_or_no_number_is_refused():
-    with pytest.raises(ValueError, match=r"leaky_relu: slope is .*expected a number"):
-        jax.jit(lambda slope: ops.leaky_relu(X, slope=slope))(0.5)
-    with pytest.raises(ValueError, match=r"conv: stride is .*expected positive ints"):
-        jax.jit(lambda stride: ops.conv(X, KERNEL, stride=stride))(2)
+def test_helpers_take_them_too():
+    assert depthwise(np.ones((3, 3)), np.array(2)).shape == (3, 3, 1, 2)
+    assert output_size(jnp.int32(7), np.array(3), stride=np.int64(2)) == 3
     with pytest.raises(ValueError, match=r"leaky_relu: slope is .*expected a number"):
         ops.leaky_relu(X, slope=np.array([0.5]))
     with pytest.raises(ValueError, match=r"max_pool: size is .*expected positive ints"):
         ops.max_pool(X, np.array([1.5, 2]))
-    for none in (2.5, "1", None, False, (0, 1.5), b"00"):
-        with pytest.raises(ValueError, match=r"conv_transpose: output_padding is .*expected an int, or one for each"):
-            ops.conv_transpose(X, np.ones((3, 3, 2, 4), np.float32), stride=2, output_padding=none)
-    with pytest.raises(ValueError, match=r"max_pool: size is b'22'; expected positive ints"):
-        ops.max_pool(X, b"22")
-    with pytest.raises(ValueError, match=r"local_response_norm: size is \(2,\); expected positive ints"):
-        ops.local_response_norm(X, [2])

@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AbstractMesh, AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from jaxcnn import ops
 from jaxcnn.ops.rule import RULES
 from tests import switches
-from tests.ops.cases import FIRST
+from tests.ops.cases import CASES, FIRST
 from tests.ops.test_rules import arrays_of
 from tests.switches import SWITCHES, Subject, cotangent, floats, is_float
 
@@ -82,3 +84,22 @@ def test_pooling_with_indices_which_is_no_rule_is_traced_too(pool, dtype):
     with switches.nothing_is_promoted():
         y, indices = jax.eval_shape(lambda x: pool(x, 2), jax.ShapeDtypeStruct((2, 4, 4, 3), dtype))
     assert y.dtype == dtype and indices.dtype == np.int32
+
+
+# What a door does outside of its rule would be asked how it is cut up, too.
+WITHIN = [c for c in CASES if c.rule in ("layer_norm", "rms_norm") or "output-padding" in c.name]
+
+
+def test_explicit_axes_may_cut_any_axis_of_any_array():
+    mesh = AbstractMesh((2,), ("d",), axis_types=(AxisType.Explicit,))
+    for case in WITHIN:
+        one = subject(case)
+        for which, a in enumerate(one.arrays):
+            for axis in (axis for axis, length in enumerate(a.shape) if length % 2 == 0):
+                specs = [P(*(None,) * axis, "d") if i == which else P() for i in range(len(one.arrays))]
+                on_mesh = [
+                    jax.ShapeDtypeStruct(b.shape, b.dtype, sharding=NamedSharding(mesh, spec))
+                    for b, spec in zip(one.types(), specs, strict=True)
+                ]
+                _, cotangents = jax.eval_shape(one.modes, *on_mesh)
+                assert [d.shape for d in cotangents] == [b.shape for b in one.arrays], (case, which, axis)

@@ -40,8 +40,7 @@ def elu(x: ArrayLike, *, alpha: float = 1.0) -> Array:
 
     Raises: ValueError for integer data, and for an alpha that is not a positive number. Its backward: `elu.backward`.
     """
-    positive("elu", "alpha", alpha)
-    return elu.apply(floating("elu", "x", x), alpha=float(alpha))
+    return elu.apply(floating("elu", "x", x), alpha=positive("elu", "alpha", alpha))
 
 
 def _celu_plain(x: Array, *, alpha: float) -> Array:
@@ -66,8 +65,7 @@ def _celu_backward(y: Array, dy: Array, *, alpha: float) -> tuple[Array]:
 @rule(_celu_plain, _celu_forward, _celu_backward)
 def celu(x: ArrayLike, *, alpha: float = 1.0) -> Array:
     """x where x > 0, else alpha (e^(x/alpha) - 1), any shape. Errors as `elu`. Its backward: `celu.backward`."""
-    positive("celu", "alpha", alpha)
-    return celu.apply(floating("celu", "x", x), alpha=float(alpha))
+    return celu.apply(floating("celu", "x", x), alpha=positive("celu", "alpha", alpha))
 
 
 def _selu_plain(x: Array) -> Array:

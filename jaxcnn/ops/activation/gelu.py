@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -22,14 +23,23 @@ def anew(x: Array) -> Array:
     return jax.lax.optimization_barrier(x)
 
 
+def with_limits(function: Callable[[Array], Array], x: Array, far: float) -> Array:
+    """`function` of x, which beyond ±far is 0 or x in any precision: there an infinite x would meet a factor of 0."""
+    beyond = jnp.abs(x) > far
+    return jnp.where(beyond, jnp.maximum(x, 0), function(jnp.where(beyond, 0, x)))
+
+
+FAR = 40.0  # where Φ(-x) is 0 in any precision
+
+
 def _gelu_plain(x: Array, *, approximate: bool) -> Array:
     """x Φ(x), by JAX."""
-    return jax.nn.gelu(x, approximate=approximate)
+    return with_limits(lambda x: jax.nn.gelu(x, approximate=approximate), x, FAR)
 
 
 def _gelu_forward(x: Array, *, approximate: bool) -> tuple[Array, Array]:
     """y and x: y does not determine x, since it falls before it rises."""
-    return _gelu_plain(x, approximate=approximate), x
+    return jax.nn.gelu(jnp.maximum(x, -FAR), approximate=approximate), x
 
 
 def _gelu_backward(x: Array, dy: Array, *, approximate: bool) -> tuple[Array]:
@@ -38,16 +48,18 @@ def _gelu_backward(x: Array, dy: Array, *, approximate: bool) -> tuple[Array]:
     By the product rule dy/dx = Φ(x) + x φ(x), φ(x) = e^(-x²/2) / √(2π).
 
     The tanh form puts Φ(x) ≈ (1 + t) / 2 with t = tanh u, u = √(2/π) (x + a x³), a = 0.044715, so that
-    φ(x) ≈ (1 - t²) / 2 · √(2/π) (1 + 3 a x²). Beyond |x| = 10, t is ±1 and φ is 0 in any precision; x is held there,
-    so that the powers can't overflow and make 0 · inf.
+    φ(x) ≈ (1 - t²) / 2 · √(2/π) (1 + 3 a x²).
+
+    Far from 0 Φ is 0 or 1 and φ is 0 in any precision; x is held there, so that no power overflows and none of
+    0 · inf is NaN.
 
     Source: Hendrycks & Gimpel 2016, "Gaussian error linear units (GELUs)".
     """
-    x = anew(x)
+    x = jnp.clip(anew(x), -FAR, FAR)
     if approximate:
-        z, root, a = jnp.clip(x, -10, 10), math.sqrt(2 / math.pi), 0.044715
-        t = jnp.tanh(root * (z + a * z**3))
-        phi, density = (1 + t) / 2, (1 - t * t) / 2 * root * (1 + 3 * a * z * z)
+        root, a = math.sqrt(2 / math.pi), 0.044715
+        t = jnp.tanh(root * (x + a * x**3))
+        phi, density = (1 + t) / 2, (1 - t * t) / 2 * root * (1 + 3 * a * x * x)
     else:
         phi = jax.scipy.special.erfc(-x * math.sqrt(1 / 2)) / 2
         density = jnp.exp(-x * x / 2) / math.sqrt(2 * math.pi)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import floating, is_number, same_dtype
+from jaxcnn.ops.check import floating, number, same_dtype
 from jaxcnn.ops.rule import rule
 
 
@@ -67,9 +67,8 @@ def leaky_relu(x: ArrayLike, *, slope: float = 0.01) -> Array:
     Raises: ValueError for integer data, and for a slope that is negative or not a finite number.
     The backward pass: `leaky_relu.backward`.
     """
-    if not is_number(slope) or not 0 <= slope < math.inf:
-        raise ValueError(f"leaky_relu: slope is {slope!r}; expected a number of 0 or more, such as 0.01.")
-    return leaky_relu.apply(floating("leaky_relu", "x", x), slope=float(slope))
+    slope = number("leaky_relu", "slope", slope, "a number of 0 or more, such as 0.01", lambda v: 0 <= v < math.inf)
+    return leaky_relu.apply(floating("leaky_relu", "x", x), slope=slope)
 
 
 def _relu6_plain(x: Array) -> Array:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import floating, is_number, positive
+from jaxcnn.ops.check import floating, number, positive
 from jaxcnn.ops.rule import rule
 
 
@@ -69,10 +67,9 @@ def hard_sigmoid(x: ArrayLike, *, slope: float = 1 / 6, offset: float = 0.5) -> 
     Raises: ValueError for integer data, a slope that is not positive, and an offset that is not a finite number.
     The backward pass: `hard_sigmoid.backward`.
     """
-    positive("hard_sigmoid", "slope", slope)
-    if not is_number(offset) or not math.isfinite(offset):
-        raise ValueError(f"hard_sigmoid: offset is {offset!r}; expected a finite number, such as 0.5.")
-    return hard_sigmoid.apply(floating("hard_sigmoid", "x", x), slope=float(slope), offset=float(offset))
+    slope = positive("hard_sigmoid", "slope", slope)
+    offset = number("hard_sigmoid", "offset", offset, "a finite number, such as 0.5")
+    return hard_sigmoid.apply(floating("hard_sigmoid", "x", x), slope=slope, offset=offset)
 
 
 def _tanh_forward(x: Array) -> tuple[Array, Array]:
@@ -125,21 +122,23 @@ def softplus(x: ArrayLike, *, beta: float = 1.0, threshold: float | None = None)
     Raises: ValueError for integer data, a beta that is not positive, and a threshold that is no finite number.
     Its backward: `softplus.backward`.
     """
-    positive("softplus", "beta", beta)
-    if threshold is not None and not (is_number(threshold) and math.isfinite(threshold)):
-        raise ValueError(f"softplus: threshold is {threshold!r}; expected a finite number, such as 20, or None.")
-    above = None if threshold is None else float(threshold)
-    return softplus.apply(floating("softplus", "x", x), beta=float(beta), threshold=above)
+    beta = positive("softplus", "beta", beta)
+    if threshold is not None:
+        threshold = number("softplus", "threshold", threshold, "a finite number, such as 20, or None")
+    return softplus.apply(floating("softplus", "x", x), beta=beta, threshold=threshold)
 
 
 def _softsign_plain(x: Array) -> Array:
-    """x / (1 + |x|)."""
-    return x / (1 + jnp.abs(x))
+    """x / (1 + |x|), and the sign of what is infinite."""
+    finite = jnp.where(jnp.isinf(x), 0, x)
+    return jnp.where(jnp.isinf(x), jnp.sign(x), finite / (1 + jnp.abs(finite)))
 
 
 def _softsign_forward(x: Array) -> tuple[Array, Array]:
     """y and x: 1 - |y| has lost its digits where |x| is large."""
-    return _softsign_plain(x), x
+    most = jnp.finfo(x.dtype).max  # type: ignore[no-untyped-call]
+    held = jnp.clip(x, -most, most)
+    return held / (1 + jnp.abs(held)), x
 
 
 def _softsign_backward(x: Array, dy: Array) -> tuple[Array]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import floating
+from jaxcnn.ops.check import floating, whole
 from jaxcnn.ops.rule import rule
 
 
@@ -77,8 +76,5 @@ def log_softmax(x: ArrayLike, *, axis: int = -1) -> Array:
 
 def named_axis(op: str, x: Array, axis: int) -> int:
     """`axis` counted from 0; ValueError unless it names one of x's axes."""
-    if isinstance(axis, bool) or not isinstance(axis, Integral) or not -x.ndim <= axis < x.ndim:
-        raise ValueError(
-            f"{op}: axis is {axis!r}; expected an int that names one of x's {x.ndim} axes (shape {x.shape})."
-        )
-    return axis % x.ndim
+    expected = f"an int that names one of x's {x.ndim} axes (shape {x.shape})"
+    return whole(op, "axis", axis, expected, lambda a: -x.ndim <= a < x.ndim) % x.ndim

@@ -16,6 +16,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax, vjp
+from jax.export import is_symbolic_dim
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
@@ -35,12 +36,14 @@ def _plain(
 ) -> Image:
     """y = conv(x, kernel) + bias, by XLA; not through `kernels`, so that the proof does not lean on what it proves."""
     x, kernel = as_multiplied(precision, x, kernel)
-    axes = "DHW"[-len(options["stride"]) :]
+    axes, padding = "DHW"[-len(options["stride"]) :], options["padding"]
+    if any(is_symbolic_dim(end) for pair in padding for end in pair):  # which `lax.conv_general_dilated` does not take
+        x, padding = jnp.pad(x, ((0, 0), *padding, (0, 0))), "VALID"
     y = lax.conv_general_dilated(
         x,
         kernel,
         window_strides=options["stride"],
-        padding=options["padding"],
+        padding=padding,
         rhs_dilation=options["dilation"],
         feature_group_count=options["groups"],
         dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),

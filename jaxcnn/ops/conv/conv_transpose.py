@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jaxcnn.mesh import automatic
 from jaxcnn.ops.check import Layout, channels_back, floating, group_count, same_dtype, spatial
 from jaxcnn.ops.conv.conv import conv, conv_dgrad, conv_wgrad
-from jaxcnn.ops.geometry import Padding, PerAxis, extent, per_axis, resolve_padding
+from jaxcnn.ops.geometry import Padding, PerAxis, extent, is_whole, known, per_axis, resolve_padding, wrong
 from jaxcnn.ops.precision import Precision, multiplied_in
 from jaxcnn.ops.rule import rule, tangent_of
 
@@ -93,9 +94,10 @@ def conv_transpose(
     x, axes = spatial(op, floating(op, "x", x), layout)
     kernel = floating(op, "kernel", kernel)
     bias = None if bias is None else floating(op, "bias", bias)
-    _check_shapes(x, kernel, bias, groups)
+    groups = _check_shapes(x, kernel, bias, groups)
     stride, dilation = per_axis(op, "stride", stride, axes), per_axis(op, "dilation", dilation, axes)
     extents = [extent(k, d) for k, d in zip(kernel.shape[:-2], dilation, strict=True)]
+    padding = known(padding)
     extra = _output_padding(output_padding, stride, dilation, padding)
     x, extra = _whole_strides(x, extra, stride)
     if padding == "SAME":
@@ -105,7 +107,7 @@ def conv_transpose(
         full = [(w - 1) * s + e for w, s, e in zip(x.shape[1:-1], stride, extents, strict=True)]
         pads = resolve_padding(op, padding, full, kernel.shape[:-2], stride, dilation)
         sizes = [f - low - high + o for f, (low, high), o in zip(full, pads, extra, strict=True)]
-    if min(sizes) < 1:
+    if any(size < 1 for size in sizes):
         raise ValueError(
             f"{op}: padding {padding!r} cuts {pads} off an output of {full}, which leaves {sizes}; pad less."
         )
@@ -124,16 +126,16 @@ def conv_transpose(
 def _output_padding(
     given: int | Sequence[int], stride: tuple[int, ...], dilation: tuple[int, ...], padding: Padding
 ) -> tuple[int, ...]:
-    extra: tuple[Any, ...] = given if isinstance(given, tuple) else (given,) * len(stride)
-    limits = (1,) * len(stride) if padding == "SAME" else tuple(map(max, stride, dilation))
-    whole = all(isinstance(o, Integral) and not isinstance(o, bool) for o in extra)
-    if not whole or len(extra) != len(stride) or any(not 0 <= o < most for o, most in zip(extra, limits, strict=True)):
-        raise ValueError(
-            f"conv_transpose: output_padding is {given!r} with stride {stride}, dilation {dilation} and padding "
-            f"{padding!r}; expected an int, or one for each spatial axis, from 0 to the larger of stride and dilation "
-            "less 1, and 0 with padding 'SAME'."
+    numbers = known(given)
+    extra = numbers if isinstance(numbers, tuple) else (numbers,) * len(stride)
+    limits = (1,) * len(stride) if padding == "SAME" else map(max, stride, dilation)
+    if len(extra) != len(stride) or not all(is_whole(o) and 0 <= o < m for o, m in zip(extra, limits, strict=True)):
+        expected = (
+            "an int, or one for each spatial axis, from 0 to the larger of stride and dilation less 1, and 0 with "
+            f"padding 'SAME' (here with stride {stride}, dilation {dilation} and padding {padding!r})"
         )
-    return extra
+        raise wrong("conv_transpose", "output_padding", given, expected)
+    return tuple(map(int, extra))
 
 
 def _whole_strides(x: Image, extra: tuple[int, ...], stride: tuple[int, ...]) -> tuple[Image, tuple[int, ...]]:
@@ -143,18 +145,20 @@ def _whole_strides(x: Image, extra: tuple[int, ...], stride: tuple[int, ...]) ->
     """
     whole = [o // s for o, s in zip(extra, stride, strict=True)]
     if any(whole):
-        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((0, k, 0) for k in whole), (0, 0, 0)])
+        padded = partial(jnp.pad, pad_width=((0, 0), *((0, k) for k in whole), (0, 0)))
+        x = automatic(padded, padded, x)
     return x, tuple(o % s for o, s in zip(extra, stride, strict=True))
 
 
-def _check_shapes(x: Array, kernel: Array, bias: Array | None, groups: int) -> None:
+def _check_shapes(x: Array, kernel: Array, bias: Array | None, groups: int) -> int:
+    """The groups as an int; ValueError where x (channels last), kernel and bias do not fit."""
     if kernel.ndim != x.ndim:
         raise ValueError(
             f"conv_transpose: kernel has shape {kernel.shape} and x {x.shape} (channels last); expected a kernel of "
             f"rank {x.ndim}, (*window, out / groups, in)."
         )
     *_, out, channels = kernel.shape
-    group_count("conv_transpose", groups, channels, f"the kernel's input, shape {kernel.shape}")
+    groups = group_count("conv_transpose", groups, channels, f"the kernel's input, shape {kernel.shape}")
     if x.shape[-1] != channels:
         raise ValueError(
             f"conv_transpose: x has {x.shape[-1]} channels (shape {x.shape}, channels last), but the kernel, shape "
@@ -165,3 +169,4 @@ def _check_shapes(x: Array, kernel: Array, bias: Array | None, groups: int) -> N
         raise ValueError(
             f"conv_transpose: bias has shape {bias.shape}; expected ({out * groups},), one for each output channel."
         )
+    return groups

@@ -13,8 +13,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.bins import Positions, gathered, readers, summed
-from jaxcnn.ops.check import Layout, accumulator, channels_back, channels_last, floating, image, shape_only
-from jaxcnn.ops.geometry import Padding, PerAxis, known, output_size, per_axis, resolve_padding
+from jaxcnn.ops.check import Layout, accumulator, channels_back, channels_last, floating, shape_only, sized_image
+from jaxcnn.ops.geometry import Padding, PerAxis, known, output_size, per_axis, resolve_padding, wrong
 from jaxcnn.ops.rule import rule
 
 Image = Float[Array, "n *spatial c"]
@@ -118,7 +118,7 @@ def unfold(
     The backward pass and its derivation: `unfold.backward`.
     """
     op = "unfold"
-    x, _ = image(op, x, layout)
+    x, _ = sized_image(op, x, layout)
     options = _options(op, x.shape[1:-1], window, stride, padding, dilation)
     return channels_back(unfold.apply(x, **options), layout)
 
@@ -210,7 +210,5 @@ def _image_sizes(op: str, sizes: Any) -> tuple[int, ...]:
     """1 to 3 positive ints; ValueError otherwise: unlike elsewhere a single number does not tell how many axes."""
     given = known(sizes)
     if not isinstance(given, Sequence) or len(given) not in (1, 2, 3):
-        raise ValueError(
-            f"{op}: sizes is {sizes!r}; expected one size for each of the image's 1, 2 or 3 axes, such as (8, 8)."
-        )
+        raise wrong(op, "sizes", sizes, "one size for each of the image's 1, 2 or 3 axes, such as (8, 8)")
     return per_axis(op, "sizes", given, len(given))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import accumulator, floating, is_number, known_values, same_dtype, same_shape
+from jaxcnn.ops.check import accumulator, floating, known_values, number, same_dtype, same_shape
 from jaxcnn.ops.loss.per_example import PerExample, counted, example_mean, share
 from jaxcnn.ops.rule import rule
 
@@ -186,12 +186,10 @@ def focal(logits: ArrayLike, labels: ArrayLike, *, alpha: float | None = 0.25, g
 
     The backward pass and its derivation: `focal.backward`.
     """
-    if alpha is not None and (not is_number(alpha) or not 0 <= alpha <= 1):
-        raise ValueError(f"focal: alpha is {alpha!r}; expected a number from 0 to 1, or None for no weights.")
-    if not is_number(gamma) or not 0 <= gamma < math.inf:
-        raise ValueError(f"focal: gamma is {gamma!r}; expected a number of 0 or more, such as 2.0.")
-    options = {"alpha": None if alpha is None else float(alpha), "gamma": float(gamma)}
-    return focal.apply(*same_dtype(*_binary("focal", logits, labels)), **options)
+    if alpha is not None:
+        alpha = number("focal", "alpha", alpha, "a number from 0 to 1, or None for no weights", lambda v: 0 <= v <= 1)
+    gamma = number("focal", "gamma", gamma, "a number of 0 or more, such as 2.0", lambda v: 0 <= v < math.inf)
+    return focal.apply(*same_dtype(*_binary("focal", logits, labels)), alpha=alpha, gamma=gamma)
 
 
 def _binary(op: str, logits: ArrayLike, given: ArrayLike) -> tuple[Array, Array]:

@@ -5,7 +5,6 @@ Average them for the loss of the batch.
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import jax
@@ -15,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.activation.softmax import exponentials
-from jaxcnn.ops.check import accumulator, is_number, same_dtype, shape_only
+from jaxcnn.ops.check import accumulator, number, same_dtype, shape_only, whole
 from jaxcnn.ops.loss.labels import class_scores, classes, one_hot
 from jaxcnn.ops.loss.per_example import PerExample, behind, counted
 from jaxcnn.ops.rule import rule
@@ -32,7 +31,7 @@ def _softmax_plain(
     """-Σ_k weight[k] target[k] log softmax(logits)[k]."""
     log_p = jax.nn.log_softmax(logits.astype(accumulator(logits)))
     weighted = _weighted(_target(labels, log_p, label_smoothing, ignore_index), class_weights)
-    return -(weighted * counted(log_p, weighted)).sum(-1).astype(logits.dtype)
+    return (weighted * -counted(log_p, weighted)).sum(-1).astype(logits.dtype)
 
 
 def _softmax_forward(
@@ -82,7 +81,7 @@ def _softmax_backward(
     others = rest - (powers - 1)  # than k, of the exponentials; no difference of large numbers, see `exponentials`
     dlogits = dloss / (1 + rest) * ((mass - weighted) * powers - weighted * others)  # one division for each example
     if not whole:
-        dlogits = jnp.where(mass == 0, -dloss * weighted, dlogits)  # whatever an ignored example's logits are
+        dlogits = jnp.where(mass == 0, 0 - dloss * weighted, dlogits)  # whatever an ignored example's logits are
     dlabels = dclass_weights = None
     if surprise is not None:
         surprise = counted(surprise, weighted)
@@ -141,10 +140,9 @@ def softmax_cross_entropy(
     """
     op = "softmax_cross_entropy"
     logits = class_scores(op, "logits", logits)
-    if not is_number(label_smoothing) or not 0 <= label_smoothing <= 1:
-        raise ValueError(f"{op}: label_smoothing is {label_smoothing!r}; expected a number from 0 to 1.")
+    smoothing = number(op, "label_smoothing", label_smoothing, "a number from 0 to 1", lambda v: 0 <= v <= 1)
     arrays, ignored = _checked(op, "logits", logits, labels, class_weights, ignore_index)
-    return softmax_cross_entropy.apply(*arrays, label_smoothing=float(label_smoothing), ignore_index=ignored)
+    return softmax_cross_entropy.apply(*arrays, label_smoothing=smoothing, ignore_index=ignored)
 
 
 def _nll_plain(
@@ -186,7 +184,11 @@ def _nll_backward(
         dlabels = (-dloss * _weighted(counts, class_weights)).astype(labels.dtype)
     if class_weights is not None:
         dclass_weights = -(dloss * target * counts).sum(0).astype(class_weights.dtype)
-    return (-dloss * weighted).astype(like.dtype), dlabels, dclass_weights
+    return (
+        (0 - dloss * weighted).astype(like.dtype),
+        dlabels,
+        dclass_weights,
+    )  # 0, and not -0, for what is not the label
 
 
 @rule(_nll_plain, _nll_forward, _nll_backward)
@@ -218,25 +220,24 @@ def _checked(
     op: str, argument: str, scores: Array, labels: ArrayLike, class_weights: ArrayLike | None, ignore_index: int | None
 ) -> tuple[list[Array | None], int | None]:
     """Scores, labels and weights, those of floats in one dtype, and the label to be ignored."""
+    if ignore_index is not None:
+        ignore_index = whole(op, "ignore_index", ignore_index, "an int such as -1 or 255, or None")
     labels = _checked_labels(op, argument, labels, scores, ignore_index)
     weights = None if class_weights is None else _checked_weights(op, argument, class_weights, scores)
     soft = labels.astype(jnp.result_type(labels, scores)) if labels.ndim == 2 else None
     arrays = same_dtype(scores, soft, weights)
     if soft is None:
         arrays[1] = labels
-    return arrays, None if ignore_index is None else int(ignore_index)
+    return arrays, ignore_index
 
 
 def _checked_labels(op: str, argument: str, given: ArrayLike, scores: Array, ignore_index: int | None) -> Array:
     labels = jnp.asarray(given)
-    if ignore_index is not None:
-        if isinstance(ignore_index, bool) or not isinstance(ignore_index, Integral):
-            raise ValueError(f"{op}: ignore_index is {ignore_index!r}; expected an int such as -1 or 255, or None.")
-        if labels.ndim == 2:
-            raise ValueError(
-                f"{op}: ignore_index is {ignore_index} and labels has shape {labels.shape}; only integer classes of "
-                f"shape ({scores.shape[0]},) can be ignored. Give rows of zeros to the examples that should not count."
-            )
+    if ignore_index is not None and labels.ndim == 2:
+        raise ValueError(
+            f"{op}: ignore_index is {ignore_index} and labels has shape {labels.shape}; only integer classes of "
+            f"shape ({scores.shape[0]},) can be ignored. Give rows of zeros to the examples that should not count."
+        )
     if labels.shape == scores.shape:
         return labels
     if labels.shape != scores.shape[:1]:

@@ -43,7 +43,7 @@ def _kl_backward(residuals: Any, dloss: PerExample) -> tuple[Array, Array]:
     wide_log_p, wide_q = _present(log_p, q)
     dloss = jnp.where(q == 0, 0, behind(dloss, q))
     dq = dloss * (jnp.log(wide_q) - wide_log_p + 1)
-    return (-dloss * wide_q).astype(log_p.dtype), dq.astype(q.dtype)
+    return (0 - dloss * wide_q).astype(log_p.dtype), dq.astype(q.dtype)
 
 
 @rule(_kl_plain, _kl_forward, _kl_backward)

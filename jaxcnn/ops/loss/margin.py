@@ -5,7 +5,6 @@ Where a margin is kept just so, the gradient is 0: the loss has reached its leas
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,7 +12,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import accumulator, floating, is_number, known_values, same_dtype, same_shape, shape_only
+from jaxcnn.ops.check import accumulator, floating, known_values, number, same_dtype, same_shape, shape_only
 from jaxcnn.ops.loss.labels import class_scores, classes, one_hot
 from jaxcnn.ops.loss.per_example import PerExample, counted, example_mean, hinged, share
 from jaxcnn.ops.rule import rule
@@ -127,13 +126,11 @@ def multi_margin(scores: ArrayLike, labels: ArrayLike, *, margin: float = 1.0, p
     """
     op = "multi_margin"
     scores = class_scores(op, "scores", scores)
-    if not is_number(margin) or not math.isfinite(margin):
-        raise ValueError(f"{op}: margin is {margin!r}; expected a finite number, such as 1.0.")
-    if isinstance(p, bool) or p not in (1, 2):
-        raise ValueError(f"{op}: p is {p!r}; expected 1 or 2.")
+    margin = number(op, "margin", margin, "a finite number, such as 1.0")
+    p = int(number(op, "p", p, "1 or 2", lambda v: v in (1, 2)))
     if (shape := jnp.asarray(labels).shape) != scores.shape[:1]:
         raise ValueError(
             f"{op}: labels has shape {shape} and scores {scores.shape}; expected integer classes of shape "
             f"{scores.shape[:1]}."
         )
-    return multi_margin.apply(scores, classes(op, "scores", scores, labels), margin=float(margin), p=int(p))
+    return multi_margin.apply(scores, classes(op, "scores", scores, labels), margin=margin, p=p)

@@ -119,5 +119,5 @@ def huber(prediction: ArrayLike, target: ArrayLike, *, delta: float = 1.0) -> Ar
 
     Raises: ValueError as `mse`, and for a delta that is not a positive number. The backward: `huber.backward`.
     """
-    positive("huber", "delta", delta)
-    return huber.apply(*_same("huber", prediction, target), delta=float(delta))
+    delta = positive("huber", "delta", delta)
+    return huber.apply(*_same("huber", prediction, target), delta=delta)

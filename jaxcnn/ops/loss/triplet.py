@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import accumulator, floating, is_number, same_dtype, same_shape, shape_only
+from jaxcnn.ops.check import accumulator, exponent, floating, number, same_dtype, same_shape, shape_only
 from jaxcnn.ops.loss.per_example import PerExample, behind, hinged
 from jaxcnn.ops.rule import rule
 
@@ -129,12 +129,9 @@ def triplet(
     The backward pass and its derivation: `triplet.backward`.
     """
     op = "triplet"
-    if not is_number(margin) or not 0 < margin < math.inf:
-        raise ValueError(f"{op}: margin is {margin!r}; expected a positive number, such as 1.0.")
-    if not is_number(p) or not p > 0:
-        raise ValueError(f"{op}: p is {p!r}; expected a positive number, such as 2, or math.inf.")
-    if not is_number(epsilon) or not 0 <= epsilon < math.inf:
-        raise ValueError(f"{op}: epsilon is {epsilon!r}; expected a number of 0 or more, such as 1e-6.")
+    margin = number(op, "margin", margin, "a positive number, such as 1.0", lambda v: 0 < v < math.inf)
+    p = number(op, "p", p, "a positive number, such as 2, or math.inf", lambda v: v > 0)
+    epsilon = number(op, "epsilon", epsilon, "a number of 0 or more, such as 1e-6", lambda v: 0 <= v < math.inf)
     anchor, others = floating(op, "anchor", anchor), {"positive": positive, "negative": negative}
     if anchor.ndim != 2:
         raise ValueError(f"{op}: anchor has shape {anchor.shape}; expected (n, d), one embedding in each row.")
@@ -142,6 +139,5 @@ def triplet(
     for name, other in others.items():
         arrays.append(floating(op, name, other))
         same_shape(op, "anchor", anchor, name, arrays[-1])
-    p = int(p) if float(p).is_integer() else float(p)  # whole powers are products
-    options = {"margin": float(margin), "p": p, "epsilon": float(epsilon), "swap": bool(swap)}
+    options = {"margin": margin, "p": exponent(p), "epsilon": epsilon, "swap": bool(swap)}
     return triplet.apply(*same_dtype(*arrays), **options)

@@ -156,7 +156,8 @@ def batch_norm(
     The backward pass and its derivation: `batch_norm.backward`.
     """
     op = "batch_norm"
-    x, vectors = _checked(op, x, epsilon, layout, scale=scale, bias=bias)
+    x, vectors = _checked(op, x, layout, scale=scale, bias=bias)
+    epsilon = positive(op, "epsilon", epsilon)
     axis_name = tuple(axis_name) if isinstance(axis_name, list) else axis_name
     if fewer_than(2, (_devices(op, axis_name), *x.shape[:-1])):
         raise ValueError(
@@ -225,11 +226,12 @@ def batch_norm_eval(
 
     The backward pass and its derivation: `batch_norm_eval.backward`.
     """
-    x, vectors = _checked("batch_norm_eval", x, epsilon, layout, scale=scale, bias=bias, mean=mean, var=var)
+    x, vectors = _checked("batch_norm_eval", x, layout, scale=scale, bias=bias, mean=mean, var=var)
+    epsilon = positive("batch_norm_eval", "epsilon", epsilon)
     return channels_back(batch_norm_eval.apply(x, *vectors, epsilon=epsilon), layout)
 
 
-def _checked(op: str, x: ArrayLike, epsilon: float, layout: Layout, **vectors: ArrayLike) -> tuple[Array, list[Array]]:
+def _checked(op: str, x: ArrayLike, layout: Layout, **vectors: ArrayLike) -> tuple[Array, list[Array]]:
     """x, channels last, and its vectors; y comes in x's dtype, so theirs are left as they are."""
     x = floating(op, "x", x)
     arrays = {argument: floating(op, argument, v) for argument, v in vectors.items()}
@@ -240,5 +242,4 @@ def _checked(op: str, x: ArrayLike, epsilon: float, layout: Layout, **vectors: A
         )
     x = channels_last(op, x, layout)
     channel_vectors(op, x, layout, **arrays)
-    positive(op, "epsilon", epsilon)
     return x, list(arrays.values())

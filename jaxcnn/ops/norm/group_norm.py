@@ -92,7 +92,8 @@ def group_norm(
     Raises: ValueError for a wrong rank, integer data, vectors that are not one per channel, groups that do not divide
       the channels, and an epsilon that is not positive. The backward pass: `group_norm.backward`.
     """
-    x, scale, bias = _image("group_norm", x, scale, bias, epsilon, layout, flat=True)
+    x, scale, bias = _image("group_norm", x, scale, bias, layout, flat=True)
+    epsilon = positive("group_norm", "epsilon", epsilon)
     groups = group_count("group_norm", groups, x.shape[-1], "x")
     return channels_back(group_norm.apply(x, scale, bias, groups=groups, epsilon=epsilon), layout)
 
@@ -106,11 +107,42 @@ def instance_norm(
     Arguments and errors as `group_norm`. Source: Ulyanov, Vedaldi & Lempitsky 2016, "Instance normalization". The
     backward pass: `instance_norm.backward`.
     """
-    x, scale, bias = _image("instance_norm", x, scale, bias, epsilon, layout)
+    x, scale, bias = _image("instance_norm", x, scale, bias, layout)
+    epsilon = positive("instance_norm", "epsilon", epsilon)
     return channels_back(instance_norm.apply(x, scale, bias, groups=x.shape[-1], epsilon=epsilon), layout)
 
 
-@rule(_group_plain, _group_forward, _group_backward)
+def _layer_plain(x: Array, scale: Array, bias: Array, *, epsilon: float) -> Array:
+    """y = scale (x - mean) / √(var + ε) + bias, mean and var over the axes that scale has."""
+    unit, _ = standardized(x.astype(accumulator(x)), _last(x, scale), epsilon)
+    return (unit * scale + bias).astype(x.dtype)
+
+
+def _last(x: Array, scale: Array) -> tuple[int, ...]:
+    """The axes of x that scale has, too."""
+    return tuple(range(x.ndim - scale.ndim, x.ndim))
+
+
+def _layer_forward(x: Array, scale: Array, bias: Array, *, epsilon: float) -> tuple[Array, Any]:
+    """y, and x with its scale and bias."""
+    return _layer_plain(x, scale, bias, epsilon=epsilon), (x, scale, bias)
+
+
+def _layer_backward(residuals: Any, dy: Array, *, epsilon: float) -> tuple[Array, Array, Array]:
+    """The cotangents (dx, dscale, dbias): those of `group_norm.backward`, each place before scale's axes a group.
+
+    Source: Ba, Kiros & Hinton 2016, "Layer normalization", equation 3.
+    """
+    x, scale, bias = residuals
+    axes, places = _last(x, scale), range(x.ndim - scale.ndim)
+    dwide = dy.astype(accumulator(dy))
+    unit, r = standardized(x.astype(accumulator(x)), axes, epsilon)
+    dx = standardized_back(unit, r, dwide * scale, axes)
+    dscale, dbias = (dwide * unit).sum(places), dwide.sum(places)
+    return dx.astype(x.dtype), dscale.astype(scale.dtype), dbias.astype(bias.dtype)
+
+
+@rule(_layer_plain, _layer_forward, _layer_backward)
 def layer_norm(x: ArrayLike, scale: ArrayLike, bias: ArrayLike, *, epsilon: float = 1e-5) -> Array:
     """Normalise over the last axis, x (..., c) with scale and bias (c,): `group_norm` of one group at each place.
 
@@ -120,22 +152,26 @@ def layer_norm(x: ArrayLike, scale: ArrayLike, bias: ArrayLike, *, epsilon: floa
     Raises: ValueError for integer data, scale and bias of another shape than x ends in, and an epsilon that is not
       positive. Source: Ba, Kiros & Hinton 2016, "Layer normalization". The backward pass: `layer_norm.backward`.
     """
-    shape, rows, vectors = _rows("layer_norm", x, epsilon, scale=scale, bias=bias)
-    return layer_norm.apply(rows, *vectors, groups=1, epsilon=epsilon).reshape(shape)
+    x, scale, bias = _rows("layer_norm", x, scale=scale, bias=bias)
+    return layer_norm.apply(x, scale, bias, epsilon=positive("layer_norm", "epsilon", epsilon))
 
 
-def _rms_plain(x: Array, scale: Channels, *, epsilon: float) -> Array:
-    """y = scale x / √(mean(x²) + ε), the mean over the last axis."""
+def _rms_plain(x: Array, scale: Array, *, epsilon: float) -> Array:
+    """y = scale x / √(mean(x²) + ε), the mean over the axes that scale has."""
     wide = x.astype(accumulator(x))
-    return (wide * lax.rsqrt(jnp.square(wide).mean(-1, keepdims=True) + epsilon) * scale).astype(x.dtype)
+    return (wide * lax.rsqrt(_mean(jnp.square(wide), scale) + epsilon) * scale).astype(x.dtype)
 
 
-def _rms_forward(x: Array, scale: Channels, *, epsilon: float) -> tuple[Array, Any]:
+def _mean(x: Array, scale: Array) -> Array:
+    return x.mean(_last(x, scale), keepdims=True)
+
+
+def _rms_forward(x: Array, scale: Array, *, epsilon: float) -> tuple[Array, Any]:
     """y, and x with its scale."""
     return _rms_plain(x, scale, epsilon=epsilon), (x, scale)
 
 
-def _rms_backward(residuals: Any, dy: Array, *, epsilon: float) -> tuple[Array, Channels]:
+def _rms_backward(residuals: Any, dy: Array, *, epsilon: float) -> tuple[Array, Array]:
     """The cotangents (dx, dscale) of y[j] = scale[j] u[j], u = r x, r = (mean(x²) + ε)^(-1/2).
 
     dscale = Σ dy u over all rows, and du[j] = scale[j] dy[j]. In a row of c values ∂r/∂x[i] = -r³ x[i] / c, so
@@ -145,10 +181,10 @@ def _rms_backward(residuals: Any, dy: Array, *, epsilon: float) -> tuple[Array, 
     """
     x, scale = residuals
     wide, dwide = x.astype(accumulator(x)), dy.astype(accumulator(dy))
-    r = lax.rsqrt(jnp.square(wide).mean(-1, keepdims=True) + epsilon)
+    r = lax.rsqrt(_mean(jnp.square(wide), scale) + epsilon)
     unit, du = wide * r, dwide * scale
-    dx = r * (du - unit * (du * unit).mean(-1, keepdims=True))
-    return dx.astype(x.dtype), (dwide * unit).sum(range(x.ndim - 1)).astype(scale.dtype)
+    dx = r * (du - unit * _mean(du * unit, scale))
+    return dx.astype(x.dtype), (dwide * unit).sum(range(x.ndim - scale.ndim)).astype(scale.dtype)
 
 
 @rule(_rms_plain, _rms_forward, _rms_backward)
@@ -158,26 +194,23 @@ def rms_norm(x: ArrayLike, scale: ArrayLike, *, epsilon: float = 1e-6) -> Array:
     Over several axes, and errors, as `layer_norm`. Source: Zhang & Sennrich 2019. The backward pass:
     `rms_norm.backward`.
     """
-    shape, rows, vectors = _rows("rms_norm", x, epsilon, scale=scale)
-    return rms_norm.apply(rows, *vectors, epsilon=epsilon).reshape(shape)
+    x, scale = _rows("rms_norm", x, scale=scale)
+    return rms_norm.apply(x, scale, epsilon=positive("rms_norm", "epsilon", epsilon))
 
 
 def _image(
-    op: str, x: ArrayLike, scale: ArrayLike, bias: ArrayLike, epsilon: float, layout: Layout, *, flat: bool = False
+    op: str, x: ArrayLike, scale: ArrayLike, bias: ArrayLike, layout: Layout, *, flat: bool = False
 ) -> tuple[Array, Array, Array]:
     """x, channels last, and its vectors; `flat` lets x be (n, c)."""
     image = floating(op, "x", x)
     image = channels_last(op, image, layout) if flat and image.ndim == 2 else spatial(op, image, layout)[0]
     scale, bias = floating(op, "scale", scale), floating(op, "bias", bias)
     channel_vectors(op, image, layout, scale=scale, bias=bias)
-    positive(op, "epsilon", epsilon)
     return image, scale, bias
 
 
-def _rows(
-    op: str, x: ArrayLike, epsilon: float, **vectors: ArrayLike
-) -> tuple[tuple[int, ...], Float[Array, "m c"], list[Channels]]:
-    """x's shape, x as rows, and its vectors: those are of one shape, which x ends in, and a row has as many entries."""
+def _rows(op: str, x: ArrayLike, **vectors: ArrayLike) -> list[Array]:
+    """x and its vectors: those are of one shape, which x ends in."""
     array = floating(op, "x", x)
     arrays = {argument: floating(op, argument, v) for argument, v in vectors.items()}
     shape = arrays["scale"].shape
@@ -191,7 +224,4 @@ def _rows(
                 f"{op}: {argument} has shape {vector.shape} and x {array.shape}; expected the last axes of x, such as "
                 f"{array.shape[-1:]}, and one shape for all."
             )
-    positive(op, "epsilon", epsilon)
-    size = math.prod(shape)
-    rows = array.reshape(math.prod(array.shape[: -len(shape)]), size)
-    return array.shape, rows, [vector.reshape(size) for vector in arrays.values()]
+    return [array, *arrays.values()]

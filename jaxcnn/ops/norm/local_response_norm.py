@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from jaxcnn.ops.check import Layout, accumulator, channels_back, floating, positive, spatial
 from jaxcnn.ops.geometry import count
+from jaxcnn.ops.pool.windows import Windows
 from jaxcnn.ops.rule import rule
 
 Image = Float[Array, "*n c"]
@@ -27,11 +28,8 @@ def _plain(x: Image, *, size: int, alpha: float, beta: float, k: float) -> Image
 
 def _neighbours(x: Image, low: int, high: int) -> Image:
     """Σ x[c - low], ..., x[c + high] for each channel c; beyond the first and the last channel is nothing."""
-    padded = jnp.pad(x, (*[(0, 0)] * (x.ndim - 1), (low, high)))
-    return sum(
-        (lax.slice_in_dim(padded, t, t + x.shape[-1], axis=-1) for t in range(1, low + high + 1)),
-        lax.slice_in_dim(padded, 0, x.shape[-1], axis=-1),
-    )
+    low, high = min(low, x.shape[-1]), min(high, x.shape[-1])
+    return Windows(x.ndim - 1, low + 1 + high, 1, (low, high)).total(x)
 
 
 def _forward(x: Image, *, size: int, alpha: float, beta: float, k: float) -> tuple[Image, Any]:
@@ -89,7 +87,6 @@ def local_response_norm(
     op = "local_response_norm"
     x, _ = spatial(op, floating(op, "x", x), layout)
     size = count(op, "size", size)
-    for argument, value in {"alpha": alpha, "beta": beta, "k": k}.items():
-        positive(op, argument, value)
-    y = local_response_norm.apply(x, size=size, alpha=float(alpha), beta=float(beta), k=float(k))
+    numbers = {name: positive(op, name, value) for name, value in {"alpha": alpha, "beta": beta, "k": k}.items()}
+    y = local_response_norm.apply(x, size=size, **numbers)
     return channels_back(y, layout)

@@ -79,5 +79,4 @@ def weight_standardize(kernel: ArrayLike, gain: ArrayLike | None = None, *, epsi
             f"{op}: gain has shape {gain.shape}; expected {kernel.shape[-1:]}, one for each output channel of the "
             f"kernel, shape {kernel.shape}."
         )
-    positive(op, "epsilon", epsilon)
-    return weight_standardize.apply(kernel, gain, epsilon=epsilon)
+    return weight_standardize.apply(kernel, gain, epsilon=positive(op, "epsilon", epsilon))

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from jaxcnn.ops.arguments import explained
 from jaxcnn.ops.bins import Bins, adaptive_bins, along
-from jaxcnn.ops.check import Layout, accumulator, channels_back, image, shape_only
+from jaxcnn.ops.check import Layout, accumulator, channels_back, shape_only, sized_image
 from jaxcnn.ops.geometry import PerAxis, per_axis
 from jaxcnn.ops.pool.windows import first_maximum
 from jaxcnn.ops.rule import rule
@@ -83,7 +83,7 @@ def adaptive_avg_pool(x: ArrayLike, sizes: PerAxis, *, layout: Layout = "NHWC") 
 
     The backward pass and its derivation: `adaptive_avg_pool.backward`.
     """
-    x, axes = image("adaptive_avg_pool", x, layout)
+    x, axes = sized_image("adaptive_avg_pool", x, layout)
     sizes = per_axis("adaptive_avg_pool", "sizes", sizes, axes)
     return channels_back(adaptive_avg_pool.apply(x, sizes=sizes), layout)
 
@@ -126,7 +126,7 @@ def adaptive_max_pool(x: ArrayLike, sizes: PerAxis, *, layout: Layout = "NHWC") 
 
     The backward pass and its derivation: `adaptive_max_pool.backward`.
     """
-    x, axes = image("adaptive_max_pool", x, layout)
+    x, axes = sized_image("adaptive_max_pool", x, layout)
     sizes = per_axis("adaptive_max_pool", "sizes", sizes, axes)
     return channels_back(adaptive_max_pool.apply(x, sizes=sizes), layout)
 
@@ -138,7 +138,7 @@ def adaptive_max_pool_with_indices(x: ArrayLike, sizes: PerAxis, *, layout: Layo
 
     Arguments, shapes and errors as `adaptive_avg_pool`. It is no rule of its own: y is `adaptive_max_pool`'s.
     """
-    x, axes = image("adaptive_max_pool_with_indices", x, layout)
+    x, axes = sized_image("adaptive_max_pool_with_indices", x, layout)
     sizes = per_axis("adaptive_max_pool_with_indices", "sizes", sizes, axes)
     y = adaptive_max_pool.apply(x, sizes=sizes)
     return channels_back(y, layout), channels_back(_winners(x, sizes), layout)

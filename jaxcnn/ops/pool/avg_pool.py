@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,8 +9,8 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import Layout, accumulator, channels_back, shape_only
-from jaxcnn.ops.geometry import PerAxis, PoolPadding, known
+from jaxcnn.ops.check import Layout, accumulator, channels_back, shape_only, whole
+from jaxcnn.ops.geometry import PerAxis, PoolPadding
 from jaxcnn.ops.pool.shapes import checked
 from jaxcnn.ops.pool.windows import along_axes, reduced
 from jaxcnn.ops.rule import rule
@@ -89,8 +88,7 @@ def avg_pool(
     """
     geometry = {"size": size, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
     x, options = checked("avg_pool", x, layout, count_padding=bool(count_padding), **geometry)
-    divisor = known(divisor_override)
-    if divisor is not None and (isinstance(divisor, bool) or not isinstance(divisor, Integral) or divisor == 0):
-        raise ValueError(f"avg_pool: divisor_override is {divisor!r}; expected an int other than 0, or None.")
-    divisor = None if divisor is None else int(divisor)
-    return channels_back(avg_pool.apply(x, **options, divisor_override=divisor), layout)
+    if divisor_override is not None:
+        expected = "an int other than 0, or None"
+        divisor_override = whole("avg_pool", "divisor_override", divisor_override, expected, lambda v: v != 0)
+    return channels_back(avg_pool.apply(x, **options, divisor_override=divisor_override), layout)

@@ -27,7 +27,7 @@ def total(x: Array, axis: int, size: int, step: int) -> Array:
         part, span = left + right, 2 * span
 
 
-def maximum(x: Array, axis: int, size: int, step: int, inside: np.ndarray[Any, Any]) -> tuple[Array, Array]:
+def maximum(x: Array, axis: int, size: int, step: int, inside: Any) -> tuple[Array, Array]:
     """max_t x[i + t step], and the first t that holds it: a NaN always, a position that is not `inside` never.
 
     The last two windows may overlap: an entry that is in both counts as the left one's.

@@ -9,8 +9,8 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import Layout, accumulator, channels_back, is_number
-from jaxcnn.ops.geometry import PerAxis, PoolPadding, known
+from jaxcnn.ops.check import Layout, accumulator, channels_back, exponent, number
+from jaxcnn.ops.geometry import PerAxis, PoolPadding
 from jaxcnn.ops.pool.shapes import checked
 from jaxcnn.ops.pool.windows import along_axes, reduced
 from jaxcnn.ops.rule import rule
@@ -96,11 +96,7 @@ def lp_pool(
 
     The backward pass and its derivation: `lp_pool.backward`.
     """
-    p = known(p)
-    if not is_number(p) or not 1 <= p < float("inf"):
-        raise ValueError(
-            f"lp_pool: p is {p!r}; expected a number of 1 or more, such as 2. For p = infinity use max_pool."
-        )
-    p = int(p) if p == int(p) else float(p)  # whole powers are products, and take entries below 0
+    expected = "a number of 1 or more, such as 2; for p = infinity use max_pool"
+    p = exponent(number("lp_pool", "p", p, expected, lambda v: 1 <= v < float("inf")))
     x, options = checked("lp_pool", x, layout, size=size, stride=stride, padding=padding, dilation=dilation)
     return channels_back(lp_pool.apply(x, p=p, **options), layout)

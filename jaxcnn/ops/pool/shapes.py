@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from jax import Array
+from jax.core import max_dim, min_dim
+from jax.export import is_symbolic_dim
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.check import Layout, floating, spatial
 from jaxcnn.ops.geometry import Pair, PerAxis, PoolPadding, extent, padding_pairs, per_axis, resolve_padding
-from jaxcnn.ops.pool.windows import along_axes
+from jaxcnn.ops.pool.windows import Windows, along_axes
 
 
 def checked(op: str, x: ArrayLike, layout: Layout, **options: Any) -> tuple[Array, dict[str, Any]]:
@@ -53,7 +55,7 @@ def pool_options(
     if dilation is not None:
         options["dilation"] = dilations
     if count_padding is not None:
-        counted = tuple((low, min(high, most)) for (low, high), (_, most) in zip(given, pads, strict=True))
+        counted = tuple((low, min_dim(high, most)) for (low, high), (_, most) in zip(given, pads, strict=True))
         options["count_padding"] = counted if count_padding else ((0, 0),) * axes
     return options
 
@@ -64,13 +66,16 @@ def _ceiled(length: int, span: int, stride: int, pads: Pair) -> Pair:
     Source: PyTorch, aten/src/ATen/native/Pool.h, pooling_output_shape.
     """
     low, high = pads
-    places = min(-(-(length + low + high - span) // stride) + 1, (length + low - 1) // stride + 1)
-    return low, max((places - 1) * stride + span - length - low, 0) if places > 0 else high
+    places = min_dim(-(-(length + low + high - span) // stride) + 1, (length + low - 1) // stride + 1)
+    return low, max_dim((places - 1) * stride + span - length - low, 0) if places > 0 else high
 
 
 def _touch(op: str, sizes: Any, size: Any, stride: Any, pads: Any, dilations: Any) -> None:
     """ValueError for a window of which every tap lies in the padding: its maximum would be -inf, its mean 0 / 0."""
     for axis, (length, windows) in enumerate(zip(sizes, along_axes(size, stride, pads, dilations), strict=True)):
+        if is_symbolic_dim(length):
+            _touch_open(op, axis, length, windows)
+            continue
         at = windows.positions(length)
         touches = ((at >= 0) & (at < length)).any(1)
         if not touches.all():
@@ -83,3 +88,17 @@ def _touch(op: str, sizes: Any, size: Any, stride: Any, pads: Any, dilations: An
                 f"{op}: along spatial axis {axis} {name} lies wholly in the padding {pads[axis]}: x has size "
                 f"{length} there, the window {windows.size}, the stride {windows.stride}. {hint}"
             )
+
+
+def _touch_open(op: str, axis: int, length: Any, windows: Windows) -> None:
+    """The same where the length is open: an axis no shorter than the dilation, padded by less than a window spans.
+
+    A padding that is open itself comes from "SAME" or from `ceil_mode`, which pad no more than that.
+    """
+    most = extent(windows.size, windows.dilation) - 1
+    if length < windows.dilation or any(not is_symbolic_dim(end) and end > most for end in windows.pads):
+        raise ValueError(
+            f"{op}: along spatial axis {axis} a window may lie wholly in the padding {windows.pads}: x has the open "
+            f"size {length} there, the window {windows.size}, the dilation {windows.dilation}. Pad by {most} at most, "
+            "and dilate by no more than the size."
+        )

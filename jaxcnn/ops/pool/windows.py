@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxcnn.ops.bins import Positions, along
+from jaxcnn.ops.bins import Positions, along, counting
 from jaxcnn.ops.geometry import Pair, extent, output_size
 from jaxcnn.ops.pool import doubling
 
@@ -46,17 +46,18 @@ class Windows(NamedTuple):
         """
         if self.size > WRITTEN_OUT:
             padded = self._padded(x, -jnp.inf)
-            places = np.arange(padded.shape[self.axis]) - self.pads[0]
+            places = counting(padded.shape[self.axis]) - self.pads[0]
             inside = (places >= 0) & (places < x.shape[self.axis])
             y, first = doubling.maximum(padded, self.axis, self.size, self.dilation, inside)
             return self._strided(y), self._strided(first)
         y, *taps = self._taps(x, -jnp.inf)
         positions = self.positions(x.shape[self.axis])
         inside = (positions >= 0) & (positions < x.shape[self.axis])
+        hangs = any(self.pads) if isinstance(inside, Array) else not inside[:, 0].all()
         first = jnp.zeros(y.shape, np.min_scalar_type(self.size))
         for t, at in enumerate(taps, 1):
             wins = ~(at <= y) & (y == y)  # larger, or NaN where the largest is none
-            if not inside[:, 0].all():  # the padding is -inf, and so may the first tap be that is none
+            if hangs:  # over the border: the padding is -inf, and so may the first tap be that is none
                 wins |= along(inside[:, t] & ~inside[:, :t].any(1), self.axis, x.ndim)
             y, first = jnp.maximum(y, at), jnp.where(wins, jnp.asarray(t, first.dtype), first)
         return y, first
@@ -64,7 +65,7 @@ class Windows(NamedTuple):
     def at(self, x: Array, tap: Array) -> Array:
         """For each window o the entry at its tap `tap[o]`: `spread` transposed."""
         if self.size > WRITTEN_OUT:
-            starts = along(np.arange(tap.shape[self.axis]) * self.stride, self.axis, x.ndim)
+            starts = along(counting(tap.shape[self.axis]) * self.stride, self.axis, x.ndim)
             at = starts + tap.astype(jnp.int32) * self.dilation
             return jnp.take_along_axis(self._padded(x, 0.0), at, self.axis)
         taps = self._taps(x, 0.0)
@@ -93,7 +94,7 @@ class Windows(NamedTuple):
 
     def positions(self, length: int) -> Positions:
         """(places, size): where each window's taps lie along an axis of this length; beyond its ends in the padding."""
-        starts = np.arange(self.places(length)) * self.stride - self.pads[0]
+        starts = counting(self.places(length)) * self.stride - self.pads[0]
         return starts[:, None] + np.arange(self.size) * self.dilation
 
     def counts(self, shape: Sequence[int], counted: Pair) -> Array:
@@ -139,7 +140,7 @@ class Windows(NamedTuple):
             apart = lax.pad(dy, jnp.zeros((), dy.dtype), self._config(dy, 0, 0, self.stride - 1))
             pads = reach - low, length - apart.shape[self.axis] + low
             return Windows(self.axis, self.size, 1, pads, self.dilation).total(apart)
-        starts = along(np.arange(dy.shape[self.axis]) * self.stride - low, self.axis, dy.ndim)
+        starts = along(counting(dy.shape[self.axis]) * self.stride - low, self.axis, dy.ndim)
         at = starts + tap.astype(jnp.int32) * self.dilation
         place = [jnp.arange(n).reshape(-1, *[1] * (dy.ndim - a - 1)) for a, n in enumerate(dy.shape)]
         place[self.axis] = jnp.where(at < 0, length, at)  # what has won from outside is dropped

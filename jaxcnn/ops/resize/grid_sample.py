@@ -57,7 +57,7 @@ def _position(g: Array, length: int, mode: Mode, padding_mode: PaddingMode, alig
     """
     rate = (length - 1 if align_corners else length) / 2
     at, slope = g * rate + (length - 1) / 2, jnp.full_like(g, rate)
-    if padding_mode == "reflection" and rate > 0:
+    if padding_mode == "reflection" and not (align_corners and length == 1):
         low, span = (0, length - 1) if align_corners else (-0.5, length)
         before = at < low
         away = jnp.where(before, low - at, at - low)

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.bins import Positions, summed
-from jaxcnn.ops.check import Layout, accumulator, channels_back, image, is_number, shape_only
+from jaxcnn.ops.check import Layout, accumulator, channels_back, number, shape_only, sized_image
 from jaxcnn.ops.geometry import PerAxis
 from jaxcnn.ops.resize.places import COORDINATES, Coordinates, Scale, new_sizes, one_of, places
 from jaxcnn.ops.rule import rule
@@ -184,7 +184,7 @@ def resize_bilinear(
     Returns and raises as `resize_nearest`. The backward pass and its derivation: `resize_bilinear.backward`.
     """
     op = "resize_bilinear"
-    x, _ = image(op, x, layout)
+    x, _ = sized_image(op, x, layout)
     options = _options(op, x, sizes, scale, coordinates, align_corners, antialias, exclude_outside)
     return channels_back(resize_bilinear.apply(x, a=None, **options), layout)
 
@@ -225,9 +225,8 @@ def resize_bicubic(
     Source: Keys 1981, "Cubic convolution interpolation for digital image processing", equation 15 for a = -0.5.
     """
     op = "resize_bicubic"
-    x, _ = image(op, x, layout)
+    x, _ = sized_image(op, x, layout)
     options = _options(op, x, sizes, scale, coordinates, align_corners, antialias, exclude_outside)
-    slope = (-0.5 if antialias else -0.75) if a is None else a
-    if not is_number(slope) or not -math.inf < slope <= 0:
-        raise ValueError(f"{op}: a is {a!r}; expected a number of 0 or less, such as -0.75.")
-    return channels_back(resize_bicubic.apply(x, a=float(slope), **options), layout)
+    given = (-0.5 if antialias else -0.75) if a is None else a
+    slope = number(op, "a", given, "a number of 0 or less, such as -0.75", lambda v: -math.inf < v <= 0)
+    return channels_back(resize_bicubic.apply(x, a=slope, **options), layout)

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.bins import Bins, Positions
-from jaxcnn.ops.check import Layout, accumulator, channels_back, image, shape_only
+from jaxcnn.ops.check import Layout, accumulator, channels_back, shape_only, sized_image
 from jaxcnn.ops.geometry import PerAxis
 from jaxcnn.ops.resize.places import COORDINATES, Coordinates, Scale, new_sizes, one_of, places
 from jaxcnn.ops.rule import rule
@@ -112,7 +112,7 @@ def resize_nearest(
     The backward pass and its derivation: `resize_nearest.backward`.
     """
     op = "resize_nearest"
-    x, _ = image(op, x, layout)
+    x, _ = sized_image(op, x, layout)
     one_of(op, "coordinates", coordinates, COORDINATES)
     one_of(op, "rounding", rounding, list(UP))
     sizes, scales = new_sizes(op, x.shape[1:-1], sizes, scale)

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcnn.ops.bins import Positions
 from jaxcnn.ops.check import is_number
-from jaxcnn.ops.geometry import PerAxis, known, per_axis
+from jaxcnn.ops.geometry import PerAxis, known, per_axis, wrong
 
 Coordinates = Literal["half_pixel", "asymmetric", "align_corners"]
 COORDINATES = ("half_pixel", "asymmetric", "align_corners")
@@ -65,12 +65,10 @@ def new_sizes(
 
 
 def _scales(op: str, scale: Any, axes: int) -> tuple[float, ...]:
-    scale = known(scale)
-    given = tuple(scale) if isinstance(scale, Sequence) and not isinstance(scale, str) else (scale,) * axes
+    numbers = known(scale)
+    given = tuple(numbers) if isinstance(numbers, Sequence) and not isinstance(numbers, str) else (numbers,) * axes
     if len(given) != axes or not all(is_number(s) and 0 < s < math.inf for s in given):
-        raise ValueError(
-            f"{op}: scale is {scale!r}; expected a positive number for all {axes} spatial axes, or one for each."
-        )
+        raise wrong(op, "scale", scale, f"a positive number for all {axes} spatial axes, or one for each")
     return tuple(map(float, given))
 
 

@@ -89,6 +89,8 @@ def _cases():
         ("own-channel-only", (2, 2, 2, 2, 3), strong | {"size": 1}),
         ("more-than-there-are", (1, 2, 3, 3), strong | {"size": 8}),
         ("nchw", (2, 5, 3, 4), strong | {"size": 2, "layout": "NCHW"}),
+        ("many-channels", (1, 2, 45), strong | {"size": 36}),
+        ("many-more-than-channels", (2, 2, 20), strong | {"size": 100}),
     ]:
         yield Case("local_response_norm", name, normal(shape), options)
 

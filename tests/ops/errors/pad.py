@@ -22,6 +22,6 @@ BAD = {
     "pad-value": (lambda: ops.pad(X, 1, value="a"), ["value is 'a'", "expected a number"]),
     "pad-value-mode": (
         lambda: ops.pad(X, 1, mode="reflect", value=1),
-        ["value is 1 and mode 'reflect'", "mode='zeros' where it is not 0"],
+        ["value is 1; expected a number", "mode='reflect'", "mode='zeros' where it is not 0"],
     ),
 }

@@ -38,10 +38,12 @@ def _example_norm(draw: Drawn, name: str) -> Draw:
     if name == "group_norm":
         options["groups"] = draw(st.integers(1, 2))
         channels *= options["groups"]
+    axes = draw(st.integers(1, len(rest) + 1)) if over_rows and draw(st.booleans()) else 1
+    if axes > 1:  # an axis as long as no other, so that it alone can be stretched
+        channels += 4
     set_some(draw, options, epsilon=st.sampled_from([0.1, 1e-3]))
     rng = generator(draw)
     x = rng.standard_normal((*rest, channels)) + rng.standard_normal(channels)
-    axes = draw(st.integers(1, x.ndim)) if over_rows else 1
     scale, bias = rng.standard_normal((2, *x.shape[-axes:]))
     if not over_rows:
         x = _some_layout(draw, x, options)

@@ -1,6 +1,7 @@
 """Mistakes in the backward passes of the norms of each example: group, instance, layer and RMS norm."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -26,7 +27,7 @@ def _example(axes: tuple[int, ...] = OVER, **terms: Any) -> Wrong:
 
     def wrong(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
         x, scale, _ = arrays
-        groups = options["groups"]
+        groups = options.get("groups", 1)
         du = _grouped(dy * scale, groups)
         return standardized_dx(_grouped(x, groups), du, axes, options["epsilon"], **terms).reshape(x.shape)
 
@@ -58,7 +59,19 @@ def _sums(rule: str, argument: int, name: str) -> list[Fault]:
 
 
 def _group_size(arrays: Arrays, options: Options) -> int:
-    return math.prod(arrays[0].shape[1:]) // options["groups"]
+    return math.prod(arrays[0].shape[1:]) // options.get("groups", 1)
+
+
+def _of_rows(fault: Fault) -> Fault:
+    """A fault that takes x for rows (m, c), with scale and bias (c,), where these have several axes, too."""
+
+    def backward(arrays: Arrays, dy: Any, **options: Any) -> Arrays:
+        size = arrays[1].size
+        rows, *vectors = (a.reshape(-1, size) if i == 0 else a.reshape(size) for i, a in enumerate(arrays))
+        wrong = fault.backward((rows, *vectors), dy.reshape(-1, size), **options)
+        return tuple(None if d is None else d.reshape(a.shape) for d, a in zip(wrong, arrays, strict=True))
+
+    return replace(fault, backward=backward)
 
 
 def _wrong_groups(d: Any, arrays: Arrays, dy: Any, options: Options) -> Any:
@@ -117,4 +130,4 @@ RMS = [
     *_sums("rms_norm", 1, "scale"),
 ]
 
-FAULTS: list[Fault] = [*GROUP, *RMS]
+FAULTS: list[Fault] = [_of_rows(f) if f.rule in ("layer_norm", "rms_norm") else f for f in [*GROUP, *RMS]]
