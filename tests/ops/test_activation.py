@@ -12,7 +12,9 @@ from jaxcnn.ops.rule import RULES, backward
 
 ACTIVATIONS = {name for name, rule in RULES.items() if rule.plain.__module__.startswith("jaxcnn.ops.activation")}
 OF_SEVERAL = {"softmax", "log_softmax", "glu", "prelu"}  # entries or arrays
-ELEMENTWISE = {name: RULES[name] for name in ACTIVATIONS - OF_SEVERAL} | {"gelu-tanh": partial(gelu, approximate=True)}
+ELEMENTWISE = {name: RULES[name] for name in sorted(ACTIVATIONS - OF_SEVERAL)} | {
+    "gelu-tanh": partial(gelu, approximate=True)
+}
 # Limits of the value and of the derivative at -infinity and at infinity.
 RISING, S_SHAPED, EXPONENTIAL = (0, np.inf, 0, 1), (0, 1, 0, 0), (-1, np.inf, 0, 1)
 SELU = 1.0507009873554805
