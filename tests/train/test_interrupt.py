@@ -120,8 +120,8 @@ def test_a_terminal_that_is_closed_leaves_a_usable_run(tmp_path):
     arguments = [sys.executable, "-c", program, *command]
     process = subprocess.Popen(arguments, stdin=its, stdout=its, stderr=its, start_new_session=True)
     os.close(its)
-    seen = b""
-    while not (out / "metrics.jsonl").exists() or b"epoch " not in seen:  # the bar
+    seen, metrics = b"", out / "metrics.jsonl"
+    while b"epoch " not in seen or not metrics.exists() or not metrics.stat().st_size:  # the bar, and an epoch's end
         assert process.poll() is None, seen.decode()
         seen += os.read(terminal, 1000)
     os.close(terminal)
