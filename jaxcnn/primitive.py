@@ -65,7 +65,7 @@ class Operation:
         leaves = [a for a in arrays if a is not None]
         if not any(isinstance(a, jax.core.Tracer) for a in leaves):
             return _result(self, present, *leaves)
-        leaves = _vary_alike(leaves)
+        leaves = vary_alike(leaves)
         traced = _traceable.trace(self, present, *leaves)
         results, residuals = map(jax.tree.structure, traced.out_info)
         count = len(jax.tree.leaves(traced.out_info[0]))
@@ -450,7 +450,7 @@ def _vary(a: Any, axes: frozenset[Any]) -> Any:
     return lax.pcast(a, missing, to="varying") if missing else a
 
 
-def _vary_alike(arrays: Arrays) -> list[Any]:
+def vary_alike(arrays: Arrays) -> list[Any]:
     """The arrays, each varying along the axes along which any does: a cotangent is then summed over the rest by JAX."""
     axes = frozenset().union(*(_axes(jax.typeof(a)) for a in arrays))
     return [_vary(a, axes) for a in arrays]

@@ -14,6 +14,7 @@ from jax import Array, lax
 
 from jaxcnn.kernels import xla
 from jaxcnn.kernels.xla import Ints, Options, Pairs, extent
+from jaxcnn.primitive import vary_alike
 
 MOST_TAPS = 64  # of a kernel; more, written out one by one, would take long to compile
 
@@ -84,8 +85,8 @@ def _depthwise_wgrad(x: Array, dy: Array, window: Sequence[int], options: Option
         return tuple(total + part * dy for total, part in zip(sums, shifted, strict=True)), None
 
     images = _padded(_outputs_of(x, dy.shape[-1]), padding), _wide(dy)
-    zeros = (jnp.zeros(dy.shape[1:], images[1].dtype),) * len(taps)
-    sums, _ = lax.scan(add, zeros, images)
+    zeros, *_ = vary_alike([jnp.zeros(dy.shape[1:], images[1].dtype), *images])
+    sums, _ = lax.scan(add, (zeros,) * len(taps), images)
     totals = [lax.optimization_barrier(total).sum(range(total.ndim - 1)) for total in sums]
     return jnp.stack(totals).reshape(*window, 1, dy.shape[-1]).astype(dtype or x.dtype)
 
