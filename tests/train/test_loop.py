@@ -221,7 +221,7 @@ def test_a_run_of_another_kind_of_random_key_is_evaluated_and_goes_on(tmp_path):
 def test_a_diverging_loss_stops_the_run_and_keeps_the_good_checkpoint(tmp_path, monkeypatch):
     rates = lambda config, steps: lambda step: jnp.where(step < STEPS + 1, 1e-3, 1e30)  # noqa: E731
     monkeypatch.setattr(experiment, "make_schedule", rates)
-    # The second update of the second epoch is the first enormous one. The loss after it overflows, or is enormous still.
+    # The second update of the second epoch is the first enormous one; the loss after it may overflow, or just not.
     steps = f"({STEPS + 3}|{STEPS + 4})"
     with pytest.raises(
         FloatingPointError, match=f"no longer finite at step {steps}: .*lower --learning-rate"
