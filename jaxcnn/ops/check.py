@@ -13,7 +13,7 @@ from jax import Array
 from jax.export import is_symbolic_dim
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.geometry import is_whole, known, wrong
+from jaxcnn.ops.geometry import known, whole, wrong
 from jaxcnn.primitive import promoting
 
 Layout = Literal["NHWC", "NCHW"]
@@ -138,19 +138,12 @@ def is_number(value: Any) -> bool:
 def number(op: str, argument: str, value: Any, expected: str, fits: Callable[[float], bool] = math.isfinite) -> float:
     """`value` as a float of Python's; ValueError unless it `is_number` and fits.
 
-    Every option that is a number comes through here, `whole` or `per_axis`: of NumPy's and JAX's a rule keeps Python's,
-    which can be hashed.
+    Every option that is a number comes through here, `whole` or `per_axis`: of NumPy's and JAX's a rule keeps
+    Python's, which can be hashed.
     """
     if not is_number(value) or not fits(known(value)):
         raise wrong(op, argument, value, expected)
     return float(known(value))
-
-
-def whole(op: str, argument: str, value: Any, expected: str, fits: Callable[[int], bool] = lambda _: True) -> int:
-    """`value` as an int of Python's; ValueError unless it is an integer of Python, NumPy or JAX, and fits."""
-    if not is_whole(known(value)) or not fits(known(value)):
-        raise wrong(op, argument, value, expected)
-    return int(known(value))
 
 
 def positive(op: str, argument: str, value: Any) -> float:

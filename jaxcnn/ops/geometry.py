@@ -6,7 +6,7 @@ P_hi positions of padding and stride S it is laid at O places, O = floor((W + P_
 section 5.1 for dilation).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any, Literal
 
@@ -82,12 +82,16 @@ def known(value: Any) -> Any:
     return known(value.tolist()) if array else value
 
 
+def whole(op: str, argument: str, value: Any, expected: str, fits: Callable[[int], bool] = lambda _: True) -> int:
+    """`value` as an int of Python's; ValueError unless it is an integer of Python, NumPy or JAX, and fits."""
+    if not is_whole(known(value)) or not fits(known(value)):
+        raise wrong(op, argument, value, expected)
+    return int(known(value))
+
+
 def count(op: str, argument: str, value: Any) -> int:
     """`value` as an int; ValueError unless it is one of 1 or more."""
-    number = known(value)
-    if not is_whole(number) or number < 1:
-        raise wrong(op, argument, value, "positive ints, 1 or more")
-    return int(number)
+    return whole(op, argument, value, "positive ints, 1 or more", lambda v: v >= 1)
 
 
 def is_whole(value: Any) -> bool:

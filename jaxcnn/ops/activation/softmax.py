@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import floating, whole
+from jaxcnn.ops.check import floating
+from jaxcnn.ops.geometry import whole
 from jaxcnn.ops.rule import rule
 
 

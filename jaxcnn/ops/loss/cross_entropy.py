@@ -14,7 +14,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.ops.activation.softmax import exponentials
-from jaxcnn.ops.check import accumulator, number, same_dtype, shape_only, whole
+from jaxcnn.ops.check import accumulator, number, same_dtype, shape_only
+from jaxcnn.ops.geometry import whole
 from jaxcnn.ops.loss.labels import class_scores, classes, one_hot
 from jaxcnn.ops.loss.per_example import PerExample, behind, counted
 from jaxcnn.ops.rule import rule

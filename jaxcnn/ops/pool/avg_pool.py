@@ -9,8 +9,8 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import Layout, accumulator, channels_back, shape_only, whole
-from jaxcnn.ops.geometry import PerAxis, PoolPadding
+from jaxcnn.ops.check import Layout, accumulator, channels_back, shape_only
+from jaxcnn.ops.geometry import PerAxis, PoolPadding, whole
 from jaxcnn.ops.pool.shapes import checked
 from jaxcnn.ops.pool.windows import along_axes, reduced
 from jaxcnn.ops.rule import rule
