@@ -14,7 +14,7 @@ from jaxcnn.layers.base import Layer, Params, State, described, fold
 from jaxcnn.layers.describe import Field
 from jaxcnn.layers.linear import ConvTranspose, channels_swapped
 from jaxcnn.mesh import automatic, cut_as
-from jaxcnn.ops.check import accumulator, positive
+from jaxcnn.ops.check import accumulator, epsilon_of
 from jaxcnn.ops.geometry import count
 
 START = 15  # power iterations on the fresh kernel, as many as PyTorch's
@@ -36,7 +36,7 @@ class Reparametrized(Layer):
             raise TypeError(
                 f"{owner}: layer is {self.layer!r}; expected a layer that learns a kernel, such as {owner}(Conv(32))."
             )
-        positive(owner, "epsilon", self.epsilon)
+        epsilon_of(owner, self.epsilon)
 
     def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
         params, state = self.layer.init(key, described(x))

@@ -151,6 +151,11 @@ def positive(op: str, argument: str, value: Any) -> float:
     return number(op, argument, value, "a positive number, such as 1e-5", lambda v: 0 < v < math.inf)
 
 
+def epsilon_of(op: str, value: Any) -> float:
+    """`epsilon` as a float; ValueError unless it is a finite number of 0 or more."""
+    return number(op, "epsilon", value, "a number of 0 or more, such as 1e-5", lambda v: 0 <= v < math.inf)
+
+
 def exponent(p: float) -> float:
     """`p` as an int where it is whole: whole powers are products, and take entries below 0."""
     return int(p) if p.is_integer() else p

@@ -147,7 +147,11 @@ def test_the_summary_shows_the_layer_inside():
         ),
         (lambda: WeightNorm(Activation("relu")).init(KEY, X), ValueError, "WeightNorm: Activation has no kernel"),
         (lambda: SpectralNorm(Conv(4), steps=0), ValueError, "SpectralNorm: steps is 0; expected positive ints"),
-        (lambda: WeightNorm(Conv(4), epsilon=0), ValueError, "WeightNorm: epsilon is 0; expected a positive number"),
+        (
+            lambda: WeightNorm(Conv(4), epsilon=-1),
+            ValueError,
+            "WeightNorm: epsilon is -1; expected a number of 0",
+        ),
         (lambda: SpectralNorm(Conv(4))(*Conv(4).init(KEY, X), X), ValueError, "params or state lacks 'u'"),
     ],
 )

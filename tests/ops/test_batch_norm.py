@@ -7,8 +7,9 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from jaxcnn import verify
+from jaxcnn import kernels, ops, verify
 from jaxcnn.ops import batch_norm, batch_norm_eval
 
 X = 5 + 3 * np.random.default_rng(0).standard_normal((8, 4, 4, 3)).astype(np.float32)
@@ -40,6 +41,19 @@ def test_the_gradient_does_not_see_a_shift_or_a_stretch_of_the_channel():
 def test_a_large_mean_does_not_drown_the_variance():
     _, _, var = batch_norm(X + 1e4, ONES, ZEROS)
     np.testing.assert_allclose(var, X.var((0, 1, 2)), rtol=1e-2)
+
+
+@pytest.mark.parametrize("chosen", ["auto", "xla"])
+@pytest.mark.parametrize("norm", ["batch_norm", "instance_norm", "layer_norm", "group_norm", "rms_norm"])
+def test_without_epsilon_the_size_does_not_matter(norm, chosen):
+    x, ones = jax.random.normal(jax.random.key(0), (4, 6, 6, 8)), jnp.ones(8)
+    vectors = (ones,) if norm == "rms_norm" else (ones, ones)
+    words = {"groups": 2} if norm == "group_norm" else {}
+    with kernels.use(chosen):
+        large, small = (getattr(ops, norm)(scale * x, *vectors, epsilon=0, **words) for scale in (1, 2.0**-40))
+    y = jax.tree.leaves(large)[0]
+    np.testing.assert_array_equal(y, jax.tree.leaves(small)[0])
+    assert np.isfinite(y).all()
 
 
 def test_half_precision_x_with_float32_vectors():

@@ -18,6 +18,7 @@ from jaxcnn.ops import (
     resize_nearest,
     unfold,
 )
+from jaxcnn.verify.catalog.resize import naive as loops
 
 
 def line(*values):
@@ -79,6 +80,15 @@ def test_nearest_exact_is_what_jax_image_gives():
     for sizes in [(7, 10), (3, 2), (2, 9)]:
         y = resize_nearest(x, sizes, coordinates="half_pixel", rounding="round_prefer_ceil")
         np.testing.assert_array_equal(y, jax.image.resize(x, (2, *sizes, 3), "nearest"))
+
+
+@pytest.mark.parametrize("coordinates", ["half_pixel_symmetric", "pytorch_half_pixel"])
+@pytest.mark.parametrize("words", [{"scale": 0.6}, {"scale": (0.3, 1.7)}, {"sizes": (1, 3)}])
+def test_onnx_s_further_coordinates(coordinates, words, x64):
+    x = np.random.default_rng(0).standard_normal((1, 4, 3, 2))
+    for resize, naive in ((resize_nearest, loops.resize_nearest), (resize_bilinear, loops.resize_bilinear)):
+        expected = naive(x, coordinates=coordinates, **words)
+        np.testing.assert_allclose(resize(x, coordinates=coordinates, **words), expected, rtol=1e-12)
 
 
 def test_a_scale_is_not_what_the_sizes_say():

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import accumulator, exponent, floating, number, same_dtype, same_shape, shape_only
+from jaxcnn.ops.check import accumulator, epsilon_of, exponent, floating, number, same_dtype, same_shape, shape_only
 from jaxcnn.ops.loss.per_example import PerExample, behind, hinged
 from jaxcnn.ops.rule import rule
 
@@ -131,7 +131,7 @@ def triplet(
     op = "triplet"
     margin = number(op, "margin", margin, "a positive number, such as 1.0", lambda v: 0 < v < math.inf)
     p = number(op, "p", p, "a positive number, such as 2, or math.inf", lambda v: v > 0)
-    epsilon = number(op, "epsilon", epsilon, "a number of 0 or more, such as 1e-6", lambda v: 0 <= v < math.inf)
+    epsilon = epsilon_of(op, epsilon)
     anchor, others = floating(op, "anchor", anchor), {"positive": positive, "negative": negative}
     if anchor.ndim != 2:
         raise ValueError(f"{op}: anchor has shape {anchor.shape}; expected (n, d), one embedding in each row.")

@@ -25,9 +25,9 @@ from jaxcnn.ops.check import (
     channel_vectors,
     channels_back,
     channels_last,
+    epsilon_of,
     fewer_than,
     floating,
-    positive,
 )
 from jaxcnn.ops.rule import rule
 
@@ -149,15 +149,14 @@ def batch_norm(
       one, divided by m = n x spatial sizes. Both may be differentiated. For the running statistics that
       `batch_norm_eval` takes, average them over batches.
 
-    Raises: ValueError for a wrong rank, integer data, vectors that are not one per channel, an epsilon that is not
-      positive, a name that no axis has here, and a batch with a single value per channel: y would be `bias` whatever x
-      is.
+    Raises: ValueError for a wrong rank, integer data, vectors that are not one per channel, an epsilon below 0, a
+      name that no axis has here, and a batch with a single value per channel: y would be `bias` whatever x is.
 
     The backward pass and its derivation: `batch_norm.backward`.
     """
     op = "batch_norm"
     x, vectors = _checked(op, x, layout, scale=scale, bias=bias)
-    epsilon = positive(op, "epsilon", epsilon)
+    epsilon = epsilon_of(op, epsilon)
     axis_name = tuple(axis_name) if isinstance(axis_name, list) else axis_name
     if fewer_than(2, (_devices(op, axis_name), *x.shape[:-1])):
         raise ValueError(
@@ -227,7 +226,7 @@ def batch_norm_eval(
     The backward pass and its derivation: `batch_norm_eval.backward`.
     """
     x, vectors = _checked("batch_norm_eval", x, layout, scale=scale, bias=bias, mean=mean, var=var)
-    epsilon = positive("batch_norm_eval", "epsilon", epsilon)
+    epsilon = epsilon_of("batch_norm_eval", epsilon)
     return channels_back(batch_norm_eval.apply(x, *vectors, epsilon=epsilon), layout)
 
 

@@ -20,9 +20,9 @@ from jaxcnn.ops.check import (
     channel_vectors,
     channels_back,
     channels_last,
+    epsilon_of,
     floating,
     group_count,
-    positive,
     spatial,
 )
 from jaxcnn.ops.norm.standardize import standardized, standardized_back
@@ -90,10 +90,10 @@ def group_norm(
       layout: "NHWC" (channels last) or "NCHW" (channels first), whatever the number of spatial axes.
 
     Raises: ValueError for a wrong rank, integer data, vectors that are not one per channel, groups that do not divide
-      the channels, and an epsilon that is not positive. The backward pass: `group_norm.backward`.
+      the channels, and an epsilon below 0. The backward pass: `group_norm.backward`.
     """
     x, scale, bias = _image("group_norm", x, scale, bias, layout, flat=True)
-    epsilon = positive("group_norm", "epsilon", epsilon)
+    epsilon = epsilon_of("group_norm", epsilon)
     groups = group_count("group_norm", groups, x.shape[-1], "x")
     return channels_back(group_norm.apply(x, scale, bias, groups=groups, epsilon=epsilon), layout)
 
@@ -108,7 +108,7 @@ def instance_norm(
     backward pass: `instance_norm.backward`.
     """
     x, scale, bias = _image("instance_norm", x, scale, bias, layout)
-    epsilon = positive("instance_norm", "epsilon", epsilon)
+    epsilon = epsilon_of("instance_norm", epsilon)
     return channels_back(instance_norm.apply(x, scale, bias, groups=x.shape[-1], epsilon=epsilon), layout)
 
 
@@ -149,11 +149,11 @@ def layer_norm(x: ArrayLike, scale: ArrayLike, bias: ArrayLike, *, epsilon: floa
     Over several axes where scale and bias have several: those that x ends in, such as (h, w, c), or all that it has, as
     a single row. Their shape is PyTorch's normalized_shape.
 
-    Raises: ValueError for integer data, scale and bias of another shape than x ends in, and an epsilon that is not
-      positive. Source: Ba, Kiros & Hinton 2016, "Layer normalization". The backward pass: `layer_norm.backward`.
+    Raises: ValueError for integer data, scale and bias of another shape than x ends in, and an epsilon below 0.
+      Source: Ba, Kiros & Hinton 2016, "Layer normalization". The backward pass: `layer_norm.backward`.
     """
     x, scale, bias = _rows("layer_norm", x, scale=scale, bias=bias)
-    return layer_norm.apply(x, scale, bias, epsilon=positive("layer_norm", "epsilon", epsilon))
+    return layer_norm.apply(x, scale, bias, epsilon=epsilon_of("layer_norm", epsilon))
 
 
 def _rms_plain(x: Array, scale: Array, *, epsilon: float) -> Array:
@@ -195,7 +195,7 @@ def rms_norm(x: ArrayLike, scale: ArrayLike, *, epsilon: float = 1e-6) -> Array:
     `rms_norm.backward`.
     """
     x, scale = _rows("rms_norm", x, scale=scale)
-    return rms_norm.apply(x, scale, epsilon=positive("rms_norm", "epsilon", epsilon))
+    return rms_norm.apply(x, scale, epsilon=epsilon_of("rms_norm", epsilon))
 
 
 def _image(

@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxcnn.ops.check import accumulator, floating, positive
+from jaxcnn.ops.check import accumulator, epsilon_of, floating
 from jaxcnn.ops.norm.standardize import standardized, standardized_back
 from jaxcnn.ops.rule import rule
 
@@ -59,8 +59,8 @@ def weight_standardize(kernel: ArrayLike, gain: ArrayLike | None = None, *, epsi
       gain: (out,), multiplies each output channel. NFNets (Brock et al. 2021) learn g and pass g / √fan-in.
       epsilon: added to the variance, which is the biased one.
 
-    Raises: ValueError for a kernel of rank below 2, integer data, a gain that is not one per output, an epsilon that is
-      not positive, and a single weight for each output: it would be 0 whatever it is.
+    Raises: ValueError for a kernel of rank below 2, integer data, a gain that is not one per output, an epsilon
+      below 0, and a single weight for each output: it would be 0 whatever it is.
 
     The backward pass: `weight_standardize.backward`, and `jaxcnn.ops.norm.standardize.standardized_back`.
     """
@@ -79,4 +79,4 @@ def weight_standardize(kernel: ArrayLike, gain: ArrayLike | None = None, *, epsi
             f"{op}: gain has shape {gain.shape}; expected {kernel.shape[-1:]}, one for each output channel of the "
             f"kernel, shape {kernel.shape}."
         )
-    return weight_standardize.apply(kernel, gain, epsilon=positive(op, "epsilon", epsilon))
+    return weight_standardize.apply(kernel, gain, epsilon=epsilon_of(op, epsilon))

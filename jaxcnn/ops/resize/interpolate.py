@@ -125,7 +125,7 @@ def _options(
     """What both rules take, worked out."""
     outputs, scales = new_sizes(op, x.shape[1:-1], sizes, scale)
     one_of(op, "coordinates", coordinates, COORDINATES)
-    if align_corners and coordinates == "asymmetric":
+    if align_corners and coordinates not in ("half_pixel", "align_corners"):
         raise ValueError(f"{op}: align_corners is True and coordinates is {coordinates!r}; give one of them.")
     if align_corners:
         scales = tuple(
@@ -168,8 +168,8 @@ def resize_bilinear(
       x, sizes, scale, layout: as `resize_nearest`.
       align_corners: make the centres of the corner pixels coincide, and not the borders of the images, whatever the
         scale: PyTorch's word. It is coordinates="align_corners" but where a scale or antialiasing is given.
-      coordinates: where outputs lie, by ONNX's names "half_pixel", "asymmetric" and "align_corners": see
-        `resize_nearest`. Where one lies beyond the border pixels, it has the border's value.
+      coordinates: where outputs lie, by ONNX's names: see `resize_nearest`. Where one lies beyond the border
+        pixels, it has the border's value.
       antialias: average over all the pixels that an output of a smaller image covers, as PyTorch with antialias=True,
         Pillow and `jax.image.resize` do: the filter is 1 / s times as wide where the scale s is below 1. Without it an
         output reads its two neighbours along each axis, whatever else lies around them. With align_corners=True the

@@ -99,7 +99,8 @@ def resize_nearest(
       scale: instead of `sizes` by how much the image grows, one for all axes or one for each: O is floor(scale W), and
         outputs lie by `scale` itself, which need not be O / W: PyTorch's scale_factor, ONNX's scales.
       coordinates: where output i lies, by the names of ONNX's coordinate_transformation_mode. With s the scale:
-        "asymmetric", i / s; "half_pixel", (i + 1/2) / s - 1/2; "align_corners", i (W - 1) / (s W - 1).
+        "asymmetric", i / s; "half_pixel", (i + 1/2) / s - 1/2; "half_pixel_symmetric", the same + (W - O / s) / 2;
+        "pytorch_half_pixel", as "half_pixel", but 0 where O is 1; "align_corners", i (W - 1) / (s W - 1).
       rounding: which position that is between two, by the names of ONNX's nearest_mode: "floor", "ceil", or the nearer
         one, where "round_prefer_floor" and "round_prefer_ceil" say what is nearer to the middle.
       layout: "NHWC" (channels last) or "NCHW" (channels first), whatever the number of spatial axes.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from jaxcnn.ops.bins import Positions
 from jaxcnn.ops.check import is_number
 from jaxcnn.ops.geometry import PerAxis, known, per_axis, wrong
 
-Coordinates = Literal["half_pixel", "asymmetric", "align_corners"]
-COORDINATES = ("half_pixel", "asymmetric", "align_corners")
+Coordinates = Literal["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric", "align_corners"]
+COORDINATES = get_args(Coordinates)
 Scale = float | Sequence[float]
 Scales = tuple[float | None, ...]  # one for each axis; None where it is O / W
 
@@ -22,6 +22,8 @@ def places(length: int, size: int, scale: float | None, coordinates: Coordinates
     With s the scale, O / W unless given, output i lies at
 
     * "half_pixel": (i + 1/2) / s - 1/2. Pixels are squares, and the borders of the two images coincide.
+    * "half_pixel_symmetric": the same, moved by (W - O / s) / 2. The images' centres coincide, even where O is not s W.
+    * "pytorch_half_pixel": as "half_pixel", but a single output lies at 0.
     * "asymmetric": i / s. The first pixels coincide.
     * "align_corners": i (W - 1) / (s W - 1). The centres of the corner pixels coincide, where O is s W.
 
@@ -29,12 +31,18 @@ def places(length: int, size: int, scale: float | None, coordinates: Coordinates
     an output past a pixel.
     """
     i = np.arange(size)
+    if coordinates == "pytorch_half_pixel":
+        coordinates = "half_pixel" if size > 1 else "asymmetric"
     if scale is not None:
         at: Positions
         if coordinates == "align_corners":
             at = i * (length - 1) / max(length * scale - 1, 1)  # less only where i is 0
+        elif coordinates == "asymmetric":
+            at = i / scale
         else:
-            at = i / scale if coordinates == "asymmetric" else (i + 0.5) / scale - 0.5
+            at = (i + 0.5) / scale - 0.5
+        if coordinates == "half_pixel_symmetric":
+            at = at + (length - size / scale) / 2
         low = np.floor(at).astype(int)
         return low, at - low
     if coordinates == "align_corners":

@@ -27,7 +27,7 @@ BAD = {
     "rms_norm-axes": (lambda: ops.rms_norm(X, jnp.ones((1, 3))), ["scale has shape (1, 3) and x (2, 8, 6, 3)"]),
     "layer_norm-larger": (lambda: ops.layer_norm(C, X[0, 0], X[0, 0]), ["scale has shape (6, 3) and x (3,)"]),
     "rms_norm-scale": (lambda: ops.rms_norm(X, jnp.ones(4)), ["scale has shape (4,)", "x has 3 channels"]),
-    "instance_norm-epsilon": (lambda: ops.instance_norm(X, C, C, epsilon=0), ["epsilon is 0", "positive number"]),
+    "instance_norm-epsilon": (lambda: ops.instance_norm(X, C, C, epsilon=-1), ["epsilon is -1", "0 or more"]),
     "weight_standardize-rank": (lambda: ops.weight_standardize(C), ["kernel has shape (3,)", "(*window, in, out)"]),
     "weight_standardize-single": (
         lambda: ops.weight_standardize(jnp.ones((1, 1, 1, 4))),
@@ -37,7 +37,7 @@ BAD = {
         lambda: ops.weight_standardize(KERNEL, C),
         ["gain has shape (3,)", "expected (4,)", "(3, 3, 3, 4)"],
     ),
-    "weight_standardize-epsilon": (lambda: ops.weight_standardize(KERNEL, epsilon=0), ["epsilon is 0", "positive"]),
+    "weight_standardize-epsilon": (lambda: ops.weight_standardize(KERNEL, epsilon=-1), ["epsilon is -1", "0 or more"]),
     "weight_standardize-integers": (lambda: ops.weight_standardize(PIXELS), ["kernel has dtype uint8"]),
     "local_response_norm-rank": (lambda: ops.local_response_norm(C), ["x has shape (3,)", "x[None]"]),
     "local_response_norm-size": (lambda: ops.local_response_norm(X, 0), ["size is 0", "positive ints"]),
@@ -50,7 +50,7 @@ BAD = {
     "batch_norm-bias": (norm(bias=jnp.ones((1, 3))), ["bias has shape (1, 3)", "of shape (3,)"]),
     "batch_norm-nchw-data": (norm(jnp.zeros((2, 3, 8, 6))), ["x has 6 channels", 'pass layout="NCHW"']),
     "batch_norm-nhwc-data": (norm(layout="NCHW"), ["x has 8 channels", 'pass layout="NHWC"']),
-    "batch_norm-epsilon": (norm(epsilon=0), ["epsilon is 0", "positive number"]),
+    "batch_norm-epsilon": (norm(epsilon=-1), ["epsilon is -1", "0 or more"]),
     "batch_norm-single-value": (
         norm(jnp.zeros((1, 1, 1, 3))),
         ["fewer than 2 values for each channel", "2 or more examples", "batch_norm_eval"],

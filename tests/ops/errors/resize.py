@@ -19,7 +19,7 @@ BAD = {
     ),
     "resize_nearest-coordinates": (
         lambda: ops.resize_nearest(X, 4, coordinates="half-pixel"),
-        ["coordinates is 'half-pixel'", "'half_pixel', 'asymmetric', 'align_corners'"],
+        ["coordinates is 'half-pixel'", "'pytorch_half_pixel', 'asymmetric', 'align_corners'"],
     ),
     "resize_nearest-rounding": (
         lambda: ops.resize_nearest(X, 4, rounding="round"),

@@ -29,7 +29,10 @@ def _source(i: int, w: int, o: int, scale: Any, coordinates: str) -> Fraction:
         step = Fraction(0)
     else:
         step = Fraction(w, o) if scale is None else 1 / Fraction(scale).limit_denominator(1000)
-    return i * step if coordinates == "asymmetric" else (i + Fraction(1, 2)) * step - Fraction(1, 2)
+    if coordinates == "asymmetric" or (coordinates == "pytorch_half_pixel" and o == 1):
+        return i * step
+    moved = (w - o * step) / 2 if coordinates == "half_pixel_symmetric" else 0
+    return (i + Fraction(1, 2)) * step - Fraction(1, 2) + moved
 
 
 ROUNDED = {
