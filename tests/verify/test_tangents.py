@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcnn import ops, verify
+from jaxcnn.verify.checks import tangents
 
 ARGS = np.random.default_rng(0).standard_normal((3, 4)), np.random.default_rng(1).standard_normal(4)
 
@@ -73,3 +74,28 @@ def test_a_rules_own_tangent_is_checked(monkeypatch):
     monkeypatch.setattr(ops.tanh, "tangent", lambda arrays, tangents: tangents[0])
     report = verify.check_rule(ops.tanh, cases=1)
     assert any(f.check == "tangent" and "is wrong in" in f.message for f in report.failures)
+
+
+@pytest.mark.parametrize("takes", ["first", "last"])
+def test_at_ties_reverse_mode_decides_where_jaxs_own_modes_choose_differently(monkeypatch, takes):
+    """XLA's maximum of a window sometimes gives its tangent to another of equal entries than its cotangent."""
+    monkeypatch.setattr(tangents, "_fit", lambda bench, point, *_: point.kind not in tangents.TIES)
+
+    @jax.custom_jvp
+    def pooled(x):
+        return x.reshape(-1, 2).max(1)
+
+    @pooled.defjvp
+    def _(primals, moved):
+        x, dx = primals[0].reshape(-1, 2), moved[0].reshape(-1, 2)
+        second = x[:, 1] >= x[:, 0] if takes == "last" else x[:, 1] > x[:, 0]
+        return x.max(1), jnp.where(second, dx[:, 1], dx[:, 0])
+
+    def first(x):
+        return ops.max_pool(x[None, :, None], 2)[0, :, 0]
+
+    report = verify.check(pooled, (jnp.arange(8.0),), reference=first, checks=["tangent"])
+    assert report.ok is (takes == "first")
+    assert [(f.input, "the modes differ" in f.message) for f in report.failures] == (
+        [("ties", True), ("whole", True)] * (takes == "last")
+    )
