@@ -29,8 +29,8 @@ from rich.table import Table
 from jaxcnn import data
 from jaxcnn.layers import Activation, AvgPool, BatchNorm, Conv, Dense, Dropout, GlobalAvgPool, Layer, MaxPool, chain
 from jaxcnn.report import style
-from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.experiment import Experiment, prepare
+from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.state import TrainState
 
 TRAINING_IMAGES = 12_000

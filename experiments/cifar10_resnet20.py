@@ -27,8 +27,8 @@ from typing import Any
 import jax
 
 from jaxcnn.ops.precision import Precision
-from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.loop import Watcher, train
+from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.state import Metrics
 
 PAPER = TrainConfig(

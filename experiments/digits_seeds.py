@@ -17,8 +17,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from jaxcnn import kernels
-from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.loop import train
+from jaxcnn.train.recipe import TrainConfig
 
 # What `make demo` says. 8×8 digits enlarged to 24×24 leave 6×6 places after two poolings, where 16×16 leave 4×4.
 RECIPE: dict[str, Any] = {

@@ -25,8 +25,8 @@ from jaxcnn import data
 from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, GlobalAvgPool, Layer, MaxPool, chain
 from jaxcnn.layers.combine import Chain
 from jaxcnn.report import style
-from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.experiment import Experiment, prepare
+from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.state import TrainState
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ def run(options: EvalOptions) -> int:
         accuracy = f"{right / images:.4f}" if images else ""
         table.add_row(name, str(images), str(right), accuracy, taken_for)
     Console().print_table(table)
-    smoothing = experiment.config.label_smoothing
+    smoothing = experiment.recipe.label_smoothing
     print(f"test loss {evaluation.loss:.4f}" + (f" (with label smoothing {smoothing})" if smoothing else ""))
     print(f"test accuracy {evaluation.accuracy:.4f}")
     return 0

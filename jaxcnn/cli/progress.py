@@ -8,9 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from jaxcnn.cli.console import Console
+from jaxcnn.train.epochs import Epoch, Watcher
 from jaxcnn.train.experiment import Experiment
-from jaxcnn.train.loop import Watcher
-from jaxcnn.train.run_folder import Epoch, RunFolder
 from jaxcnn.train.state import Metrics
 
 LINE = "{:>5}  {:>10}  {:>14}  {:>9}  {:>13}  {:>7}"
@@ -21,7 +20,8 @@ REFRESH = 0.2  # seconds between looks at the running loss, each of which waits 
 class Progress(Watcher):
     """A context manager to give to `train`. Without a terminal there are only the lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str) -> None:
+        self._model = model
         self._console = Console(soft_wrap=True)
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -44,20 +44,20 @@ class Progress(Watcher):
     ) -> None:
         self._bar.stop()
 
-    def started(self, run: RunFolder, experiment: Experiment, step: int) -> None:
-        config, dataset = experiment.config, experiment.dataset
+    def started(self, experiment: Experiment, step: int) -> None:
+        recipe, dataset = experiment.recipe, experiment.dataset
         shapes = jax.eval_shape(experiment.initial_state)
         parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
-        self._steps_per_epoch, self._epochs = experiment.steps_per_epoch, config.epochs
+        self._steps_per_epoch, self._epochs = experiment.steps_per_epoch, recipe.epochs
         self._console.print(
-            f"{config.model}, {parameters:,} parameters, on {dataset.name}: {len(dataset.train_images):,} images to "
+            f"{self._model}, {parameters:,} parameters, on {dataset.name}: {len(dataset.train_images):,} images to "
             f"train on and {len(dataset.test_images):,} to test, {'×'.join(map(str, dataset.image_shape))}, "
             f"{len(dataset.classes)} classes"
         )
         if step:
             self._console.print(f"resumed after step {step}")
         self._console.print(LINE.format(*HEADINGS))
-        self._task = self._bar.add_task("compiling", total=config.epochs * experiment.steps_per_epoch, completed=step)
+        self._task = self._bar.add_task("compiling", total=recipe.epochs * experiment.steps_per_epoch, completed=step)
 
     def step_done(self, step: int, metrics: Metrics) -> None:
         if not self._console.is_terminal or time.monotonic() < self._looked + REFRESH:

@@ -4,8 +4,8 @@ import dataclasses
 import re
 from dataclasses import dataclass
 
-from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.interrupt import on_interrupt
+from jaxcnn.train.recipe import TrainConfig
 
 CHECKED_IMAGES = 8
 
@@ -30,12 +30,15 @@ def run(options: TrainOptions) -> int:
     with on_interrupt(begun=False) as interrupt:
         from jaxcnn.cli.console import Console
         from jaxcnn.cli.progress import Progress
+        from jaxcnn.report.run import draw
         from jaxcnn.train.gradients import check_on_hardest
         from jaxcnn.train.loop import train
 
         say = Console(soft_wrap=True).print
-        with Progress() as progress:
+        with Progress(config.model) as progress:
             result = train(config, progress)
+        if result.evaluation is not None:
+            draw(result)
         if result.evaluation is None:
             say(f"stopped after step {int(result.state.step)}; go on with: {config.command()} --resume")
             say(f"run folder {result.run.path}")

@@ -80,10 +80,10 @@ def restore(folder: Path, like: Tree) -> Tree:
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
     with _orbax() as checkpointer:
-        with _blamed_on(f"checkpoint {newest}"):
+        with _blamed_on(f"checkpoint file {newest / '_METADATA'}"):
             metadata = checkpointer.metadata(newest.absolute()).item_metadata
             if metadata is None:
-                raise FileNotFoundError("its _METADATA is missing, or its _sharding is none of Orbax's")
+                raise FileNotFoundError("it is missing, or _sharding beside it is none of Orbax's")
         _check_same(newest, _shapes(metadata.tree), _shapes(like))
         with _blamed_on(f"checkpoint {newest}"):
             restored: Tree = checkpointer.restore(newest.absolute(), target)

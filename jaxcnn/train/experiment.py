@@ -13,11 +13,12 @@ from jax import Array
 
 from jaxcnn import models, ops
 from jaxcnn.data import Dataset, eval_batches, flip, normalise, shift, statistics
-from jaxcnn.layers import Layer
-from jaxcnn.train.config import TrainConfig
+from jaxcnn.layers import Layer, Params, State
+from jaxcnn.train.freeze import frozen
 from jaxcnn.train.optim import make_optimizer, make_schedule
+from jaxcnn.train.recipe import OptimizationRecipe, TrainConfig
 from jaxcnn.train.state import Metrics, TrainState
-from jaxcnn.train.step import EvalStep, Loss, TrainStep, make_eval_step, make_train_step
+from jaxcnn.train.step import EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step
 
 EVAL_BATCH = 128
 
@@ -40,9 +41,9 @@ class Evaluation(NamedTuple):
 
 @dataclass(frozen=True)
 class Experiment:
-    """A network ready to be trained or evaluated; made by `prepare`."""
+    """A network ready to be trained or evaluated; made by `prepare` or `experiment_of`."""
 
-    config: TrainConfig
+    recipe: OptimizationRecipe
     dataset: Dataset
     model: Layer
     loss: Loss
@@ -59,76 +60,114 @@ class Experiment:
 
     @functools.cached_property
     def train_step(self) -> TrainStep:
-        return make_train_step(self.model, self.optimizer, self.loss, normalise=self.normalise, augment=self._augment)
+        recipe = self.recipe
+        return make_train_step(
+            frozen(self.model, self._shapes[0], recipe.freeze),
+            self.optimizer,
+            self.loss,
+            normalise=self.normalise,
+            augment=self._augment,
+            options=StepOptions(
+                accumulate=recipe.accumulate,
+                precision=recipe.precision,
+                freeze=recipe.freeze,
+                ema=recipe.ema,
+                skip=recipe.on_nonfinite == "skip",
+            ),
+        )
 
     @functools.cached_property
     def eval_step(self) -> EvalStep:
-        probabilities = jax.nn.softmax if self.config.loss == "softmax" else jax.nn.sigmoid
+        probabilities = jax.nn.softmax if self.recipe.loss == "softmax" else jax.nn.sigmoid
         return make_eval_step(self.model, self.loss, normalise=self.normalise, probabilities=probabilities)
 
     def initial_state(self) -> TrainState:
         """The state before the first step, from the seed."""
-        image = jax.ShapeDtypeStruct((1, *self.dataset.image_shape), jnp.float32)
 
         def make(key: Array) -> TrainState:
             init_key, run_key = jax.random.split(key)
-            params, state = self.model.init(init_key, image)
-            return TrainState(params, state, self.optimizer.init(params), jnp.int32(0), run_key)
+            params, state = self.model.init(init_key, self._image)
+            average = () if self.recipe.ema is None else (params, state)
+            return TrainState(params, state, self.optimizer.init(params), jnp.int32(0), run_key, average)
 
-        state: TrainState = jax.jit(make)(jax.random.key(self.config.seed))
+        state: TrainState = jax.jit(make)(jax.random.key(self.recipe.seed))
         return state
 
+    @property
+    def _image(self) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((1, *self.dataset.image_shape), jnp.float32)
+
+    @functools.cached_property
+    def _shapes(self) -> tuple[Params, State]:
+        """The params and state, as shapes."""
+        return jax.eval_shape(lambda: self.model.init(jax.random.key(0), self._image))
+
     def evaluate(self, train: TrainState) -> Evaluation:
-        """Loss, accuracy and probabilities on the test images."""
+        """Loss, accuracy and probabilities on the test images, of the average of the weights where it is kept."""
         images, labels = self.dataset.test_images, self.dataset.test_labels
         metrics, probabilities = Metrics.zero(), []
         for batch in eval_batches(images, labels, min(EVAL_BATCH, len(images))):
-            part, p = self.eval_step(train.params, train.state, *batch)
+            part, p = self.eval_step(*train.evaluated, *batch)
             metrics = metrics.plus(part)
             probabilities.append(p)
         return Evaluation(*metrics.means(), np.concatenate(probabilities)[: len(images)])
 
     def _augment(self, key: Array, images: Array) -> Array:
-        if self.config.augment == "none":
+        if self.recipe.augment == "none":
             return images
         shift_key, flip_key = jax.random.split(key)
         images = shift(shift_key, images, max(1, min(images.shape[1:3]) // 8))
-        return flip(flip_key, images) if self.config.augment == "flip-shift" else images
+        return flip(flip_key, images) if self.recipe.augment == "flip-shift" else images
 
 
 def prepare(
-    config: TrainConfig,
-    dataset: Dataset,
-    pixel_statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    config: TrainConfig, dataset: Dataset, pixel_statistics: tuple[Sequence[float], Sequence[float]] | None = None
 ) -> Experiment:
-    """The experiment that `config` describes on `dataset`.
+    """The experiment that `config` describes on `dataset`: see `experiment_of`; the network is the one that it names.
+
+    Raises ValueError for an unknown model, with the nearest name.
+    """
+    network = models.create(config.model, len(dataset.classes))
+    return experiment_of(config, dataset, network, pixel_statistics, name=f"model {config.model}")
+
+
+def experiment_of(
+    recipe: OptimizationRecipe,
+    dataset: Dataset,
+    network: Layer,
+    pixel_statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    *,
+    name: str = "network",
+) -> Experiment:
+    """A network, trained on a dataset as a recipe says.
 
     `pixel_statistics` are the (mean, deviation) per channel that the network was trained with; by default those of
-    `dataset`'s training images. Raises ValueError for an unknown model, with the nearest name, for one that the
-    images do not fit, and for a batch larger than the training set or too small for batch norm.
+    `dataset`'s training images. Raises ValueError, about the network by `name`, if the images do not fit it, and for a
+    batch larger than the training set or too small for batch norm.
     """
-    model = models.create(config.model, len(dataset.classes))
     examples = len(dataset.train_images)
-    batch_size = examples if config.batch_size == "full" else config.batch_size
+    batch_size = examples if recipe.batch_size == "full" else recipe.batch_size
     if batch_size > examples:
         raise ValueError(
             f"batch_size is {batch_size}, more than the {examples} training images; use full for all of them."
         )
-    _check_fits(config.model, model, dataset, batch_size)
+    if batch_size % recipe.accumulate:
+        raise ValueError(f"accumulate is {recipe.accumulate}, which does not divide the {examples} images of a batch.")
+    _check_fits(name, network, dataset, batch_size // recipe.accumulate)
     mean, std = pixel_statistics or statistics(dataset.train_images)
     steps_per_epoch = examples // batch_size
-    schedule = make_schedule(config, steps_per_epoch)
+    schedule = make_schedule(recipe, steps_per_epoch)
     return Experiment(
-        config=config,
+        recipe=recipe,
         dataset=dataset,
-        model=model,
-        loss=_loss(config),
+        model=network,
+        loss=_loss(recipe),
         mean=tuple(map(float, mean)),
         std=tuple(map(float, std)),
         batch_size=batch_size,
         steps_per_epoch=steps_per_epoch,
         schedule=schedule,
-        optimizer=make_optimizer(config, schedule),
+        optimizer=make_optimizer(recipe, schedule, network),
     )
 
 
@@ -146,12 +185,12 @@ def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> N
         shape = output_shape(train=False)
     except ValueError as error:
         raise ValueError(
-            f"the model {name} does not fit images of {height}×{width} pixels: {error} Resize the images with "
+            f"the {name} does not fit images of {height}×{width} pixels: {error} Resize the images with "
             "image_size=N, or choose another model."
         ) from error
     if shape != (len(dataset.classes),):
         raise ValueError(
-            f"the model {name} turns an image into outputs of shape {shape}; expected ({len(dataset.classes)},), one "
+            f"the {name} turns an image into outputs of shape {shape}; expected ({len(dataset.classes)},), one "
             f"for each class of {dataset.name}. Choose a model with a dense head, such as lenet5."
         )
     if batch_size > 1:
@@ -160,16 +199,16 @@ def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> N
         output_shape(train=True)
     except ValueError as error:
         raise ValueError(
-            f"the model {name} cannot be trained with batch_size=1 on images of {height}×{width} pixels: batch norm "
+            f"the {name} cannot be trained with batch_size=1 on images of {height}×{width} pixels: batch norm "
             "would meet a single value per channel. Take batch_size=2 or more, or larger images with image_size=N."
         ) from error
 
 
-def _loss(config: TrainConfig) -> Loss:
+def _loss(recipe: OptimizationRecipe) -> Loss:
     """One loss per example from logits (n, classes) and integer labels (n,)."""
-    if config.loss == "softmax":
-        assert config.label_smoothing is not None  # TrainConfig fills it in
-        return functools.partial(ops.softmax_cross_entropy, label_smoothing=config.label_smoothing)
+    if recipe.loss == "softmax":
+        assert recipe.label_smoothing is not None  # filled in
+        return functools.partial(ops.softmax_cross_entropy, label_smoothing=recipe.label_smoothing)
 
     def one_against_all(logits: Array, labels: Array) -> Array:
         return ops.sigmoid_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype))

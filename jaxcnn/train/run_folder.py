@@ -18,7 +18,8 @@ from typing import Any, Literal, TypedDict
 
 from jaxcnn.train import records
 from jaxcnn.train.checkpoint import remove
-from jaxcnn.train.config import TrainConfig
+from jaxcnn.train.epochs import Epoch
+from jaxcnn.train.recipe import TrainConfig
 
 _WRITTEN = ("config.json", "metrics.jsonl", "checkpoints", "curves.png", "predictions.png", "gradients.png")
 _COPY = (
@@ -26,7 +27,7 @@ _COPY = (
     "the folder"
 )
 _CHANGED = "it is not as it was written, by its sha256 (remove that line if you changed it yourself)"
-_MAY_CHANGE = ("epochs", "data_dir", "out", "overwrite", "resume")
+_MAY_CHANGE = ("epochs", "data_dir", "max_time", "patience", "out", "overwrite", "resume")
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,6 @@ class DatasetFacts:
             raise ValueError(
                 f"mean is {self.mean} and std {self.std}; expected one for each channel ({channels}), std above 0."
             )
-
-
-class Epoch(TypedDict):
-    """A line of metrics.jsonl; `learning_rate` is that of the last step."""
-
-    epoch: int
-    step: int
-    train_loss: float
-    train_accuracy: float
-    test_loss: float
-    test_accuracy: float
-    learning_rate: float
-    seconds: float
 
 
 class _Parts(TypedDict):

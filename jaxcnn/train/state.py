@@ -1,6 +1,6 @@
 """What training changes from step to step, and what it measures, as pytrees that live on the device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +20,27 @@ class TrainState:
     opt_state: Any
     step: Array  # int32, steps done; tells the epoch and the place in it
     key: Array  # the run's key; each step folds `step` into it and never changes it
+    average: tuple[Params, State] | tuple[()] = ()  # of params and state over the steps, where it is kept
+
+    @property
+    def evaluated(self) -> tuple[Params, State]:
+        """The params and state to evaluate and to keep: their average, where there is one."""
+        return self.average or (self.params, self.state)
+
+    def averaged(self, decay: float) -> "TrainState":
+        """The average moved by this step: a <- d a + (1 - d) p, with d = min(decay, (1 + t) / (10 + t)) at step t.
+
+        The smaller d lets the first steps, far from where training ends, be forgotten sooner (TensorFlow's
+        ExponentialMovingAverage does so given the number of updates). Batch norm's running statistics are averaged
+        alike: those of an averaged network lie between those of the networks that it is the average of.
+        """
+        t = self.step.astype(jnp.float32)
+        d = jnp.minimum(decay, (1 + t) / (10 + t))
+
+        def moved(a: Array, p: Array) -> Array:
+            return (d * a + (1 - d) * p).astype(a.dtype)
+
+        return replace(self, average=jax.tree.map(moved, self.average, (self.params, self.state)))
 
 
 class Metrics(NamedTuple):

@@ -1,6 +1,8 @@
 """One training step and one evaluation step, each a jitted pure function."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +12,33 @@ from jax.typing import ArrayLike
 
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.primitive import promoting
+from jaxcnn.train.freeze import stopped
+from jaxcnn.train.precision import Precision, computed_in
 from jaxcnn.train.state import Metrics, TrainState
 
 Loss = Callable[[Array, Array], Array]  # (logits (n, classes), labels (n,)) -> one loss per example, (n,)
 TrainStep = Callable[[TrainState, ArrayLike, ArrayLike], tuple[TrainState, Metrics]]
 EvalStep = Callable[[Params, State, ArrayLike, ArrayLike, ArrayLike], tuple[Metrics, Array]]
+
+
+@dataclass(frozen=True)
+class StepOptions:
+    """What a step does beside a gradient and an update.
+
+    Attributes:
+      accumulate: parts of a batch that are computed one after the other. The gradient is that of the whole batch, but
+        batch norm takes its statistics from each part, and dropout draws for each.
+      precision: what activations are computed in, see `computed_in`.
+      freeze: paths of parameters that get no gradient, see `freeze.frozen`.
+      ema: the share of the average that each step keeps, or None for no average, see `TrainState.averaged`.
+      skip: whether a step whose loss or gradient is not finite leaves everything as it was but its own number.
+    """
+
+    accumulate: int = 1
+    precision: Precision = "float32"
+    freeze: str = ""
+    ema: float | None = None
+    skip: bool = False
 
 
 def make_train_step(
@@ -24,6 +48,7 @@ def make_train_step(
     *,
     normalise: Callable[[Array], Array],
     augment: Callable[[Array, Array], Array],
+    options: StepOptions | None = None,
 ) -> TrainStep:
     """(train state, images uint8 (n, h, w, c), labels int (n,)) -> (train state, metrics), the old state donated.
 
@@ -31,23 +56,59 @@ def make_train_step(
     gradient of the mean loss is taken by `jax.grad` through the handwritten rules. Augmentation and dropout get keys
     from the state's key and step alone, so that a step is the same whenever it is run.
     """
+    options = options or StepOptions()
 
-    @promoting()
-    def step(train: TrainState, images: Array, labels: Array) -> tuple[TrainState, Metrics]:
-        augment_key, dropout_key = jax.random.split(jax.random.fold_in(train.key, train.step))
+    def gradient(
+        params: Params, state: State, images: Array, labels: Array, key: Array
+    ) -> tuple[Params, State, Array, Array]:
+        """The gradient of the mean loss, the new state, the mean loss and the number of right answers."""
+        augment_key, dropout_key = jax.random.split(key)
         x = normalise(augment(augment_key, images))
 
         def mean_loss(params: Params) -> tuple[Array, tuple[Array, State]]:
-            logits, state = model.apply(params, train.state, x, train=True, key=dropout_key)
-            return jnp.mean(loss(logits, labels)), (logits, state)
+            trained, inputs = computed_in(options.precision, model, stopped(params, options.freeze), x)
+            logits, new = model.apply(trained, state, inputs, train=True, key=dropout_key)
+            logits = logits.astype(x.dtype)
+            return jnp.mean(loss(logits, labels)), (logits, new)
 
-        (mean, (logits, state)), gradients = jax.value_and_grad(mean_loss, has_aux=True)(train.params)
+        (mean, (logits, new)), gradients = jax.value_and_grad(mean_loss, has_aux=True)(params)
+        return gradients, new, mean, jnp.sum(jnp.argmax(logits, -1) == labels, dtype=jnp.float32)
+
+    def accumulated(params: Params, state: State, images: Array, labels: Array, key: Array) -> Any:
+        """The same, part by part: means over the parts, which are of one size."""
+        parts = [a.reshape(options.accumulate, -1, *a.shape[1:]) for a in (images, labels)]
+
+        def add(carry: Any, part: Any) -> tuple[Any, None]:
+            state, sums = carry
+            images, labels, number = part
+            gradients, state, *measured = gradient(params, state, images, labels, jax.random.fold_in(key, number))
+            return (state, jax.tree.map(jnp.add, sums, (gradients, *measured))), None
+
+        zero = (jax.tree.map(jnp.zeros_like, params), jnp.float32(0), jnp.float32(0))
+        (state, (gradients, mean, correct)), _ = jax.lax.scan(
+            add, (state, zero), (*parts, jnp.arange(options.accumulate))
+        )
+        gradients, mean = jax.tree.map(lambda a: a / options.accumulate, (gradients, mean))
+        return gradients, state, mean, correct
+
+    @promoting()
+    def step(train: TrainState, images: Array, labels: Array) -> tuple[TrainState, Metrics]:
+        compute = gradient if options.accumulate == 1 else accumulated
+        key = jax.random.fold_in(train.key, train.step)
+        gradients, state, mean, correct = compute(train.params, train.state, images, labels, key)
         updates, opt_state = optimizer.update(gradients, train.opt_state, train.params)
         params = optax.apply_updates(train.params, updates)
         n, done = jnp.float32(len(labels)), train.step + 1
-        correct = jnp.sum(jnp.argmax(logits, -1) == labels, dtype=jnp.float32)
         metrics = Metrics(mean * n, correct, n, jnp.where(jnp.isfinite(mean), 0, done))
-        return TrainState(params, state, opt_state, done, train.key), metrics
+        after = TrainState(params, state, opt_state, done, train.key, train.average)
+        if options.ema is not None:
+            after = after.averaged(options.ema)
+        if options.skip:
+            finite = jnp.isfinite(mean) & jnp.isfinite(optax.tree.norm(gradients))
+            unchanged = replace(train, step=done)
+            after = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, unchanged)
+            metrics = jax.tree.map(lambda m: jnp.where(finite, m, jnp.zeros_like(m)), metrics)
+        return after, metrics
 
     return jax.jit(step, donate_argnums=0)
 

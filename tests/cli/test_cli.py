@@ -50,8 +50,8 @@ def test_train_prints_a_line_an_epoch_the_check_and_the_result(jaxcnn, tmp_path)
 
 def test_on_a_terminal_a_bar_tells_the_epoch_of_the_step_that_is_done(capsys, monkeypatch, trained):
     monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
-    with Progress() as progress:
-        progress.started(trained.run, trained.experiment, 0)
+    with Progress("tiny") as progress:
+        progress.started(trained.experiment, 0)
         progress.step_done(2 * STEPS, Metrics(*map(jnp.float32, (50, 30, 100, 0))))
     out = capsys.readouterr().out
     assert "epoch 2/2  loss 0.5000  accuracy 0.3000" in out and "epoch 3" not in out
@@ -307,7 +307,7 @@ def test_help_reads_well_and_imports_nothing_heavy():
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "imported: []" in process.stdout, process.stderr
     text = " ".join(process.stdout.replace("│", "").split())  # the lines of the box joined
-    for words in ("--batch-size INT|{full}", "(default: 0.005 for adam and adamw, else 0.05)", "--overwrite"):
+    for words in ("--batch-size INT|{full}", "(default: 0.005 for adam and adamw, 0.0005 lion", "--overwrite"):
         assert words in text
     assert "--no-overwrite" not in process.stdout
 

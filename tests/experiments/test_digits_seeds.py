@@ -10,7 +10,7 @@ import pytest
 
 from experiments import digits_seeds
 from jaxcnn.cli import main as command
-from jaxcnn.train.config import TrainConfig
+from jaxcnn.train.recipe import TrainConfig
 
 
 def test_the_recipe_is_that_of_make_demo(monkeypatch):

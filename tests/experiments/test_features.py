@@ -8,7 +8,7 @@ from PIL import Image
 
 import jaxcnn
 from experiments import features as experiment
-from jaxcnn.train.config import TrainConfig
+from jaxcnn.train.recipe import TrainConfig
 
 
 def test_it_prints_receptive_fields_and_draws(tmp_path, capsys):

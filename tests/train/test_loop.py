@@ -11,17 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn.train import experiment, loop
-from jaxcnn.train.loop import Watcher, train
+from jaxcnn.train import experiment
+from jaxcnn.train.epochs import Watcher
+from jaxcnn.train.loop import train
 from jaxcnn.train.restore import restore
 from tests.train.test_checkpoint import leaves
 from tests.train.tiny import STEPS, config
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(trained, monkeypatch):
-    """Only the run that all share draws them."""
-    monkeypatch.setattr(loop, "_draw", lambda *arguments: None)
 
 
 class CtrlC(Watcher):
@@ -42,7 +37,7 @@ def figures(result):
 
 def test_a_run_leaves_everything_in_its_folder(trained):
     path = trained.run.path
-    names = {"config.json", "metrics.jsonl", "checkpoints", "curves.png", "predictions.png"}
+    names = {"config.json", "metrics.jsonl", "checkpoints"}
     assert {child.name for child in path.iterdir()} == names
     records = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     assert [(record["epoch"], record["step"]) for record in records] == [(1, STEPS), (2, 2 * STEPS)]
@@ -240,7 +235,7 @@ def test_a_loss_that_diverges_in_the_first_epoch_leaves_nothing(tmp_path):
 
 
 class CtrlCAtTheStart(Watcher):
-    def started(self, run, experiment, step):
+    def started(self, experiment, step):
         signal.raise_signal(signal.SIGINT)
 
 
@@ -306,7 +301,7 @@ def test_options_train(tmp_path, options):
     if result.experiment.batch_size == 1437:
         assert result.state.step == 4
     sums = result.evaluation.probabilities.sum(1)
-    assert np.allclose(sums, 1, atol=1e-5) == (result.experiment.config.loss == "softmax")
+    assert np.allclose(sums, 1, atol=1e-5) == (result.experiment.recipe.loss == "softmax")
 
 
 def test_restore_names_what_is_missing_or_changed(tmp_path, trained, monkeypatch):

@@ -5,9 +5,11 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcnn.train.config import TrainConfig
+from jaxcnn.layers import Conv
 from jaxcnn.train.optim import make_optimizer, make_schedule
+from jaxcnn.train.recipe import TrainConfig
 
+NETWORK = Conv(1)
 PEAK = 0.8
 EPS = 1.2e-7  # of float32: where the cosine nears -1, 1 + cos keeps that absolute error
 
@@ -60,7 +62,7 @@ def test_warmup_of_one_step_trains():
 def updated(gradients, decay, **options):
     """Kernel and bias, both [[2.0]]-like, after a step with each of the gradients."""
     config = TrainConfig(weight_decay=decay, learning_rate=0.1, **options)
-    optimizer = make_optimizer(config, optax.constant_schedule(0.1))
+    optimizer = make_optimizer(config, optax.constant_schedule(0.1), NETWORK)
     params = {"kernel": jnp.full((1, 1), 2.0), "bias": jnp.full(1, 2.0)}
     state = optimizer.init(params)
     for g in gradients:

@@ -9,8 +9,8 @@ import pytest
 
 from jaxcnn import models
 from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, Dropout, Flatten, chain
-from jaxcnn.train.config import TrainConfig
 from jaxcnn.train.loop import train
+from jaxcnn.train.recipe import TrainConfig
 
 
 def tiny(classes=10):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import tyro
 
-from jaxcnn.train.config import TrainConfig
+from jaxcnn.train.recipe import TrainConfig
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""The layers of a network that are not made of others, by their paths."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from jaxcnn.layers.base import Layer
+from jaxcnn.layers.combine import Combinator
+
+Path = tuple[str, ...]  # of names, as they lie in params and state
+
+
+def leaves(network: Layer, path: Path = ()) -> Iterator[tuple[Path, Layer]]:
+    """Each layer with its path, in the order in which the network computes them."""
+    if not isinstance(network, Combinator):
+        yield path, network
+        return
+    for name, part in network.parts:
+        yield from leaves(part, (*path, name))
+
+
+def changed(network: Layer, change: Callable[[Path, Layer], Layer], path: Path = ()) -> Layer:
+    """The network with change(path, layer) in the place of each layer; params and state stay those of the old one."""
+    if not isinstance(network, Combinator):
+        return change(path, network)
+    parts = tuple((name, changed(part, change, (*path, name))) for name, part in network.parts)
+    return replace(network, parts=parts)
+
+
+def layer_of(path: tuple[Any, ...]) -> Path:
+    """The path of the layer whose parameter or state lies at this key path."""
+    return tuple(key.key for key in path[:-1])

@@ -1,0 +1,114 @@
+"""The loop: steps, and after each epoch an evaluation. Who runs it keeps what is to be kept."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypedDict
+
+from jaxcnn import data
+from jaxcnn.train.experiment import Evaluation, Experiment
+from jaxcnn.train.state import Metrics, TrainState
+
+
+class Epoch(TypedDict):
+    """What an epoch came to, a line of metrics.jsonl; `learning_rate` is that of the last step."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+class Watcher:
+    """Hears what a run does; override what you want to show or keep."""
+
+    def started(self, experiment: Experiment, step: int) -> None:
+        """The first step is next, after `step` steps of an earlier, resumed run."""
+
+    def step_done(self, step: int, metrics: Metrics) -> None:
+        """`metrics` are the epoch's so far, on the device: looking at them waits for the step to finish."""
+
+    def epoch_done(self, record: Epoch) -> None:
+        """`record` is what the epoch came to."""
+
+
+class Pause(NamedTuple):
+    """Where the loop may be left: after an epoch, or where it was asked to stop within one.
+
+    `metrics` are the epoch's so far; `evaluation` and `record` are None within an epoch. The next step takes the
+    buffers of `state` for its own.
+    """
+
+    state: TrainState
+    metrics: Metrics
+    evaluation: Evaluation | None
+    record: Epoch | None
+
+
+def epochs(
+    experiment: Experiment,
+    state: TrainState,
+    metrics: Metrics,
+    watchers: Sequence[Watcher] = (),
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Pause]:
+    """Train from `state`, which may lie within an epoch, to the last epoch or until `stop()`, which each step asks.
+
+    Raises: FloatingPointError at the end of an epoch in which a loss was not finite, or where the evaluation's is not.
+    """
+    recipe, dataset, per_epoch = experiment.recipe, experiment.dataset, experiment.steps_per_epoch
+    for epoch in range(int(state.step) // per_epoch, recipe.epochs):
+        began, step = time.perf_counter(), int(state.step)
+        for images, labels in data.train_batches(
+            dataset.train_images,
+            dataset.train_labels,
+            experiment.batch_size,
+            seed=recipe.seed,
+            epoch=epoch,
+            start=step - epoch * per_epoch,
+        ):
+            state, of_batch = experiment.train_step(state, images, labels)
+            metrics, step = metrics.plus(of_batch), step + 1
+            for watcher in watchers:
+                watcher.step_done(step, metrics)
+            if stop() and step < (epoch + 1) * per_epoch:
+                _check_finite(metrics)
+                yield Pause(state, metrics, None, None)
+                return
+        _check_finite(metrics)
+        evaluation = experiment.evaluate(state)
+        if not math.isfinite(evaluation.loss):
+            raise _diverged(step)
+        train_loss, train_accuracy = metrics.means()
+        record: Epoch = {
+            "epoch": epoch + 1,
+            "step": step,
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "test_loss": evaluation.loss,
+            "test_accuracy": evaluation.accuracy,
+            "learning_rate": float(experiment.schedule(step - 1)),
+            "seconds": round(time.perf_counter() - began, 3),
+        }
+        metrics = Metrics.zero()
+        yield Pause(state, metrics, evaluation, record)
+        for watcher in watchers:
+            watcher.epoch_done(record)
+        if stop():
+            return
+
+
+def _check_finite(metrics: Metrics) -> None:
+    if step := int(metrics.diverged_at):
+        raise _diverged(step)
+
+
+def _diverged(step: int) -> FloatingPointError:
+    return FloatingPointError(
+        f"the loss is no longer finite at step {step}: training has diverged. Start again with a lower "
+        "--learning-rate, with --schedule cosine and a --warmup, or with --clip-norm."
+    )

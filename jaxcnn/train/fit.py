@@ -1,0 +1,47 @@
+"""Training without a run folder: a network and a dataset in, a trained state out."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jaxcnn.data import Dataset
+from jaxcnn.layers import Layer
+from jaxcnn.train.epochs import Epoch, Watcher, epochs
+from jaxcnn.train.experiment import Evaluation, Experiment, experiment_of
+from jaxcnn.train.recipe import OptimizationRecipe
+from jaxcnn.train.state import Metrics, TrainState
+
+
+class Fitted(NamedTuple):
+    """What `fit` did: the last state, its evaluation on the test images, and what each epoch came to."""
+
+    experiment: Experiment
+    state: TrainState
+    evaluation: Evaluation
+    epochs: tuple[Epoch, ...]
+
+
+def fit(network: Layer, dataset: Dataset, recipe: OptimizationRecipe, watchers: Sequence[Watcher] = ()) -> Fitted:
+    """Train any network on any dataset as the recipe says; nothing is written.
+
+    `jaxcnn.train.loop.train` does the same with a run folder, from which it can be resumed.
+
+    Args:
+      network: a layer that turns images (n, h, w, c) into logits (n, classes).
+      dataset: its training images are learned, its test images evaluated after each epoch.
+      recipe: passes, batch size, optimizer, loss, ..., such as OptimizationRecipe(epochs=10, optimizer="sgd").
+      watchers: each hears of every step and epoch.
+
+    Returns: a `Fitted`. `fitted.state.evaluated` are the params and state to use.
+
+    Raises: ValueError if the network does not fit the images or the recipe, FloatingPointError if training diverges.
+    """
+    experiment = experiment_of(recipe, dataset, network)
+    state, evaluation, records = experiment.initial_state(), None, []
+    for watcher in watchers:
+        watcher.started(experiment, 0)
+    for pause in epochs(experiment, state, Metrics.zero(), watchers):
+        state, evaluation = pause.state, pause.evaluation
+        assert pause.record is not None  # nobody asks to stop within an epoch
+        records.append(pause.record)
+    assert evaluation is not None
+    return Fitted(experiment, state, evaluation, tuple(records))

@@ -1,0 +1,106 @@
+"""How a network is trained: passes, batches, the loss, and what becomes of a gradient."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from jaxcnn.train.recipe.option import Recipe, unset
+
+# Peak learning rate and weight decay that suit each optimizer; they stand in where the user names none.
+OPTIMIZERS: dict[str, tuple[float, float]] = {
+    "sgd": (0.05, 5e-4),
+    "momentum": (0.05, 5e-4),
+    "nesterov": (0.05, 5e-4),
+    "adam": (5e-3, 0.0),
+    "adamw": (5e-3, 5e-2),
+    "lion": (5e-4, 0.5),
+    "lamb": (1e-2, 5e-2),
+    "lars": (1.0, 5e-4),
+    "muon": (2e-2, 5e-2),
+}
+
+
+@dataclass(frozen=True)
+class OptimizationRecipe(Recipe):
+    """All that decides a step of training but the network and the images."""
+
+    epochs: int = 60
+    """Passes over the training set."""
+    batch_size: int | Literal["full"] = 64
+    """Images per step: 1 is stochastic gradient descent, full is gradient descent on the whole training set."""
+    accumulate: int = 1
+    """Parts that a batch is computed in, one after the other: as many times the memory is not needed. The gradient is
+    the whole batch's; batch norm takes its statistics from each part."""
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "lion", "lamb", "lars", "muon"] = "adamw"
+    """How gradients become updates. muon is for kernels; what else there is gets adamw."""
+    learning_rate: Annotated[
+        float | None, unset("FLOAT", "0.005 for adam and adamw, 0.0005 lion, 0.01 lamb, 1 lars, 0.02 muon, else 0.05")
+    ] = None
+    """The highest rate that the schedule reaches."""
+    momentum: float = 0.9
+    """Share of the old velocity that momentum, nesterov and lars keep."""
+    weight_decay: Annotated[
+        float | None, unset("FLOAT", "0.05 for adamw, lamb and muon, 0.5 lion, 0 adam, else 0.0005")
+    ] = None
+    """Pull of the weights (not of biases, scales and offsets) towards 0: decoupled for adamw, lion, lamb and muon,
+    added to the gradient (L2) for all others."""
+    clip_norm: Annotated[float | None, unset("FLOAT", "gradients as they are")] = None
+    """The largest norm of all gradients together; of a larger one they are made smaller by one factor."""
+    schedule: Literal["constant", "step", "cosine", "onecycle"] = "onecycle"
+    """The rate over time: constant; step, ×0.1 after 1/2 and 3/4 of training; cosine, down to 0; onecycle, up for
+    the first 30 % and down to 0."""
+    warmup: float = 0.0
+    """Epochs over which the rate rises linearly from 0 before the schedule begins (onecycle has its own rise)."""
+    layer_decay: float = 1.0
+    """Factor of the learning rate from each layer to the one before it, the last layer's being 1."""
+    freeze: str = ""
+    """Paths of parameters that are not trained, such as 'block[12]*/*', several with commas. Their batch norms use
+    their running statistics, and no gradient is computed below the first layer that is trained."""
+    ema: Annotated[float | None, unset("FLOAT", "no average")] = None
+    """Evaluate and keep an average of the weights: the share of it that each step keeps, such as 0.999. Batch norm's
+    statistics are averaged alike."""
+    label_smoothing: Annotated[float | None, unset("FLOAT", "0.1 for softmax, 0 for sigmoid")] = None
+    """Probability mass taken from the true class and shared among all classes."""
+    loss: Literal["softmax", "sigmoid"] = "softmax"
+    """softmax: one distribution over the classes; sigmoid: one logistic head per class, one against all."""
+    precision: Literal["float32", "bfloat16", "mixed"] = "float32"
+    """What a step computes in. mixed: images and activations bfloat16; parameters, statistics, norms' sums and the
+    loss float32. bfloat16: parameters are rounded to it as well while gradients are computed."""
+    augment: Literal["none", "shift", "flip-shift"] = "shift"
+    """Random change of each training image: shifted by up to 1/8 of its side; flip-shift also mirrors left-right."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """At a loss or gradient that is not finite: stop, or leave the step out and go on."""
+    seed: int = 0
+    """Decides initial weights, shuffling, augmentation and dropout; the same seed gives the same parameters."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rate, decay = OPTIMIZERS[self.optimizer]
+        smoothing = 0.1 if self.loss == "softmax" else 0.0
+        self.fill_in(learning_rate=rate, weight_decay=decay, label_smoothing=smoothing)
+        assert self.learning_rate is not None and self.weight_decay is not None and self.label_smoothing is not None
+        full = self.batch_size == "full"
+        self.need("epochs", self.epochs >= 1, "expected 1 or more")
+        self.need(
+            "batch_size",
+            full or (isinstance(self.batch_size, int) and self.batch_size >= 1),
+            "expected 1 or more, or full for the whole training set",
+        )
+        self.need("accumulate", self.accumulate >= 1, "expected 1 or more parts of a batch")
+        if isinstance(self.batch_size, int) and self.batch_size % self.accumulate:
+            raise self.wrong("accumulate", f"expected a number that divides batch_size, which is {self.batch_size}")
+        self.need("learning_rate", 0 < self.learning_rate < math.inf, "expected a positive number, such as 0.005")
+        self.need("momentum", 0 <= self.momentum < 1, "expected 0 or more and less than 1, such as 0.9")
+        self.need("weight_decay", 0 <= self.weight_decay < math.inf, "expected 0 or more, such as 0.0005")
+        self.need("clip_norm", self.clip_norm is None or 0 < self.clip_norm < math.inf, "expected a positive number")
+        self.need("layer_decay", 0 < self.layer_decay <= 1, "expected more than 0 and at most 1, such as 0.8")
+        self.need("ema", self.ema is None or 0 < self.ema < 1, "expected more than 0 and less than 1, such as 0.999")
+        self.need("label_smoothing", 0 <= self.label_smoothing < 1, "expected 0 or more and less than 1, such as 0.1")
+        if self.label_smoothing and self.loss == "sigmoid":
+            raise self.wrong("label_smoothing", "smoothing belongs to --loss softmax; with sigmoid leave it at 0")
+        self.need(
+            "warmup", 0 <= self.warmup < self.epochs, f"expected 0 or more epochs and fewer than all {self.epochs}"
+        )
+        if self.warmup and self.schedule == "onecycle":
+            raise self.wrong("warmup", "onecycle brings its own rise; leave it at 0 or take --schedule cosine")
+        self.need("seed", 0 <= self.seed < 2**32, "expected an int from 0 to 4294967295")

@@ -1,0 +1,41 @@
+"""What `jaxcnn train` is told: the one source of the command line's options and of config.json."""
+
+import dataclasses
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxcnn.train.recipe.data import DataRecipe, ModelRecipe
+from jaxcnn.train.recipe.optimization import OptimizationRecipe
+from jaxcnn.train.recipe.run import RunRecipe
+
+FOLLOWING = ("data", "model", "optimizer", "loss")  # options that others' defaults follow
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunRecipe, OptimizationRecipe, ModelRecipe, DataRecipe):
+    """Train an image classifier and keep everything about it in a run folder."""
+
+    # Making one raises ValueError for a value that makes no sense, naming the option.
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.fill_in(out=Path("runs") / f"{_short(self.data)}-{_short(self.model)}")
+
+    def command(self) -> str:
+        """The shell command that gives this configuration, without --overwrite and --resume."""
+        base = TrainConfig(**{name: getattr(self, name) for name in FOLLOWING})
+        words = ["jaxcnn", "train", "--data", self.data, "--model", self.model]
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            default = field.default if field.name in FOLLOWING else getattr(base, field.name)
+            if field.name in ("data", "model", "overwrite", "resume") or value == default:
+                continue
+            option = "--" + field.name.replace("_", "-")
+            words += [option] if value is True else [option, str(value)]
+        return shlex.join(words)
+
+
+def _short(data: str) -> str:
+    """The dataset's name as part of a folder's: the last part of a path, all of a TFDS name."""
+    return Path(data).resolve().name if Path(data).is_dir() else data.replace("/", "-").replace(":", "-")
