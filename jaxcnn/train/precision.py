@@ -23,7 +23,8 @@ def computed_in(precision: Precision, network: Layer, params: Params, x: Array) 
     """
     if precision == "float32":
         return params, x
-    kept = {path for path, layer in leaves(network) if isinstance(layer, NORMS)} if precision == "mixed" else set()
+    norms = {path for path, layer in leaves(network) if isinstance(getattr(layer, "layer", layer), NORMS)}
+    kept = norms if precision == "mixed" else set()
 
     def rounded(path: tuple[Any, ...], leaf: Array) -> Array:
         return leaf if layer_of(path) in kept else leaf.astype(jnp.bfloat16)

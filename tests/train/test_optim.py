@@ -1,11 +1,12 @@
 """Schedules against their formulas, optimizers against their update rules written out in NumPy."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from jaxcnn.layers import Conv
+from jaxcnn.layers import Conv, Dense, Flatten, chain
 from jaxcnn.train.optim import make_optimizer, make_schedule
 from jaxcnn.train.recipe import TrainConfig
 
@@ -95,3 +96,65 @@ def test_updates_and_decay_that_spares_biases(name):
     kernel, bias = updated(gradients, 0.3, optimizer=name)
     assert kernel == pytest.approx(written_out(name, gradients, 0.3), rel=1e-5)
     assert bias == pytest.approx(written_out(name, gradients, 0.0), rel=1e-5)
+
+
+def test_lion_moves_by_the_sign_and_decays_kernels():
+    kernel, bias = updated([0.5], 0.3, optimizer="lion")
+    assert (kernel, bias) == (pytest.approx(2 - 0.1 * (1 + 0.3 * 2)), pytest.approx(2 - 0.1))
+
+
+def test_lars_and_lamb_move_a_kernel_in_proportion_to_its_size():
+    """You, Gitman & Ginsburg 2017 and You et al. 2020: a step's length is a share of the weights' length."""
+    for name, trust in (("lars", 0.001), ("lamb", 1.0)):
+        for size in (1.0, 100.0):
+            optimizer = make_optimizer(
+                TrainConfig(optimizer=name, weight_decay=0.0), optax.constant_schedule(0.1), NETWORK
+            )
+            params = {"kernel": jnp.full((3, 3), size), "bias": jnp.ones(3)}
+            gradients = {"kernel": jnp.ones((3, 3)), "bias": jnp.ones(3)}
+            updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+            moved = np.linalg.norm(updates["kernel"]) / np.linalg.norm(params["kernel"])
+            assert moved == pytest.approx(0.1 * trust, rel=1e-4)
+
+
+def test_muon_moves_a_kernel_by_a_matrix_whose_directions_are_of_one_size():
+    params = {"kernel": jnp.zeros((3, 3, 2, 4)), "bias": jnp.zeros(4)}
+    optimizer = make_optimizer(TrainConfig(optimizer="muon", weight_decay=0.0), optax.constant_schedule(0.1), NETWORK)
+    rng = np.random.default_rng(0)
+    gradients = {"kernel": jnp.asarray(rng.standard_normal((3, 3, 2, 4)) * [1, 10, 100, 1000]), "bias": jnp.ones(4)}
+    updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+    sizes = np.linalg.svd(np.reshape(updates["kernel"], (18, 4)), compute_uv=False)
+    assert sizes.max() / sizes.min() < 2  # five Newton-Schulz steps: 0.7 .. 1.2; those given were 1000 apart
+    as_adam, _ = (nadam := optax.nadam(0.1)).update(params["bias"] + 1, nadam.init(params["bias"]))
+    np.testing.assert_allclose(updates["bias"], as_adam, rtol=1e-5)
+
+
+def test_gradients_are_clipped_by_the_norm_of_all_together():
+    config = TrainConfig(optimizer="sgd", weight_decay=0.0, clip_norm=1.0)
+    optimizer = make_optimizer(config, optax.constant_schedule(1.0), NETWORK)
+    params = {"kernel": jnp.zeros((1, 1)), "bias": jnp.zeros(1)}
+    for length, factor in ((0.1, 1), (10.0, 0.1)):
+        gradients = {"kernel": jnp.full((1, 1), 0.6 * length), "bias": jnp.full(1, 0.8 * length)}
+        updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+        assert updates["kernel"][0, 0] == pytest.approx(-0.6 * length * factor)
+        assert updates["bias"][0] == pytest.approx(-0.8 * length * factor)
+
+
+def test_layer_decay_counts_back_from_the_head_in_the_order_of_the_network():
+    network = chain(z=Conv(1), pool=Flatten(), m=Dense(1), a=Dense(1))  # not that of the alphabet
+    params = {name: {"kernel": jnp.zeros((1, 1)), "bias": jnp.zeros(1)} for name in "zma"}
+    config = TrainConfig(optimizer="sgd", weight_decay=0.0, layer_decay=0.5)
+    optimizer = make_optimizer(config, optax.constant_schedule(1.0), network)
+    updates, _ = optimizer.update(jax.tree.map(jnp.ones_like, params), optimizer.init(params), params)
+    assert [float(updates[name]["kernel"][0, 0]) for name in "zma"] == [-0.25, -0.5, -1.0]
+    assert [float(updates[name]["bias"][0]) for name in "zma"] == [-0.25, -0.5, -1.0]
+
+
+def test_what_is_frozen_has_no_update_and_no_part_in_the_norm():
+    config = TrainConfig(optimizer="adamw", weight_decay=0.5, freeze="a/*", clip_norm=1.0)
+    optimizer = make_optimizer(config, optax.constant_schedule(1.0), NETWORK)
+    params = {name: {"kernel": jnp.ones((1, 1))} for name in "ab"}
+    gradients = {"a": {"kernel": jnp.full((1, 1), 1e30)}, "b": {"kernel": jnp.full((1, 1), 0.5)}}
+    updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+    assert updates["a"]["kernel"][0, 0] == 0
+    assert updates["b"]["kernel"][0, 0] == pytest.approx(-1.5, rel=1e-4)

@@ -1,15 +1,18 @@
 """One step: what it computes, what it leaves, what it returns."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from jaxcnn import ops
-from jaxcnn.layers import Dense, Flatten, chain
+from jaxcnn import kernels, ops
+from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, Flatten, Layer, chain
+from jaxcnn.train.freeze import frozen
 from jaxcnn.train.state import Metrics, TrainState
-from jaxcnn.train.step import make_eval_step, make_train_step
+from jaxcnn.train.step import StepOptions, make_eval_step, make_train_step
 
 MODEL = chain(flatten=Flatten(), head=Dense(3))
 
@@ -111,3 +114,150 @@ def test_means_are_per_example():
     metrics = Metrics(jnp.float32(6), jnp.float32(3), jnp.float32(4), jnp.int32(0))
     assert metrics.means() == (1.5, 0.75)
     assert np.isnan(Metrics.zero().means()).all()
+
+
+BLOCKS = chain(
+    stem=chain(conv=Conv(4), bn=BatchNorm(), relu=Activation("relu")),
+    body=chain(conv=Conv(4), bn=BatchNorm(), relu=Activation("relu")),
+    flatten=Flatten(),
+    head=Dense(3),
+)
+IMAGES = np.random.default_rng(1).integers(0, 256, (6, 4, 4, 2), dtype=np.uint8)
+LABELS = np.array([0, 1, 2, 2, 1, 0], np.int32)
+
+
+def stepped(network, steps=1, optimizer=None, images=IMAGES, **options):
+    """The states before each step and after the last, and the metrics of the last."""
+    optimizer = optimizer or optax.sgd(0.1)
+    image = jax.ShapeDtypeStruct(IMAGES.shape, jnp.float32)
+    params, running = network.init(jax.random.key(0), image)
+    average = jax.tree.map(jnp.copy, (params, running)) if "ema" in options else ()
+    train = TrainState(params, running, optimizer.init(params), jnp.int32(0), jax.random.key(1), average)
+    if freeze := options.get("freeze"):
+        network = frozen(network, params, freeze)
+    step = make_train_step(
+        network,
+        optimizer,
+        ops.softmax_cross_entropy,
+        normalise=normalise,
+        augment=lambda key, x: x,
+        options=StepOptions(**options),
+    )
+    seen = [jax.device_get((train.params, train.state, train.average, train.step))]
+    for _ in range(steps):
+        train, metrics = step(train, images, LABELS)
+        seen.append(jax.device_get((train.params, train.state, train.average, train.step)))
+    return seen, metrics
+
+
+def close(a, b, rtol=1e-6, atol=1e-6):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=rtol, atol=atol), a, b)
+
+
+def test_an_accumulated_step_is_that_of_the_whole_batch():
+    network = chain(conv=Conv(4), relu=Activation("relu"), flatten=Flatten(), head=Dense(3))
+    (_, whole), of_whole = stepped(network)
+    (_, parts), of_parts = stepped(network, accumulate=3)
+    close(whole, parts)
+    close(of_whole, of_parts)
+    (_, parts), _ = stepped(BLOCKS, accumulate=3)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(parts))  # batch norm: of each part
+
+
+def test_the_average_of_the_weights_moves_by_its_share():
+    seen, _ = stepped(BLOCKS, 4, ema=0.3)
+    expected = seen[0][:2]
+    for t, (params, running, average, _) in enumerate(seen[1:], 1):
+        d = min(0.3, (1 + t) / (10 + t))
+        expected = jax.tree.map(lambda a, p, d=d: d * a + (1 - d) * p, expected, (params, running))
+        close(average, expected)
+    assert abs(average[0]["head"]["kernel"] - params["head"]["kernel"]).max() > 1e-3
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed"])
+def test_a_frozen_part_stays_and_its_batch_norm_uses_what_it_knows(precision):
+    (before, after), _ = stepped(BLOCKS, freeze="stem/*", precision=precision)
+    close(before[0]["stem"], after[0]["stem"], 0, 0)
+    close(before[1]["stem"], after[1]["stem"], 0, 0)
+    for part in ("body", "head"):
+        moved = jax.tree.map(lambda a, b: abs(a - b).max(), before[0][part], after[0][part])
+        assert max(jax.tree.leaves(moved)) > 1e-4
+    assert abs(before[1]["body"]["bn"]["mean"] - after[1]["body"]["bn"]["mean"]).max() > 1e-4
+
+
+def test_below_what_is_trained_no_gradient_is_computed():
+    def multiplications(freeze):
+        network = chain(one=Conv(16), two=Conv(16), flatten=Flatten(), head=Dense(3))
+        params, _ = network.init(jax.random.key(0), jax.ShapeDtypeStruct(IMAGES.shape, jnp.float32))
+        train = TrainState(params, {}, optax.sgd(0.1).init(params), jnp.int32(0), jax.random.key(1))
+        step = make_train_step(
+            frozen(network, params, freeze),
+            optax.sgd(0.1),
+            ops.softmax_cross_entropy,
+            normalise=normalise,
+            augment=lambda key, x: x,
+            options=StepOptions(freeze=freeze),
+        )
+        with kernels.use("xla"):
+            return step.lower(train, IMAGES, LABELS).as_text().count("stablehlo.convolution")
+
+    # Forward 2; the gradients of two kernels and of one image, the first's not being wanted: 3 more.
+    assert (multiplications(""), multiplications("one/*"), multiplications("one/*,two/*")) == (5, 3, 2)
+
+
+def test_a_frozen_pattern_that_matches_nothing_or_all_is_refused():
+    params, _ = BLOCKS.init(jax.random.key(0), jax.ShapeDtypeStruct(IMAGES.shape, jnp.float32))
+    with pytest.raises(ValueError, match=r"freeze is 'stem/\*,blok/\*'; 'blok/\*' matches no parameter.*body/bn/bias"):
+        frozen(BLOCKS, params, "stem/*,blok/*")
+    with pytest.raises(ValueError, match=r"freeze is '\*', which matches all 10 parameters; leave some to train"):
+        frozen(BLOCKS, params, "*")
+
+
+@pytest.mark.parametrize("precision", ["mixed", "bfloat16"])
+def test_in_half_precision_what_is_kept_stays_float32(precision):
+    seen = []
+
+    @dataclass(frozen=True)
+    class Spy(Layer):
+        def apply(self, params, state, x, *, train=False, key=None):
+            seen.append(x.dtype)
+            return x, {}
+
+    network = chain(stem=BLOCKS.parts[0][1], spy=Spy(), flatten=Flatten(), head=Dense(3))
+    (before, after), metrics = stepped(network, precision=precision)
+    assert set(seen[1:]) == {np.dtype(jnp.bfloat16)}  # the first was of init, in float32
+    assert {leaf.dtype for leaf in jax.tree.leaves(after[:2])} == {np.dtype(np.float32)}
+    (_, exact), of_exact = stepped(network)
+    close(after[0], exact[0], 0.05, 0.02)
+    assert float(metrics.loss) == pytest.approx(float(of_exact.loss), rel=0.02)
+    assert metrics.loss != of_exact.loss
+    assert metrics.loss.dtype == np.float32
+    updates = jax.tree.map(lambda a, b: a - b, after[0], before[0])
+    assert max(abs(leaf).max() for leaf in jax.tree.leaves(updates)) > 1e-3
+
+
+def test_a_step_that_is_not_finite_is_left_out_where_that_is_wanted():
+    def broken(images):
+        return jnp.where(jnp.max(images) > 250, jnp.nan, images / 255)
+
+    dark = np.minimum(IMAGES, 200)
+    optimizer = optax.adam(0.1)
+    params, running = BLOCKS.init(jax.random.key(0), jax.ShapeDtypeStruct(IMAGES.shape, jnp.float32))
+    train = TrainState(params, running, optimizer.init(params), jnp.int32(0), jax.random.key(1))
+    step = make_train_step(
+        BLOCKS,
+        optimizer,
+        ops.softmax_cross_entropy,
+        normalise=broken,
+        augment=lambda key, x: x,
+        options=StepOptions(skip=True),
+    )
+    train, first = step(train, dark, LABELS)
+    kept = jax.device_get((train.params, train.state, train.opt_state))
+    bright = dark.copy()
+    bright[0] = 255
+    train, metrics = step(train, bright, LABELS)
+    close(kept, (train.params, train.state, train.opt_state), 0, 0)
+    assert (train.step, metrics.examples, metrics.diverged_at, first.examples) == (2, 0, 0, 6)
+    train, _ = step(train, dark, LABELS)
+    assert abs(kept[0]["head"]["kernel"] - train.params["head"]["kernel"]).max() > 1e-3
