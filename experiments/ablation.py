@@ -29,7 +29,7 @@ from rich.table import Table
 from jaxcnn import data
 from jaxcnn.layers import Activation, AvgPool, BatchNorm, Conv, Dense, Dropout, GlobalAvgPool, Layer, MaxPool, chain
 from jaxcnn.report import style
-from jaxcnn.train.experiment import Experiment, prepare
+from jaxcnn.train.experiment import Experiment, experiment_of
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.state import TrainState
 
@@ -112,11 +112,11 @@ class Run:
 
 def runs(variant: Variant, recipe: TrainConfig, dataset: data.Dataset, seeds: int, steps: int | None) -> list[Run]:
     """Train from seeds 0 to `seeds` - 1, at most `steps` steps each; compiled once."""
-    experiment = replace(prepare(recipe, dataset), model=network(variant, len(dataset.classes)))
+    experiment = experiment_of(recipe, dataset, network(variant, len(dataset.classes)))
     images, labels, size = dataset.train_images, dataset.train_labels, experiment.batch_size
     done = []
     for seed in range(seeds):
-        train = replace(experiment, config=replace(recipe, seed=seed)).initial_state()
+        train = replace(experiment, recipe=replace(recipe, seed=seed)).initial_state()
         if seed == 0:  # compile, on a state that the step may use up
             experiment.train_step(jax.tree.map(lambda a: a.copy(), train), images[:size], labels[:size])
         epochs = (data.train_batches(images, labels, size, seed=seed, epoch=epoch) for epoch in range(recipe.epochs))

@@ -14,7 +14,7 @@ Sources: Zeiler & Fergus 2014, "Visualizing and understanding convolutional netw
 
 import argparse
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from jaxcnn import data
 from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, GlobalAvgPool, Layer, MaxPool, chain
 from jaxcnn.layers.combine import Chain
 from jaxcnn.report import style
-from jaxcnn.train.experiment import Experiment, prepare
+from jaxcnn.train.experiment import Experiment, experiment_of
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.state import TrainState
 
@@ -87,7 +87,7 @@ def receptive_field(model: Chain) -> Field:
 
 def trained(config: TrainConfig, dataset: data.Dataset, steps: int | None) -> tuple[Experiment, TrainState]:
     """The network after training, at most `steps` steps."""
-    experiment = replace(prepare(config, dataset), model=network(len(dataset.classes)))
+    experiment = experiment_of(config, dataset, network(len(dataset.classes)))
     train = experiment.initial_state()
     total = config.epochs * experiment.steps_per_epoch
     images, labels, size = dataset.train_images, dataset.train_labels, experiment.batch_size

@@ -330,9 +330,9 @@ TRAIN = [
     Mutation(
         "nothing-but-warmup",
         "off by one",
-        "if not 0 <= self.warmup < self.epochs:",
-        "if not 0 <= self.warmup <= self.epochs:",
-        "tests/train/test_config.py",
+        "0 <= self.warmup < self.epochs,",
+        "0 <= self.warmup <= self.epochs,",
+        "tests/train/test_recipe.py",
     ),
     Mutation(
         "three-digits-agree",
@@ -344,8 +344,8 @@ TRAIN = [
     Mutation(
         "interrupted-when-all-is-done",
         "guard",
-        "if interrupt.requested and epoch + 1 < config.epochs:",
-        "if interrupt.requested:",
+        "if patience.over or int(state.step) == run.config.epochs * experiment.steps_per_epoch:",
+        "if patience.over:",
         "tests/train/test_loop.py -k last_step",
     ),
     Mutation(
