@@ -1,18 +1,21 @@
 """Checkpoints: any pytree of arrays, written by Orbax so that a killed write leaves the previous one whole.
 
 A checkpoint called `last` is the folder `last/N`, N counting up. Orbax writes beside it and renames when all is on
-disk; only then are older ones removed. So the highest N is always complete. Nothing is pickled.
+disk; only then are older ones removed. So the highest N is always complete; of several that are kept the one before
+it is taken where it is damaged. Nothing is pickled.
 
 Orbax's files get a manifest: each one's SHA-256, by which a damaged one is found and named, and what the checkpoint is
 to be remembered for. One without a manifest, of an earlier version or a process that was killed just then, is read all
 the same, and damaged where it can't be.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +33,11 @@ class Damaged(ValueError):
     """A file of a checkpoint is not as it was written."""
 
 
-def save(folder: Path, tree: Any, **remarks: float) -> None:
-    """Make `tree` the checkpoint that `folder` holds, with `remarks` about it; returns when it is on disk."""
+def save(folder: Path, tree: Any, *, keep: int = 1, **remarks: float) -> None:
+    """Make `tree` the checkpoint that `folder` holds, with `remarks` about it; returns when it is on disk.
+
+    Beside it the `keep` - 1 before it stay.
+    """
     if not folder.is_dir():
         remove(folder)  # a file, or a broken link
     newest = _newest(folder)
@@ -41,8 +47,9 @@ def save(folder: Path, tree: Any, **remarks: float) -> None:
         checkpointer.wait_until_finished()
     files = {file.relative_to(target).as_posix(): _hash(file) for file in sorted(target.rglob("*")) if file.is_file()}
     _write_manifest(target / _MANIFEST, json.dumps({"remarks": remarks, "files": files}, indent=2))
+    kept = [path.name for path in _complete(folder)[:keep]]
     for other in folder.iterdir():
-        if other.name != target.name:
+        if other.name not in kept:
             remove(other)
 
 
@@ -70,10 +77,24 @@ def check(folder: Path) -> dict[str, float]:
 def restore(folder: Path, like: Tree) -> Tree:
     """The checkpoint in `folder`, in the structure of `like` (arrays or `jax.ShapeDtypeStruct`s).
 
-    A random key is of the kind that was saved, whatever JAX's default is now. Raises FileNotFoundError if there is
-    none, Damaged if its files are not as they were written, and ValueError if it holds other arrays than `like` has.
+    A random key is of the kind that was saved, whatever JAX's default is now. In the place of a damaged one the one
+    before it is taken, with a warning. Raises FileNotFoundError if there is none, Damaged, about the newest, if the
+    files of all are not as they were written, and ValueError if one holds other arrays than `like` has.
     """
-    newest = _present(folder)
+    _present(folder)
+    newest, *earlier = _complete(folder)
+    try:
+        return _restore(newest, like)
+    except Damaged as error:
+        for path in earlier:
+            with contextlib.suppress(Damaged):
+                restored = _restore(path, like)
+                warnings.warn(f"{error}; {path}, saved before it, is taken in its place.", stacklevel=2)
+                return restored
+        raise
+
+
+def _restore(newest: Path, like: Tree) -> Tree:
     _checked(newest)
     if not _has_manifest(newest):
         _read_through(newest)
@@ -169,8 +190,12 @@ def _newest(folder: Path) -> Path | None:
     for path in (folder.parent, folder):
         if os.path.lexists(path) and not path.is_dir():
             raise Damaged(f"the checkpoint {folder} is damaged: {path} is not a folder")
-    complete = [child for child in folder.glob("*") if child.name.isdecimal()]
-    return max(complete, key=lambda child: int(child.name), default=None)
+    return next(iter(_complete(folder)), None)
+
+
+def _complete(folder: Path) -> list[Path]:
+    """The complete checkpoints, the newest first."""
+    return sorted((child for child in folder.glob("*") if child.name.isdecimal()), key=lambda c: -int(c.name))
 
 
 def _shapes(tree: Any) -> Shapes:

@@ -3,11 +3,13 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 from jaxcnn import data
 from jaxcnn.train.experiment import Evaluation, Experiment
 from jaxcnn.train.state import Metrics, TrainState
+
+Wish = Literal["go on", "save", "stop"]
 
 
 class Epoch(TypedDict):
@@ -54,9 +56,11 @@ def epochs(
     state: TrainState,
     metrics: Metrics,
     watchers: Sequence[Watcher] = (),
-    stop: Callable[[], bool] = lambda: False,
+    wish: Callable[[], Wish] = lambda: "go on",
 ) -> Iterator[Pause]:
-    """Train from `state`, which may lie within an epoch, to the last epoch or until `stop()`, which each step asks.
+    """Train from `state`, which may lie within an epoch, to the last epoch or until the `wish` is to stop.
+
+    It is asked after each step. Where it is not to go on, there is a pause within the epoch.
 
     Raises: FloatingPointError at the end of an epoch in which a loss was not finite, or where the evaluation's is not.
     """
@@ -75,10 +79,12 @@ def epochs(
             metrics, step = metrics.plus(of_batch), step + 1
             for watcher in watchers:
                 watcher.step_done(step, metrics)
-            if stop() and step < (epoch + 1) * per_epoch:
+            asked = wish()
+            if asked != "go on" and step < (epoch + 1) * per_epoch:
                 _check_finite(metrics)
                 yield Pause(state, metrics, None, None)
-                return
+                if asked == "stop":
+                    return
         _check_finite(metrics)
         evaluation = experiment.evaluate(state)
         if not math.isfinite(evaluation.loss):
@@ -98,7 +104,7 @@ def epochs(
         yield Pause(state, metrics, evaluation, record)
         for watcher in watchers:
             watcher.epoch_done(record)
-        if stop():
+        if wish() == "stop":
             return
 
 

@@ -2,12 +2,13 @@
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxcnn import data
 from jaxcnn.train import checkpoint
-from jaxcnn.train.epochs import Epoch, Watcher, epochs
+from jaxcnn.train.alone import alone
+from jaxcnn.train.epochs import Epoch, Watcher, Wish, epochs
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
 from jaxcnn.train.interrupt import Interrupt, on_interrupt
 from jaxcnn.train.recipe import TrainConfig
@@ -37,7 +38,7 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
     `max_time`; before the run folder is begun a signal raises KeyboardInterrupt and leaves the folder as it was.
     """
     with on_interrupt(begun=False) as interrupt:
-        stop = _stop(config, interrupt)
+        clock = _Clock(config, interrupt)
         check_out(config)
         dataset = data.load(
             config.data, data_dir=config.data_dir, image_size=config.image_size, skip_bad=config.skip_bad
@@ -45,23 +46,25 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
         experiment = prepare(config, dataset)
         facts = DatasetFacts(dataset.name, dataset.classes, dataset.image_shape, experiment.mean, experiment.std)
         state, metrics = experiment.initial_state(), Metrics.zero()
+        assert config.out is not None  # the recipe fills it in
         interrupt.begin()
-        run = start(config, facts)
-        if saved := load(run, experiment):  # of a resumed run
-            state, metrics = saved
-        elif run.metrics():
-            warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=2)
-        _tidy(run, int(state.step) // experiment.steps_per_epoch)
-        for watcher in watchers:
-            watcher.started(experiment, int(state.step))
-        if stop():  # without waiting for the first step to compile
-            save(run, "last", state, metrics)
-            return Result(run, experiment, state, None)
-        try:
-            state, evaluation = _kept(run, experiment, state, metrics, watchers, stop)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"{error} {_left(run)}") from None
-        return Result(run, experiment, state, evaluation)
+        with alone(config.out):
+            run = start(config, facts)
+            if saved := load(run, experiment):  # of a resumed run
+                state, metrics = saved
+            elif run.metrics():
+                warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=2)
+            _tidy(run, int(state.step) // experiment.steps_per_epoch)
+            for watcher in watchers:
+                watcher.started(experiment, int(state.step))
+            if clock.wish() == "stop":  # without waiting for the first step to compile
+                save(run, "last", state, metrics)
+                return Result(run, experiment, state, None)
+            try:
+                state, evaluation = _kept(run, experiment, state, metrics, watchers, clock)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"{error} {_left(run)}") from None
+            return Result(run, experiment, state, evaluation)
 
 
 def _kept(
@@ -70,12 +73,14 @@ def _kept(
     state: TrainState,
     metrics: Metrics,
     watchers: Sequence[Watcher],
-    stop: Callable[[], bool],
+    clock: "_Clock",
 ) -> tuple[TrainState, Evaluation | None]:
     """Train, and write what each pause leaves: the final state and its evaluation, None of a run that is stopped."""
     best, evaluation = best_accuracy(run), None
     patience = _Patience(run.config.patience, [record["test_accuracy"] for record in run.metrics()])
-    pauses = epochs(experiment, state, metrics, (patience, *watchers), lambda: patience.over or stop())
+    pauses = epochs(
+        experiment, state, metrics, (patience, *watchers), lambda: "stop" if patience.over else clock.wish()
+    )
     for pause in () if patience.over else pauses:
         state, metrics, evaluation, record = pause
         if record is not None:
@@ -83,7 +88,8 @@ def _kept(
             if record["test_accuracy"] > best:
                 best = record["test_accuracy"]
                 save(run, "best", state, metrics, test_accuracy=best)
-        save(run, "last", state, metrics)
+        save(run, "last", state, metrics, keep=run.config.keep)
+        clock.saved()
     if patience.over or int(state.step) == run.config.epochs * experiment.steps_per_epoch:
         return state, evaluation or experiment.evaluate(state)
     return state, None
@@ -106,10 +112,22 @@ class _Patience(Watcher):
         return len(self.accuracies) > self.accuracies.index(max(self.accuracies)) + self.epochs
 
 
-def _stop(config: TrainConfig, interrupt: Interrupt) -> Callable[[], bool]:
-    """Whether a signal came, or the time is over."""
-    end = time.monotonic() + config.max_seconds
-    return lambda: interrupt.requested or time.monotonic() >= end
+class _Clock:
+    """Whether the loop is to stop, for a signal came or the time is over, or to save. By a clock that is never set."""
+
+    def __init__(self, config: TrainConfig, interrupt: Interrupt) -> None:
+        self._interrupt, self._every = interrupt, config.seconds("save_every")
+        self._end = time.monotonic() + config.seconds("max_time")
+        self.saved()
+
+    def saved(self) -> None:
+        self._due = time.monotonic() + self._every
+
+    def wish(self) -> Wish:
+        now = time.monotonic()
+        if self._interrupt.requested or now >= self._end:
+            return "stop"
+        return "save" if now >= self._due else "go on"
 
 
 def _tidy(run: RunFolder, epochs: int) -> None:

@@ -70,9 +70,9 @@ def _read(run: RunFolder, experiment: Experiment, name: Name) -> tuple[TrainStat
     return saved["train"], saved["metrics"]
 
 
-def save(run: RunFolder, name: Name, state: TrainState, metrics: Metrics, **remarks: float) -> None:
-    """Write what `load` and `restore` read, and `remarks` beside it."""
-    checkpoint.save(run.checkpoint(name), {"train": state, "metrics": metrics}, **remarks)
+def save(run: RunFolder, name: Name, state: TrainState, metrics: Metrics, *, keep: int = 1, **remarks: float) -> None:
+    """Write what `load` and `restore` read, and `remarks` beside it; the `keep` - 1 before it stay."""
+    checkpoint.save(run.checkpoint(name), {"train": state, "metrics": metrics}, keep=keep, **remarks)
 
 
 def best_accuracy(run: RunFolder) -> float:

@@ -27,7 +27,7 @@ _COPY = (
     "the folder"
 )
 _CHANGED = "it is not as it was written, by its sha256 (remove that line if you changed it yourself)"
-_MAY_CHANGE = ("epochs", "data_dir", "max_time", "patience", "out", "overwrite", "resume")
+_MAY_CHANGE = ("epochs", "data_dir", "max_time", "patience", "save_every", "keep", "out", "overwrite", "resume")
 
 
 @dataclass(frozen=True)

@@ -128,8 +128,9 @@ def test_a_damaged_checkpoint_points_to_the_other(trained, tmp_path):
     run = tmp_path / "the run"
     shutil.copytree(trained.run.path, run)
     last, best = (run / "checkpoints" / name for name in ("last", "best"))
-    file = next(last.glob("*/_METADATA"))
-    file.write_text("{")
+    files = sorted(last.glob("*/_METADATA"))
+    for file in files:
+        file.write_text("{")
     with pytest.raises(ValueError) as caught:
         restore(run)
     message = str(caught.value)
@@ -145,9 +146,57 @@ def test_a_damaged_checkpoint_points_to_the_other(trained, tmp_path):
     next(best.glob("*/manifest.txt")).write_text("")
     with pytest.raises(ValueError, match=r"manifest.txt is damaged: .*; take --checkpoint last\.$"):
         restore(run, "best")
-    next(last.glob("*/manifest.txt")).write_text("")
+    for file in last.glob("*/manifest.txt"):
+        file.write_text("")
     with pytest.raises(ValueError, match=r"manifest.txt is damaged: .*; last is damaged, too: train again with jaxcnn"):
         restore(run, "best")
+
+
+def test_in_the_place_of_a_damaged_checkpoint_the_one_before_it_is_taken(trained, tmp_path):
+    run = shutil.copytree(trained.run.path, tmp_path / "run")
+    earlier, newest = sorted((run / "checkpoints/last").iterdir())
+    with (newest / "manifest.ocdbt").open("ab") as file:
+        file.write(b"more")
+    with pytest.warns(UserWarning, match=rf"manifest.ocdbt is damaged: .*; {earlier}, saved before it, is taken"):
+        assert restore(run).state.step == STEPS
+    with pytest.warns(UserWarning, match="is taken in its place"):
+        again = train(config(run, resume=True))
+    assert leaves(again.state) == leaves(trained.state)
+    assert figures(again) == figures(trained)
+
+
+def test_as_many_of_the_last_checkpoints_stay_as_wanted(tmp_path):
+    train(config(tmp_path, epochs=4, keep=3))
+    assert sorted(path.name for path in (tmp_path / "checkpoints/last").iterdir()) == ["1", "2", "3"]
+    assert len(list((tmp_path / "checkpoints/best").iterdir())) == 1
+
+
+def test_saved_within_epochs_and_killed_it_ends_in_the_same_bits(trained, tmp_path):
+    class Killed(Watcher):
+        def step_done(self, step, metrics):
+            if step == STEPS + 5:
+                raise MemoryError
+
+    with pytest.raises(MemoryError):
+        train(config(tmp_path, save_every="0.000001s"), Killed())
+    assert restore(tmp_path).state.step == STEPS + 4
+    again = train(config(tmp_path, resume=True))
+    assert leaves(again.state) == leaves(trained.state)
+    assert figures(again) == figures(trained)
+
+
+def test_the_time_ends_a_run_and_it_goes_on(trained, tmp_path):
+    stopped = train(config(tmp_path, max_time="0.000001"))
+    assert stopped.evaluation is None and stopped.state.step == 0
+    assert leaves(train(config(tmp_path, resume=True)).state) == leaves(trained.state)
+
+
+def test_without_a_better_epoch_for_as_long_as_patience_lasts_it_is_over(tmp_path):
+    over = train(config(tmp_path, epochs=9, learning_rate=1e-9, patience=2))
+    assert [record["epoch"] for record in over.run.metrics()] == [1, 2, 3]
+    assert over.evaluation is not None and over.state.step == 3 * STEPS
+    again = train(config(tmp_path, epochs=9, learning_rate=1e-9, patience=2, resume=True))
+    assert again.state.step == 3 * STEPS and again.evaluation.accuracy == over.evaluation.accuracy
 
 
 @pytest.mark.parametrize("lost", ["gone", "a file", "a broken link", "its number a file", "² beside it"])
@@ -323,3 +372,16 @@ def test_nothing_is_traced_anew_when_a_run_goes_on(tmp_path):
     assert trained.experiment.train_step._cache_size() == 1
     assert trained.experiment.eval_step._cache_size() == 1
     assert jax.tree.leaves(trained.state.params)[0].dtype == jnp.float32
+
+
+def test_two_processes_in_one_run_folder_are_refused(tmp_path):
+    class Second(Watcher):
+        def step_done(self, step, metrics):
+            if step == 3:
+                with pytest.raises(BlockingIOError, match=r"another process is training in the run folder .*/run"):
+                    train(config(tmp_path / "run", resume=True))
+                raise MemoryError
+
+    with pytest.raises(MemoryError):
+        train(config(tmp_path / "run", save_every="0.000001"), Second())
+    assert train(config(tmp_path / "run", resume=True)).state.step == 2 * STEPS

@@ -50,6 +50,15 @@ def test_the_run_folder_is_named_after_data_and_model(tmp_path):
         ({"label_smoothing": 0.1, "loss": "sigmoid"}, "smoothing belongs to --loss softmax"),
         ({"warmup": 9.0, "epochs": 9}, "warmup is 9.0; expected 0 or more epochs and fewer than all 9"),
         ({"warmup": 1.0}, "onecycle brings its own rise"),
+        ({"accumulate": 0}, "accumulate is 0; expected 1 or more parts"),
+        ({"accumulate": 3}, "accumulate is 3; expected a number that divides batch_size, which is 64"),
+        ({"clip_norm": 0.0}, "clip_norm is 0.0; expected a positive number"),
+        ({"layer_decay": 0.0}, "layer_decay is 0.0; expected more than 0 and at most 1"),
+        ({"ema": 1.0}, "ema is 1.0; expected more than 0 and less than 1"),
+        ({"max_time": "soon"}, "max_time is 'soon'; expected a time such as 8h"),
+        ({"save_every": "-1m"}, "save_every is '-1m'; expected a time such as 8h"),
+        ({"patience": 0}, "patience is 0; expected 1 epoch or more"),
+        ({"keep": 0}, "keep is 0; expected 1 checkpoint or more"),
         ({"seed": -1}, "seed is -1; expected an int from 0"),
         ({"overwrite": True, "resume": True}, "overwrite=True and resume=True exclude each other"),
     ],
@@ -89,3 +98,9 @@ def test_folders_become_absolute_and_names_of_datasets_stay(tmp_path, monkeypatc
         "cifar10",
         "no/such",
     ]
+
+
+def test_times_are_read_in_their_units():
+    for text, expected in (("8h", 28800), ("1.5m", 90), ("45s", 45), ("45", 45), ("2d", 172800)):
+        assert TrainConfig(max_time=text).seconds("max_time") == expected
+    assert TrainConfig().seconds("save_every") == float("inf")

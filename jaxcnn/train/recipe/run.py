@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from jaxcnn.train.recipe.option import Recipe, unset
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # in seconds
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,10 @@ class RunRecipe(Recipe):
     """Stop and save after so much time, such as 8h, 90m or 45s; --resume goes on."""
     patience: Annotated[int | None, unset("EPOCHS", "all epochs")] = None
     """Stop after so many epochs without a higher accuracy than the best."""
+    save_every: Annotated[str | None, unset("TIME", "after each epoch")] = None
+    """Save within epochs, too, whenever so much time has passed, such as 10m."""
+    keep: int = 2
+    """How many of the last checkpoints stay; where one is damaged, the one before it is taken."""
     out: Annotated[Path | None, unset("PATH", "runs/DATA-MODEL")] = None
     """The run folder."""
     overwrite: bool = False
@@ -27,21 +33,19 @@ class RunRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.need("patience", self.patience is None or self.patience >= 1, "expected 1 epoch or more")
-        self.need("max_time", self.max_time is None or seconds(self.max_time) > 0, "expected a time such as 8h or 90m")
+        for name in ("max_time", "save_every"):
+            self.need(name, self.seconds(name) > 0, "expected a time such as 8h, 90m or 45s")
+        self.need("keep", self.keep >= 1, "expected 1 checkpoint or more")
         if self.overwrite and self.resume:
             raise ValueError("overwrite=True and resume=True exclude each other; start again, or go on.")
 
-    @property
-    def max_seconds(self) -> float:
-        """`max_time` as a number, infinite without one."""
-        return math.inf if self.max_time is None else seconds(self.max_time)
-
-
-def seconds(time: str) -> float:
-    """The seconds of "8h", "90m", "45s" or a number of seconds; 0 where it is none of these."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    number, unit = (time[:-1], time[-1]) if time[-1:] in units else (time, "s")
-    try:
-        return max(float(number) * units[unit], 0.0)
-    except ValueError:
-        return 0.0
+    def seconds(self, name: Literal["max_time", "save_every"]) -> float:
+        """The option in seconds: of 8h, 90m, 45s or a number of seconds. Infinite without one, 0 where it is wrong."""
+        time = getattr(self, name)
+        if time is None:
+            return math.inf
+        number, unit = (time[:-1], time[-1]) if time[-1:] in UNITS else (time, "s")
+        try:
+            return float(number) * UNITS[unit]
+        except ValueError:
+            return 0.0
