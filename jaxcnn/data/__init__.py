@@ -1,6 +1,7 @@
-"""Images in: digits (embedded), any TFDS name or a folder of pictures; scaled, augmented and cut into batches."""
+"""Images in: digits (embedded), any TFDS name, your pictures; scaled, augmented and cut into batches."""
 
 from jaxcnn.data.augment import cutout, flip, shift
+from jaxcnn.data.balance import balanced_order, class_weights
 from jaxcnn.data.batches import alternately_mirrored, epoch_order, eval_batches, train_batches
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.lookup import load
@@ -9,6 +10,8 @@ from jaxcnn.data.pixels import normalise, statistics
 __all__ = [
     "Dataset",
     "alternately_mirrored",
+    "balanced_order",
+    "class_weights",
     "cutout",
     "epoch_order",
     "eval_batches",

@@ -16,19 +16,21 @@ from typing import Any
 import numpy as np
 
 from jaxcnn.data import pictures
-from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.pictures import Pixels
-from jaxcnn.data.split import every_fifth
+from jaxcnn.data.dataset import Dataset, Part
+from jaxcnn.data.split import in_parts, refuse
 
 DataDir = str | os.PathLike[str] | None
-Part = tuple[Pixels, np.ndarray]  # images and labels
+SPLITS = {"train": "train", "validation": "valid", "test": "test"}  # TFDS's word for each part
 
 
-def load(name: str, *, data_dir: DataDir = None, image_size: int | None = None) -> Dataset:
+def load(
+    name: str, *, data_dir: DataDir = None, image_size: int | None = None, split: str | None = None, seed: int = 0
+) -> Dataset:
     """Read the dataset that TFDS calls `name` into memory, and prepare its files first where that is needed.
 
-    Testing is on TFDS's split "test", else on "validation", else on every fifth training image of each class
-    (`split.every_fifth`). Grayscale images have 1 channel, all others 3.
+    Of TFDS's splits "train", "validation" and "test" each becomes a part. Without "test", "validation" is for testing;
+    a lone "train" is cut into parts (`split.in_parts`). A split without examples or without labels (-1) is none.
+    Grayscale images have 1 channel, all others 3.
 
     Raises: see `jaxcnn.data.load`.
     """
@@ -37,16 +39,26 @@ def load(name: str, *, data_dir: DataDir = None, image_size: int | None = None) 
         image, label = _features(name, builder.info)
         if not builder.is_prepared():
             _prepare(name, builder)
-        splits = set(builder.info.splits)
-        if "train" not in splits:
-            raise ValueError(f"load: TFDS's {name!r} has no training split, only {sorted(splits)}.")
-        train = _read(name, builder, "train", image, label, image_size)
-        held_out = next((s for s in ("test", "validation") if s in splits), None)
-        if held_out:
-            test = _read(name, builder, held_out, image, label, image_size)
-        else:
-            train, test = _cut(train)
-    return Dataset(name, *train, *test, tuple(builder.info.features[label].names))
+        if "train" not in builder.info.splits:
+            raise ValueError(f"load: TFDS's {name!r} has no training split, only {sorted(builder.info.splits)}.")
+        classes = tuple(builder.info.features[label].names)
+        sources = {word: _source(name, builder, word, image) for word in SPLITS if word in builder.info.splits}
+        words = [word for word, source in sources.items() if len(source) and source[0][label] >= 0]
+        if "train" not in words:
+            raise ValueError(f"load: TFDS's {name!r} has no labelled examples in its training split.")
+        if len(words) > 1:
+            refuse(split, f"TFDS's {name!r}", words)
+        gray = builder.info.features[image].shape[-1] == 1
+        read = {word: _read(f"{name} {word}", sources[word], image, label, gray, image_size) for word in words}
+    if len(words) > 1:
+        if "test" not in words:
+            read["test"] = read.pop("validation")
+        parts = {SPLITS[word]: part for word, part in read.items()}
+        return Dataset.of(name, parts, classes, f"TFDS's splits {', '.join(words)}")
+    images, labels = read["train"]
+    rows, how = in_parts(labels, classes, split, seed)
+    parts = {part: (images[chosen], labels[chosen]) for part, chosen in rows.items()}
+    return Dataset.of(name, parts, classes, f"TFDS's split train; {how}")
 
 
 def names(data_dir: DataDir = None) -> list[str]:
@@ -101,21 +113,23 @@ def _features(name: str, info: Any) -> tuple[str, str]:
     return images[0], labels[0]
 
 
-def _read(name: str, builder: Any, split: str, image: str, label: str, image_size: int | None) -> Part:
-    """The images and labels of one split."""
+def _source(name: str, builder: Any, split: str, image: str) -> Any:
+    """The records of one split, their images not decoded."""
     import tensorflow_datasets as tfds
 
     try:
-        source = builder.as_data_source(split, decoders={image: tfds.decode.SkipDecoding()})
+        return builder.as_data_source(split, decoders={image: tfds.decode.SkipDecoding()})
     except NotImplementedError:
         raise ValueError(
             f"load: {name!r} is prepared in {builder.data_dir} as {builder.info.file_format.value}, which can't be "
             "read without TensorFlow; prepare it as array_record in another folder (data_dir=)."
         ) from None
 
-    channels = builder.info.features[image].shape[-1]
+
+def _read(name: str, source: Any, image: str, label: str, gray: bool, image_size: int | None) -> Part:
+    """The images and labels of one split."""
     first = pictures.decode(io.BytesIO(source[0][image]), image_size)
-    stack = pictures.Stack(len(source), first, 1 if channels == 1 else 3, lambda i: f"{name} {split}[{i}]")
+    stack = pictures.Stack(len(source), first, 1 if gray else 3, lambda i: f"{name}[{i}]")
 
     def read(chunk: range) -> list[int]:
         labels = []
@@ -127,12 +141,6 @@ def _read(name: str, builder: Any, split: str, image: str, label: str, image_siz
     with pictures.in_silence():
         labels = np.array(list(pictures.in_threads(read, len(source))), np.int32)
     return stack.take(range(len(source))), labels
-
-
-def _cut(everything: Part) -> tuple[Part, Part]:
-    images, labels = everything
-    train, test = every_fifth(labels)
-    return (images[train], labels[train]), (images[test], labels[test])
 
 
 def _prepare(name: str, builder: Any) -> None:

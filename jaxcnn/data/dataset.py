@@ -1,13 +1,16 @@
 """A labelled set of images in memory, checked once when it is made."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+Part = tuple[np.ndarray, np.ndarray]  # images and labels
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels for training and testing, held in memory as 8-bit pixels.
+    """Images and labels for training, testing and perhaps validation, held in memory as 8-bit pixels.
 
     Attributes:
       name: what the dataset is called.
@@ -16,6 +19,10 @@ class Dataset:
       test_images: (m, h, w, c) uint8, of the same h, w and c.
       test_labels: (m,) int32.
       classes: the name of each class, in the order of their labels.
+      valid_images: (k, h, w, c) uint8, to choose a network or an epoch by, so that the test images are left for the
+        last figure; None in a dataset of two parts.
+      valid_labels: (k,) int32, or None.
+      layout: where the parts come from, in words: "train/ to train on, val/ to test on".
 
     Raises: ValueError where the parts do not fit together, with what was seen.
     """
@@ -26,18 +33,32 @@ class Dataset:
     test_images: np.ndarray = field(repr=False)
     test_labels: np.ndarray = field(repr=False)
     classes: tuple[str, ...]
+    valid_images: np.ndarray | None = field(default=None, repr=False)
+    valid_labels: np.ndarray | None = field(default=None, repr=False)
+    layout: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, name: str, parts: Mapping[str, Part], classes: tuple[str, ...], layout: str) -> "Dataset":
+        """The dataset whose `parts` are these: "train", "test" and perhaps "valid"."""
+        valid_images, valid_labels = parts.get("valid", (None, None))
+        return cls(name, *parts["train"], *parts["test"], classes, valid_images, valid_labels, layout)
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             raise self._wrong("classes", f"is {self.classes}", "two or more different names")
-        for part in ("train", "test"):
-            self._check_part(f"{part}_images", f"{part}_labels")
-        if self.test_images.shape[1:] != self.train_images.shape[1:]:
-            raise self._wrong(
-                "test_images",
-                f"has images of shape {self.test_images.shape[1:]}",
-                f"{self.train_images.shape[1:]}, as in train_images",
-            )
+        if (self.valid_images is None) != (self.valid_labels is None):
+            given, missing = ("labels", "images") if self.valid_images is None else ("images", "labels")
+            raise self._wrong(f"valid_{missing}", "is None", f"an array, as valid_{given} is one")
+        for part, (images, labels) in self.parts.items():
+            self._check_part(part, images, labels)
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The images and labels of "train", of "valid" if there is one, and of "test"."""
+        parts = {"train": (self.train_images, self.train_labels)}
+        if self.valid_images is not None and self.valid_labels is not None:
+            parts["valid"] = self.valid_images, self.valid_labels
+        return parts | {"test": (self.test_images, self.test_labels)}
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -45,18 +66,20 @@ class Dataset:
         height, width, channels = self.train_images.shape[1:]
         return height, width, channels
 
-    def _check_part(self, images_name: str, labels_name: str) -> None:
-        images, labels = getattr(self, images_name), getattr(self, labels_name)
+    def _check_part(self, part: str, images: np.ndarray, labels: np.ndarray) -> None:
         seen = f"has shape {images.shape} and dtype {images.dtype}"
         if images.ndim != 4 or images.dtype != np.uint8 or 0 in images.shape:
-            raise self._wrong(images_name, seen, "a non-empty (n, h, w, c) array of uint8, 0 to 255")
+            raise self._wrong(f"{part}_images", seen, "a non-empty (n, h, w, c) array of uint8, 0 to 255")
         if labels.shape != images.shape[:1] or labels.dtype != np.int32:
             seen = f"has shape {labels.shape} and dtype {labels.dtype}"
-            raise self._wrong(labels_name, seen, f"one int32 for each image, shape {images.shape[:1]}")
+            raise self._wrong(f"{part}_labels", seen, f"one int32 for each image, shape {images.shape[:1]}")
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= len(self.classes):
             expected = f"0 to {len(self.classes) - 1}, indices into the {len(self.classes)} classes"
-            raise self._wrong(labels_name, f"has values from {low} to {high}", expected)
+            raise self._wrong(f"{part}_labels", f"has values from {low} to {high}", expected)
+        if images.shape[1:] != self.image_shape:
+            seen = f"has images of shape {images.shape[1:]}"
+            raise self._wrong(f"{part}_images", seen, f"{self.image_shape}, as in train_images")
 
     def _wrong(self, argument: str, seen: str, expected: str) -> ValueError:
         return ValueError(f"Dataset {self.name!r}: {argument} {seen}; expected {expected}.")

@@ -8,11 +8,11 @@ import numpy as np
 
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.pictures import resize
-from jaxcnn.data.split import every_fifth
+from jaxcnn.data.split import in_parts
 
 
-def load(image_size: int = 16) -> Dataset:
-    """The digits as (n, image_size, image_size, 1): 1,437 to train on and 360 to test, split by `every_fifth`.
+def load(image_size: int = 16, *, split: str | None = None, seed: int = 0) -> Dataset:
+    """The digits as (n, image_size, image_size, 1): 1,437 to train on and 360 to test, unless `split` says otherwise.
 
     A pixel v of 0 to 16 becomes round(v · 255 / 16), which round(p · 16 / 255) takes back. They are then enlarged
     bilinearly to `image_size`, as two 2 × 2 poolings leave little of 8 pixels; 8 gives the originals.
@@ -23,6 +23,7 @@ def load(image_size: int = 16) -> Dataset:
     originals = np.rint(data.images * (255 / 16)).astype(np.uint8)
     images = np.stack([resize(image, image_size) for image in originals])[..., None]
     labels = data.target.astype(np.int32)
-    train, test = every_fifth(labels)
     classes = tuple(str(name) for name in data.target_names)
-    return Dataset("digits", images[train], labels[train], images[test], labels[test], classes)
+    rows, how = in_parts(labels, classes, split, seed)
+    parts = {part: (images[chosen], labels[chosen]) for part, chosen in rows.items()}
+    return Dataset.of("digits", parts, classes, f"scikit-learn's digits; {how}")

@@ -4,10 +4,14 @@ import difflib
 import os
 from pathlib import Path
 
-from jaxcnn.data import catalog, digits, folder
+from jaxcnn.data import catalog, digits, files, folder, table
 from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.split import parsed
 
-KINDS = 'A dataset is "digits", a folder of pictures in class subfolders, or a TFDS name such as "cifar10".'
+KINDS = (
+    'A dataset is "digits", a folder of pictures in class subfolders, a table of pictures (.csv, .tsv, .jsonl or '
+    '.ndjson), or a TFDS name such as "cifar10".'
+)
 
 
 def load(
@@ -16,45 +20,72 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | None = None,
     skip_bad: bool = False,
+    split: str | None = None,
+    seed: int = 0,
 ) -> Dataset:
     """Read a dataset into memory.
 
     Args:
       name: looked up in this order. "digits" is scikit-learn's handwritten digits (`jaxcnn.data.digits`). The
-        path of a folder is read as pictures in class subfolders (`jaxcnn.data.folder`). Anything else is a
-        TensorFlow Datasets name, "cifar10", "imagenet_resized/32x32" or "cifar10:3.0.2" (`jaxcnn.data.catalog`).
+        path of a folder is read as pictures in class subfolders (`jaxcnn.data.folder`), and that of a CSV or JSON-lines
+        file as a table of pictures (`jaxcnn.data.table`). Anything else is a TensorFlow Datasets name, "cifar10",
+        "imagenet_resized/32x32" or "cifar10:3.0.2" (`jaxcnn.data.catalog`).
       data_dir: where TFDS keeps its prepared files, by default $TFDS_DATA_DIR, else ~/tensorflow_datasets.
-        Digits and folders do not use it.
+        Digits, folders and tables do not use it.
       image_size: make every image this many pixels high and wide. By default digits are enlarged from 8 to 16,
         and all others keep their size, which must then be the same for all images.
-      skip_bad: leave out the pictures of a folder that can't be read, with a warning that names them, instead
-        of refusing the folder.
+      skip_bad: leave out the pictures of a folder or table that can't be read, with a warning that names them, instead
+        of refusing the dataset.
+      split: how to cut a dataset that comes in one piece: "0.8/0.1/0.1" for training, validation and testing,
+        "0.8/0.2" for training and testing; of each class, to within one image. By default every fifth image of each
+        class is for testing.
+      seed: draws the images of each part, if there is a split.
 
     Raises:
       ValueError: for a name that is none of these (with the nearest that is), for images that can't be read,
-        differ in size or lack a class, and for a TFDS dataset without an image and a label.
+        differ in size or lack a class, for a TFDS dataset without an image and a label, and for a split of a dataset
+        that has parts of its own.
       OSError: where TFDS files are not prepared and can't be prepared here (FileNotFoundError without
         TensorFlow), with what to do.
     """
+    found = find(name, data_dir=data_dir, image_size=image_size, split=split, seed=seed)
+    return found if isinstance(found, Dataset) else files.read(found, image_size=image_size, skip_bad=skip_bad)
+
+
+def find(
+    name: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    image_size: int | None = None,
+    split: str | None = None,
+    seed: int = 0,
+) -> Dataset | files.Listing:
+    """A dataset in memory, or the files that it consists of, not yet read. Arguments and errors are those of `load`."""
     if image_size is not None and (isinstance(image_size, bool) or image_size < 1):
         raise ValueError(f"load: image_size is {image_size!r}; expected a number of pixels, 1 or more.")
+    if isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"load: seed is {seed!r}; expected a whole number, 0 or more.")
+    if split is not None:
+        parsed(split)
     name = os.fspath(name)
     if name == "digits":
-        return digits.load() if image_size is None else digits.load(image_size)
+        return digits.load(16 if image_size is None else image_size, split=split, seed=seed)
     path = Path(name).expanduser()
     if name and path.is_dir():
-        return folder.load(path, image_size=image_size, skip_bad=skip_bad)
+        return folder.find(path, split=split, seed=seed)
+    if path.is_file() and path.suffix.lower() in table.CSV + table.JSON_LINES:
+        return table.find(path, split=split, seed=seed)
     known = catalog.names(data_dir)
     if catalog.base_name(name) in known:
-        return catalog.load(name, data_dir=data_dir, image_size=image_size)
+        return catalog.load(name, data_dir=data_dir, image_size=image_size, split=split, seed=seed)
     raise ValueError(_unknown(name, path, ["digits", *known]))
 
 
 def _unknown(name: str, path: Path, known: list[str]) -> str:
     if path.is_file():
-        return f"load: {name!r} is a file, not a folder. {KINDS}"
+        return f"load: {name!r} is a file, not a folder, and no table by its ending. {KINDS}"
     if name.startswith((".", "~")) or "/" in name or "\\" in name:
-        return f"load: there is no folder {name!r} (looked for {path.absolute()}). {KINDS}"
+        return f"load: there is no folder or table {name!r} (looked for {path.absolute()}). {KINDS}"
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"load: no dataset or folder is called {name!r}.{hint} {KINDS}"

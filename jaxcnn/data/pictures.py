@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +18,43 @@ Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
 _ORIENTATION = 0x0112  # the EXIF tag
-# What convert() turns into 8-bit grayscale and colour. 16-bit pixels it would clip, so they are refused.
+_BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF: bits of a pixel; 0 where 0 is white
 _GRAY = ("1", "L", "LA")
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 _COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "HSV")
+_ALPHA = ("LA", "RGBA", "PA")
+
+
+class Header(NamedTuple):
+    """What the head of a picture file says.
+
+    Attributes:
+      height, width: in pixels, of the picture upright.
+      channels: 1 for grayscale, 3 for colour.
+      mode: Pillow's name for the pixels as they lie in the file: "RGB", "L", "P", "CMYK", "I;16", ...
+      transparent: it has an alpha channel or a transparent colour, so that white may show through.
+      profiled: it has an ICC profile, which is not applied.
+      turned: its EXIF orientation turns or mirrors it.
+    """
+
+    height: int
+    width: int
+    channels: int
+    mode: str
+    transparent: bool
+    profiled: bool
+    turned: bool
 
 
 def decode(file: Path | IO[bytes], image_size: int | None = None) -> Pixels:
     """A picture as (h, w, 1) if it is grayscale, otherwise (h, w, 3).
 
-    It is turned upright as its EXIF orientation says, if that can be read; of an animation the first frame is taken,
-    and transparency is dropped. With `image_size` it is `resize`d. Pillow's guard against decompression bombs stays on.
+    It is turned upright as its EXIF orientation says, if that can be read, and laid over white where it is transparent;
+    of an animation the first frame is taken. Of 16 bits, v becomes v / 257, so that 65535 is white (255). An ICC
+    profile is not applied: pixels are those that lie in the file. With `image_size` it is `resize`d. Pillow's guard
+    against decompression bombs stays on.
 
-    Raises ValueError for pixels of more than 8 bits, and whatever Pillow raises for a file that it can't read.
+    Raises ValueError for pixels of more than 16 bits, and whatever Pillow raises for a file that it can't read.
     """
     from PIL import Image
 
@@ -37,13 +62,13 @@ def decode(file: Path | IO[bytes], image_size: int | None = None) -> Pixels:
         mode = _mode(picture)
         picture.load()
         turn = _turn(picture)
-        upright = picture if turn is None else picture.transpose(turn)
-        pixels = _square(upright if upright.mode == mode else upright.convert(mode), image_size)
+        eight_bits = _scaled(picture) if _is_deep(picture) else _opaque(picture, mode)
+        pixels = _square(eight_bits if turn is None else eight_bits.transpose(turn), image_size)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def header(file: Path) -> tuple[int, int, int]:
-    """(h, w, channels) of what `decode` gives, from the head of the file alone.
+def header(file: Path) -> Header:
+    """The size and kind of what `decode` gives, from the head of the file alone.
 
     An orientation that stands behind a PNG's pixels is not seen: then h and w may be exchanged. Raises as `decode`.
     """
@@ -54,14 +79,51 @@ def header(file: Path) -> tuple[int, int, int]:
         width, height = picture.size
         # Asked for its EXIF, a PNG that begins without it is decoded to its end; a TIFF's size is turned already.
         turn = None if picture.format in ("PNG", "TIFF") and "exif" not in picture.info else _turn(picture)
-    return (width, height, channels) if turn in _sideways() else (height, width, channels)
+        transparent = picture.mode in _ALPHA or "transparency" in picture.info
+        profiled = bool(picture.info.get("icc_profile"))
+        kind = (channels, picture.mode, transparent, profiled, turn is not None)
+    return Header(width, height, *kind) if turn in _sideways() else Header(height, width, *kind)
 
 
 def _mode(picture: "PIL.Image.Image") -> str:
-    """ "L" or "RGB": what the picture is to be converted to."""
-    if picture.mode not in _GRAY + _COLOUR:
-        raise ValueError(f"its pixels are of Pillow's mode {picture.mode!r}; convert it to 8-bit grayscale or colour")
-    return "L" if picture.mode in _GRAY else "RGB"
+    """ "L" or "RGB": what the picture is to become."""
+    if _is_deep(picture) or picture.mode in _GRAY:
+        return "L"
+    if picture.mode in _COLOUR:
+        return "RGB"
+    raise ValueError(f"its pixels are of Pillow's mode {picture.mode!r}; convert it to 8-bit grayscale or colour")
+
+
+def _is_deep(picture: "PIL.Image.Image") -> bool:
+    """Whether it has 16-bit gray pixels. Pillow widens those of a PGM, and may those of a PNG, to 32 bits."""
+    return picture.mode in _SIXTEEN_BITS or (picture.mode == "I" and picture.format in ("PNG", "PPM"))
+
+
+def _scaled(picture: "PIL.Image.Image") -> "PIL.Image.Image":
+    """16-bit gray in 8 bits. convert() would clip at 255, and knows nothing of a TIFF's 12 bits or of white as 0."""
+    from PIL import Image
+
+    tags = getattr(picture, "tag_v2", {})
+    top = 2 ** tags.get(_BITS, (16,))[0] - 1
+    values = np.asarray(picture).astype(np.uint32)
+    gray = ((values * 255 + top // 2) // top).astype(np.uint8)  # round(v · 255 / top), for 16 bits v / 257
+    if tags.get(_PHOTOMETRIC) == 0:
+        gray = 255 - gray
+    if "transparency" in picture.info:
+        gray[values == picture.info["transparency"]] = 255
+    return Image.fromarray(gray)
+
+
+def _opaque(picture: "PIL.Image.Image", mode: str) -> "PIL.Image.Image":
+    """The picture as "L" or "RGB", over white where it is transparent. convert() shows what is hidden there."""
+    from PIL import Image
+
+    if picture.mode not in _ALPHA and "transparency" not in picture.info:
+        return picture if picture.mode == mode else picture.convert(mode)
+    with_alpha = picture.convert("LA" if mode == "L" else "RGBA")
+    ground = Image.new(mode, picture.size, "white")
+    ground.paste(with_alpha.convert(mode), mask=with_alpha.getchannel("A"))
+    return ground
 
 
 def _turn(picture: "PIL.Image.Image") -> "PIL.Image.Transpose | None":

@@ -44,11 +44,32 @@ def test_validation_stands_in_for_a_missing_test_split(tmp_path):
     np.testing.assert_array_equal(data.test_images, np.stack([pixels for pixels, _ in splits["validation"]]))
 
 
-def test_where_there_are_both_the_test_split_is_for_testing(tmp_path):
-    splits = {"train": examples(4, 2), "validation": examples(3, 2), "test": examples(2, 2, seed=1)}
+def test_three_splits_are_three_parts(tmp_path):
+    splits = {"test": examples(2, 2, seed=1), "train": examples(4, 2), "validation": examples(3, 2, seed=2)}
     prepare(tmp_path, "own", ["ant", "bee"], splits)
     data = load("own", data_dir=tmp_path)
-    np.testing.assert_array_equal(data.test_images, np.stack([pixels for pixels, _ in splits["test"]]))
+    for split, (images, labels) in (("validation", data.parts["valid"]), ("test", data.parts["test"])):
+        np.testing.assert_array_equal(images, np.stack([pixels for pixels, _ in splits[split]]))
+        assert labels.tolist() == [label for _, label in splits[split]]
+    assert data.layout == "TFDS's splits train, validation, test"
+    with pytest.raises(ValueError, match="TFDS's 'own' has parts of its own, train and validation and test; leave"):
+        load("own", data_dir=tmp_path, split="0.8/0.2")
+
+
+def test_a_test_split_without_labels_is_none(tmp_path):
+    unlabelled = [(pixels, -1) for pixels, _ in examples(2, 2)]
+    splits = {"train": examples(4, 2), "validation": examples(3, 2, seed=1), "test": unlabelled}
+    prepare(tmp_path, "own", ["ant", "bee"], splits)
+    data = load("own", data_dir=tmp_path)
+    np.testing.assert_array_equal(data.test_images, np.stack([pixels for pixels, _ in splits["validation"]]))
+    assert data.valid_images is None and data.layout == "TFDS's splits train, validation"
+
+
+def test_a_lone_training_split_is_cut_as_asked(tmp_path):
+    prepare(tmp_path, "own", ["ant", "bee"], {"train": examples(20, 2)})
+    data = load("own", data_dir=tmp_path, split="0.6/0.2/0.2")
+    assert [np.bincount(labels).tolist() for _, labels in data.parts.values()] == [[6, 6], [2, 2], [2, 2]]
+    assert data.layout == "TFDS's split train; split 0.6/0.2/0.2 (training/validation/test) of each class by seed 0"
 
 
 def test_a_lone_training_split_gives_every_fifth_image_of_each_class_to_testing(tmp_path):

@@ -102,10 +102,23 @@ def mutated(content, rng):
     return bytes(data[: rng.integers(n)] if rng.random() < 0.15 else data)
 
 
+def over_white(picture):
+    """The picture with its transparency, laid over white in exact numbers."""
+    pixels = np.asarray(picture.convert("RGBA"), np.float64)
+    colour, alpha = pixels[..., :3], pixels[..., 3:] / 255
+    return Image.fromarray(np.uint8(np.rint(colour * alpha + 255 * (1 - alpha))))
+
+
 def as_pillow_shows_it(path, size):
-    """The pixels by Pillow's own functions, (size, size, 3), or None where it can't or they have more than 8 bits."""
+    """The pixels by Pillow's own functions, (size, size, 3), or None where it can't or they have more than 16 bits."""
     try:
         with Image.open(path) as picture:
+            if picture.mode.startswith("I;16"):
+                picture.load()
+                gray = np.uint8(np.rint(np.asarray(picture) / 257))
+                return np.asarray(ImageOps.fit(Image.fromarray(gray), (size, size), Image.Resampling.BILINEAR))[
+                    ..., None
+                ].repeat(3, -1)
             if picture.mode not in ("1", "L", "LA", "RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "HSV"):
                 return None
             mode = "L" if picture.mode in ("1", "L", "LA") else "RGB"
@@ -121,6 +134,8 @@ def as_pillow_shows_it(path, size):
                 simple.clear()
                 simple[0x0112] = orientation or 1
                 picture = ImageOps.exif_transpose(picture)
+            if "A" in picture.mode or "transparency" in picture.info:
+                picture = over_white(picture)
             picture = picture.convert(mode)
             if picture.size != (size, size):
                 picture = ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)

@@ -130,9 +130,9 @@ def test_exif_orientation_is_honoured(tmp_path):
         (lambda path: path.write_bytes(path.read_bytes()[:-60]), "truncated"),
         (lambda path: path.write_text("hello"), "not a picture of any kind that Pillow reads"),
         (lambda path: path.write_bytes(b""), "the file is empty"),
-        (lambda path: Image.new("I;16", (4, 4), 60_000).save(path), "mode 'I;16'; convert it to 8-bit"),
+        (lambda path: Image.new("F", (4, 4), 0.5).save(path, "TIFF"), "mode 'F'; convert it to 8-bit"),
     ],
-    ids=["truncated", "text", "empty", "16-bit"],
+    ids=["truncated", "text", "empty", "floats"],
 )
 def test_a_bad_picture_is_named_and_left_out_only_on_request(tmp_path, damage, reason):
     pets(tmp_path)
@@ -281,13 +281,140 @@ def test_names_of_the_two_parts(tmp_path, held_out):
     assert (reds(data.train_images), reds(data.test_images)) == ([0, 1, 2, 100, 101, 102], [0, 100])
 
 
-def test_a_third_part_is_named(tmp_path):
-    for part, n in (("train", 2), ("val", 1), ("test", 1)):
+@pytest.mark.parametrize(("middle", "last"), [("val", "test"), ("valid", "Test"), ("VALIDATION", "testing")])
+def test_three_parts(tmp_path, middle, last):
+    pets(tmp_path / "train", 3)
+    save(tmp_path / middle / "dog/7.png", (107, 0, 0))
+    pets(tmp_path / last, 1)
+    data = load(tmp_path)
+    assert (reds(data.valid_images), data.valid_labels.tolist()) == ([107], [1])
+    assert (reds(data.test_images), data.test_labels.tolist()) == ([0, 100], [0, 1])
+    assert len(data.train_images) == 6
+    assert data.layout == f"train/ to train on, {middle}/ to choose by, {last}/ to test on"
+
+
+def test_two_parts_say_which_is_for_testing(tmp_path):
+    pets(tmp_path / "Training", 2)
+    pets(tmp_path / "val", 1)
+    data = load(tmp_path)
+    assert data.layout == "Training/ to train on, val/ to test on"
+    assert data.valid_images is None
+
+
+def test_what_lies_beside_three_parts_is_named(tmp_path):
+    for part in ("train", "val", "test", "valid", "extra"):
+        pets(tmp_path / part, 1)
+    with pytest.warns(UserWarning, match="left out 2 ") as warned:
+        assert len(load(tmp_path).valid_images) == 2
+    for name in ("valid", "extra"):
+        assert f"{tmp_path / name} (a folder beside train and val and test)" in str(warned[0].message)
+
+
+def test_a_validation_class_that_is_not_trained_on(tmp_path):
+    for part in ("train", "val", "test"):
+        pets(tmp_path / part, 1)
+    save(tmp_path / "val/emu/1.png")
+    with pytest.raises(ValueError, match=r"class 'emu' is in .*val but not in .*train, whose classes are cat, dog"):
+        load(tmp_path)
+
+
+def test_a_validation_part_of_bad_pictures_only(tmp_path):
+    for part in ("train", "val", "test"):
+        pets(tmp_path / part, 1)
+    for name in ("cat", "dog"):
+        (tmp_path / "val" / name / "0.png").write_text("hello")
+    with pytest.warns(UserWarning, match="2 of 6"), pytest.raises(ValueError, match="none of the validation pictures"):
+        load(tmp_path, skip_bad=True)
+
+
+def test_bad_pictures_do_not_shift_the_parts(tmp_path):
+    for part, n in (("train", 3), ("val", 2), ("test", 2)):
         pets(tmp_path / part, n)
-    save(tmp_path / "test/dog/0.png", (77, 0, 0))
-    with pytest.warns(UserWarning, match=r"left out 1 .*/val \(a folder beside train and test\)"):
+    for name in ("train/cat/1", "train/dog/2", "val/cat/0", "test/dog/1"):
+        (tmp_path / f"{name}.png").write_text("hello")
+    with pytest.warns(UserWarning, match="4 of 14"):
+        data = load(tmp_path, skip_bad=True)
+    assert [reds(images) for images, _ in data.parts.values()] == [[0, 2, 100, 101], [1, 100, 101], [0, 1, 100]]
+    assert [labels.tolist() for _, labels in data.parts.values()] == [[0, 0, 1, 1], [0, 1, 1], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("parts", [("",), ("train/", "val/")])
+def test_pictures_in_subfolders_belong_to_the_class(tmp_path, parts):
+    for part in parts:
+        for i, name in enumerate(["cat/persian/old/0", "cat/siamese/1", "dog/2", "dog/pug/3"]):
+            save(tmp_path / f"{part}{name}.png", (i, 0, 0))
+    data = load(tmp_path)
+    images = [image for of_part, _ in data.parts.values() for image in reds(of_part)]
+    labels = [label for _, of_part in data.parts.values() for label in of_part.tolist()]
+    assert data.classes == ("cat", "dog")
+    assert sorted(zip(images, labels, strict=True)) == sorted([(0, 0), (1, 0), (2, 1), (3, 1)] * len(parts))
+    assert f" ({3 * len(parts)} pictures in subfolders of their class)" in data.layout
+
+
+def test_a_link_inside_a_class_that_leads_back_up(tmp_path):
+    pets(tmp_path, 3)
+    (tmp_path / "cat/all").symlink_to(tmp_path)
+    (tmp_path / "cat/again").symlink_to(tmp_path / "cat")
+    with pytest.warns(UserWarning, match=r"left out 2 .*cat/again \(a link to a folder that it lies in\)"):
         data = load(tmp_path)
-    assert reds(data.test_images) == [0, 77]
+    assert len(data.train_images) + len(data.test_images) == 6
+
+
+def test_what_macos_packs_into_archives_is_no_class(tmp_path):
+    pets(tmp_path, 2)
+    (tmp_path / "__MACOSX/cat").mkdir(parents=True)
+    (tmp_path / "__MACOSX/cat/._0.png").touch()
+    assert load(tmp_path).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("inside", ["cat", "train"])
+def test_a_folder_around_the_dataset_gets_a_hint(tmp_path, inside):
+    pets(tmp_path / "pets" if inside == "cat" else tmp_path / "pets/train")
+    root = tmp_path if inside == "cat" else tmp_path / "pets"
+    meant = root / ("pets" if inside == "cat" else "train")
+    with pytest.raises(ValueError, match=rf"has one subfolder, '{meant.name}'; .* Did you mean {meant}\?$"):
+        load(root)
+
+
+def test_a_folder_with_a_table_gets_a_hint(tmp_path):
+    save(tmp_path / "1.png")
+    (tmp_path / "labels.csv").write_text("path,label\n1.png,cat\n")
+    with pytest.raises(ValueError, match=rf"has no subfolders; .* Did you mean {tmp_path}/labels.csv\?$"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("parts", [("train", "val"), ("train", "val", "test")])
+def test_a_split_for_a_folder_with_parts(tmp_path, parts):
+    for part in parts:
+        pets(tmp_path / part, 1)
+    names = " and ".join(f"{part}/" for part in parts)
+    with pytest.raises(ValueError, match=f"split is '0.8/0.2', but .* has parts of its own, {names}; leave"):
+        load(tmp_path, split="0.8/0.2")
+
+
+def test_a_split_of_a_folder(tmp_path):
+    pets(tmp_path, 10)
+    data = load(tmp_path, split="0.5/0.3/0.2", seed=3)
+    assert [np.bincount(labels).tolist() for _, labels in data.parts.values()] == [[5, 5], [3, 3], [2, 2]]
+    everything = [red for images, _ in data.parts.values() for red in reds(images)]
+    assert sorted(everything) == [*range(10), *range(100, 110)]
+    assert data.layout == (
+        "a folder for each class; split 0.5/0.3/0.2 (training/validation/test) of each class by seed 3"
+    )
+    again = load(tmp_path, split="0.5/0.3/0.2", seed=3)
+    np.testing.assert_array_equal(again.valid_images, data.valid_images)
+    other = load(tmp_path, split="0.5/0.3/0.2", seed=4)
+    assert reds(other.train_images) != reds(data.train_images)
+
+
+def test_transparency_is_counted(tmp_path):
+    pets(tmp_path, 3)
+    assert load(tmp_path).layout == "a folder for each class; every fifth picture of each class is for testing"
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "cat/8.png")
+    Image.new("LA", (4, 4), (0, 128)).save(tmp_path / "dog/8.png")
+    data = load(tmp_path)
+    assert data.layout.endswith("; 2 with transparency, laid over white")
+    assert {255, 127} < set(reds(data.train_images))
 
 
 @pytest.mark.parametrize(("first", "second"), [("train", "TRAIN"), ("val", "Val"), ("Training", "training")])
@@ -314,7 +441,11 @@ def test_without_a_folder_to_test_on_names_in_other_letters_are_classes(tmp_path
 def test_a_part_of_an_unknown_name_is_told_which_are_known(tmp_path):
     pets(tmp_path / "train", 2)
     pets(tmp_path / "dev", 2)
-    with pytest.raises(ValueError, match=r"class 'dev' has 0 .*ROOT/test/<class>/<picture> \(or val, valid, "):
+    expected = r"/train has folders in it .* beside dev\. .*ROOT/test/<class>/<picture> \(or val, valid, "
+    with pytest.raises(ValueError, match=expected):
+        load(tmp_path)
+    (tmp_path / "train").rename(tmp_path / "Validation")
+    with pytest.raises(ValueError, match="/Validation has folders in it"):
         load(tmp_path)
 
 
@@ -332,7 +463,7 @@ def test_what_is_left_out_is_counted_and_named_in_one_line(tmp_path):
     left_out = ["cat/2", "cat/notes.txt", "dog/film.mpg", "dog/more", "loose.png", "gone", "cat/lost"]
     for name in left_out[:3]:
         (tmp_path / name).touch()
-    save(tmp_path / "dog/more/3.png")
+    (tmp_path / "dog/more").mkdir()
     save(tmp_path / "loose.png")
     for name in ("gone", "cat/lost"):
         (tmp_path / name).symlink_to(tmp_path / "nowhere")
@@ -342,6 +473,7 @@ def test_what_is_left_out_is_counted_and_named_in_one_line(tmp_path):
     (message,) = (str(w.message) for w in warned)
     assert message.startswith("left out 7 files or folders, which are no pictures of a class: ")
     assert [name for name in left_out if str(tmp_path / name) not in message] == []
+    assert f"{tmp_path}/dog/more (an empty folder)" in message
     assert f"{tmp_path}/cat/lost (a broken link)" in message and f"{tmp_path}/gone (a broken link)" in message
     assert warned[0].filename == __file__
     assert len(data.train_images) + len(data.test_images) == 4

@@ -4,7 +4,9 @@ from PIL import Image
 
 from jaxcnn.data import load
 
-KINDS = '"digits", a folder of pictures in class subfolders, or a TFDS name'
+KINDS = (
+    '"digits", a folder of pictures in class subfolders, a table of pictures (.csv, .tsv, .jsonl or .ndjson), or a TFDS'
+)
 
 
 def test_a_folder_is_found_by_its_path(tmp_path, monkeypatch):
@@ -50,7 +52,7 @@ def test_a_name_like_no_other_gets_the_three_kinds(name):
 @pytest.mark.parametrize("name", ["./photos", "photos/pets", "~/photos-of-nobody", "photos\\pets"])
 def test_a_path_that_does_not_exist(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"there is no folder .*looked for /") as caught:
+    with pytest.raises(ValueError, match=r"there is no folder or table .*looked for /") as caught:
         load(name)
     assert KINDS in str(caught.value)
 
@@ -65,6 +67,36 @@ def test_a_file_is_no_folder(tmp_path):
 def test_image_size_must_be_positive(size):
     with pytest.raises(ValueError, match=f"image_size is {size}; expected a number of pixels, 1 or more"):
         load("digits", image_size=size)
+
+
+@pytest.mark.parametrize(
+    "split",
+    ["", "0.8", "0.8/0.1", "0.8/0.1/0.05/0.05", "0.8/0.3", "1/0", "1.2/-0.2", "nan/0.5", "80/10/10", "a/b", 0.8],
+)
+def test_a_split_must_be_shares_of_the_whole(split):
+    with pytest.raises(
+        ValueError, match=r"^load: split is .*; expected the shares .* 0\.8/0\.1/0\.1, .*0\.8/0\.2"
+    ) as e:
+        load("digits", split=split)
+    assert repr(split) in str(e.value)
+
+
+@pytest.mark.parametrize("seed", [-1, True])
+def test_a_seed_must_be_a_number(seed):
+    with pytest.raises(ValueError, match=f"seed is {seed}; expected a whole number, 0 or more"):
+        load("digits", split="0.8/0.2", seed=seed)
+
+
+def test_digits_split_in_three():
+    data = load("digits", split="0.8/0.1/0.1", seed=1)
+    whole = np.array([178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+    sizes = [np.bincount(labels) for _, labels in data.parts.values()]
+    assert list(data.parts) == ["train", "valid", "test"] and sum(sizes).tolist() == whole.tolist()
+    for of_part, share in zip(sizes, (0.8, 0.1, 0.1), strict=True):
+        assert np.abs(of_part - share * whole).max() < 1
+    assert data.layout == (
+        "scikit-learn's digits; split 0.8/0.1/0.1 (training/validation/test) of each class by seed 1"
+    )
 
 
 def test_digits_are_the_originals_at_size_8():
