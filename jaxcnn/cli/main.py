@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import bench, check, doctor, eval, summary, train, verify
+from jaxcnn.cli import bench, check, data, doctor, eval, summary, train, verify
 from jaxcnn.cli.streams import for_any_console, keeping_the_exit_code, visible
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
@@ -19,6 +19,7 @@ COMMANDS = (
     | Annotated[summary.SummaryOptions, tyro.conf.subcommand("summary")]
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
     | Annotated[verify.VerifyOptions, tyro.conf.subcommand("verify")]
+    | Annotated[data.DataOptions, tyro.conf.subcommand("data")]
     | Annotated[bench.BenchOptions, tyro.conf.subcommand("bench")]
     | Annotated[doctor.DoctorOptions, tyro.conf.subcommand("doctor")]
 )
@@ -28,6 +29,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     summary.SummaryOptions: summary.run,
     check.CheckOptions: check.run,
     verify.VerifyOptions: verify.run,
+    data.DataOptions: data.run,
     bench.BenchOptions: bench.run,
     doctor.DoctorOptions: doctor.run,
 }
@@ -59,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if os.environ.get("JAXCNN_TRACEBACK"):
                 raise
             message = re.sub(r"^(create|load): ", "", str(error))  # the function that refused it
-            _print_line("error", train.in_options(message) if isinstance(options, train.TrainOptions) else message)
+            loads = isinstance(options, train.TrainOptions | data.DataOptions)
+            _print_line("error", train.in_options(message, type(options)) if loads else message)
             sys.exit(1 if isinstance(error, FloatingPointError) else 2)
         except KeyboardInterrupt as interrupt:
             _print_line("error", str(interrupt) or "stopped.")

@@ -57,9 +57,9 @@ def run(options: TrainOptions) -> int:
         return 0 if agrees else 1
 
 
-def in_options(message: str) -> str:
+def in_options(message: str, options: type = TrainConfig) -> str:
     """A library's message in the command line's words: --image-size 64 for image_size=64, --epochs is for epochs is."""
-    names = [field.name for field in dataclasses.fields(TrainConfig)]
+    names = [field.name for field in dataclasses.fields(options)]
     subject = rf"(?:^|(?<=[;:] ))({'|'.join(names)})()(?= (?:is|was) )"  # names that are words, only as a subject
     setting = rf"(?<![\w/.-])({'|'.join(names)})=(\w*)"
     unlike_a_word = rf"(?<![\w/.-])({'|'.join(name for name in names if '_' in name)})()(?![\w/=-])"

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 
 from jaxcnn.primitive import promoting
 
@@ -28,7 +28,11 @@ def statistics(
             "expected a non-empty (n, h, w, c) array of uint8."
         )
     pixels = images.reshape(-1, images.shape[-1])
-    counts = np.sum([_counts(pixels[i : i + BLOCK]) for i in range(0, len(pixels), BLOCK)], axis=0)
+    return moments(np.sum([value_counts(pixels[i : i + BLOCK]) for i in range(0, len(pixels), BLOCK)], axis=0))
+
+
+def moments(counts: Int[np.ndarray, "c 256"]) -> tuple[Float32[np.ndarray, " c"], Float32[np.ndarray, " c"]]:
+    """`statistics` of pixels of which channel c has the value v `counts[c, v]` times."""
     value = np.arange(256) / 255
     mean = counts @ value / counts.sum(1)
     variance = (counts * (value - mean[:, None]) ** 2).sum(1) / counts.sum(1)
@@ -36,8 +40,8 @@ def statistics(
     return mean.astype(np.float32), np.where(constant, 1, np.sqrt(variance)).astype(np.float32)
 
 
-def _counts(pixels: UInt8[np.ndarray, "n c"]) -> np.ndarray:
-    """How often each channel has each value, (c, 256)."""
+def value_counts(pixels: UInt8[np.ndarray, "n c"]) -> Int[np.ndarray, "c 256"]:
+    """How often each channel has each value."""
     return np.stack([np.bincount(channel, minlength=256) for channel in pixels.T])
 
 
