@@ -87,12 +87,13 @@ def _lines(seen: "Survey", image_size: int | None) -> Iterator[tuple[str, str]]:
     """What is printed below the table: headings, and what stands beside each."""
     if seen.left_out:
         yield from _listed("left out", seen.left_out, "files or folders, which are no pictures of a class")
-    yield from _listed("unreadable", seen.unreadable, "pictures, which are not counted here")
+    total = len(seen.unreadable) + len(seen.items)
+    yield from _listed("unreadable", seen.unreadable, f"of {total:,} pictures, not counted here")
     if seen.items:
         yield "sizes", _sizes(seen, image_size)
         yield "modes", _modes(seen)
-    yield from _duplicates(seen)
-    yield "imbalance", _imbalance(seen)
+        yield from _duplicates(seen)
+        yield "imbalance", _imbalance(seen)
     if seen.mean is not None and seen.std is not None:
         yield "mean", f"{_numbers(seen.mean)} of the training pictures' channels, from 0 to 1"
         yield "deviation", _numbers(seen.std)
@@ -116,7 +117,7 @@ def _sizes(seen: "Survey", image_size: int | None) -> str:
             f"{len(sizes)} different, from {sizes[0]} to {sizes[-1]} (height × width), "
             f"most often {height} × {width} ({times:,})"
         )
-    if image_size:
+    if image_size and set(seen.sizes) != {(image_size, image_size)}:
         return f"{text}; read as {image_size} × {image_size}"
     return text if len(sizes) == 1 else f"{text}; to train on them, give --image-size"
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxcnn.data import pictures
 from jaxcnn.data.dataset import Dataset, Part
-from jaxcnn.data.split import in_parts, refuse
+from jaxcnn.data.split import in_parts, refuse, uses
 
 DataDir = str | os.PathLike[str] | None
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}  # TFDS's word for each part
@@ -51,10 +51,9 @@ def load(
         gray = builder.info.features[image].shape[-1] == 1
         read = {word: _read(f"{name} {word}", sources[word], image, label, gray, image_size) for word in words}
     if len(words) > 1:
-        if "test" not in words:
-            read["test"] = read.pop("validation")
-        parts = {SPLITS[word]: part for word, part in read.items()}
-        return Dataset.of(name, parts, classes, f"TFDS's splits {', '.join(words)}")
+        parts_of = SPLITS if "test" in words else SPLITS | {"validation": "test"}
+        parts = {parts_of[word]: part for word, part in read.items()}
+        return Dataset.of(name, parts, classes, f"TFDS's splits: {uses({parts_of[word]: word for word in words})}")
     images, labels = read["train"]
     rows, how = in_parts(labels, classes, split, seed)
     parts = {part: (images[chosen], labels[chosen]) for part, chosen in rows.items()}

@@ -15,11 +15,12 @@ channel, otherwise all have 3 (RGB).
 
 import functools
 import unicodedata
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from jaxcnn.data.files import Listing, Picture, cut, some
-from jaxcnn.data.split import refuse
+from jaxcnn.data.split import refuse, uses
 
 LAYOUT = (
     "Expected ROOT/<class>/<picture>, or ROOT/train/<class>/<picture> and ROOT/test/<class>/<picture> (or val, valid, "
@@ -53,8 +54,7 @@ def find(root: Path, *, split: str | None = None, seed: int = 0) -> Listing:
     if not found["test"]:
         found = {"train": found["train"], "test": found["valid"]}
     parts = {part: same[0] for part, same in found.items() if same}
-    names = [f"{folder.name}/" for folder in parts.values()]
-    refuse(split, str(root), names)
+    refuse(split, str(root), [f"{folder.name}/" for folder in parts.values()])
 
     classes, left_out = _classes(parts["train"])
     order = tuple(classes)
@@ -70,9 +70,8 @@ def find(root: Path, *, split: str | None = None, seed: int = 0) -> Listing:
         left_out += [*more, *no_pictures]
     others = [p for p in folders if p not in parts.values()]
     left_out += [f"{p} (a folder beside {' and '.join(folder.name for folder in parts.values())})" for p in others]
-    uses = {"train": "to train on", "valid": "to choose by", "test": "to test on"}
-    layout = ", ".join(f"{name} {uses[part]}" for part, name in zip(parts, names, strict=True))
-    return Listing(root.resolve().name, order, files, layout + _nesting(parts, files), left_out)
+    layout = uses({part: f"{folder.name}/" for part, folder in parts.items()}) + _nesting(parts, files)
+    return Listing(root.resolve().name, order, files, layout, left_out)
 
 
 def _in_one_piece(root: Path, split: str | None, seed: int) -> Listing:
@@ -86,6 +85,13 @@ def _in_one_piece(root: Path, split: str | None, seed: int) -> Listing:
                 f"{some([other for other in classes if other != name])}. {LAYOUT} Give {root / name} to cut it into "
                 "parts."
             )
+    inner = [{p.name for folder in folders for p in _visible(folder) if p.is_dir()} for folders in classes.values()]
+    if len(inner[0]) > 1 and all(names == inner[0] for names in inner):
+        warnings.warn(
+            f"{some(list(classes))} in {root} are taken for classes, though each holds the same folders, "
+            f"{some(sorted(inner[0]))}. If those are the classes, call what holds them train and test.",
+            stacklevel=5,
+        )
     order = tuple(classes)
     files, more = _of_classes(root, classes, order, least=2 if split is None else 1)
     layout = "a folder for each class" + _nesting({"": root}, {"": files})
@@ -115,9 +121,8 @@ def _classes(root: Path, least: int = 2) -> tuple[Classes, list[str]]:
             left_out.append(f"{path} ({'a broken link' if _is_broken_link(path) else 'in no class'})")
     if len(classes) < least:
         seen = f"one subfolder, {next(iter(classes))!r}" if classes else "no subfolders"
-        raise ValueError(
-            f"load: {root} has {seen}; a dataset has a subfolder for each of its classes. {LAYOUT}{_hint(root)}"
-        )
+        hint = _hint(root) if least > 1 else f" What has no classes can't be tested on: take {root} away from there."
+        raise ValueError(f"load: {root} has {seen}; a dataset has a subfolder for each of its classes. {LAYOUT}{hint}")
     return dict(sorted(classes.items())), left_out
 
 

@@ -1,7 +1,7 @@
 """Cut a dataset that comes in one piece into parts: for training, for validation where it is asked for, for testing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.intp]
 
-# Of each part, in the order in which they are named: what it is called in a sentence.
+# Of each part, in the order in which they are named: what it is called in a sentence, and what it is for.
 PARTS = {"train": "training", "valid": "validation", "test": "test"}
+USES = {"train": "to train on", "valid": "to choose by", "test": "to test on"}
 
 
 def every_fifth(labels: NDArray[np.integer]) -> tuple[Indices, Indices]:
@@ -65,7 +66,7 @@ def in_parts(
         how = f"split {split} ({'/'.join(PARTS[part] for part in shares)}) of each class by seed {seed}"
     for part, chosen in parts.items():
         if not len(chosen):
-            cut = "every fifth picture is for testing" if split is None else f"split is {split!r}"
+            cut = "every fifth picture is" if split is None else f"split is {split!r} and every class trains on one"
             raise ValueError(f"load: of {len(labels)} pictures none is in the {PARTS[part]} part, as {cut}.")
     without = np.setdiff1d(labels, labels[parts["train"]])
     if len(without):
@@ -74,6 +75,11 @@ def in_parts(
             "or more, or a split that you choose, such as split=0.8/0.2."
         )
     return parts, how
+
+
+def uses(names: Mapping[str, str]) -> str:
+    """What each part is for, by its name in the dataset: "train/ to train on, val/ to test on"."""
+    return ", ".join(f"{names[part]} {use}" for part, use in USES.items() if part in names)
 
 
 def parsed(split: str) -> dict[str, Fraction]:

@@ -3,10 +3,10 @@
     path,label,split                     {"path": "pictures/1.jpg", "label": "cat", "split": "train"}
     pictures/1.jpg,cat,train             {"path": "pictures/2.jpg", "label": "dog", "split": "test"}
 
-A relative path begins where the table lies. A label is the name of a class, and classes are in sorted order; accented
-letters are the same however they are composed. A split is train (or training), val (valid, validation) or test
-(testing); without a test part the validation part is for testing. Without the column the pictures are cut into parts
-as those of a folder are (`split`).
+A relative path begins where the table lies; a backslash parts folders as / does. A label is the name of a class, and
+classes are in sorted order; accented letters are the same however they are composed. A split is train (or training),
+val (valid, validation) or test (testing); without a test part the validation part is for testing. Without the column
+the pictures are cut into parts as those of a folder are (`split`).
 
 A CSV file (.csv, .tsv) is UTF-8 with a first line that names its columns, in any order, parted by commas, semicolons or
 tabs; space around an entry does not count. In JSON lines (.jsonl, .ndjson) each line is an object. Other columns and
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from jaxcnn.data.files import Listing, Picture, cut, some
 from jaxcnn.data.folder import TEST, TRAIN, VALID
-from jaxcnn.data.split import PARTS, refuse
+from jaxcnn.data.split import PARTS, refuse, uses
 
 CSV, JSON_LINES = (".csv", ".tsv"), (".jsonl", ".ndjson")
 COLUMNS = ("path", "label", "split")
@@ -65,15 +65,16 @@ def find(path: Path, *, split: str | None = None, seed: int = 0) -> Listing:
     splits = [WORDS[row.entries["split"].casefold()] for row in rows]
     parts = {part: [p for p, s in zip(pictures, splits, strict=True) if s == part] for part in PARTS}
     parts = {part: of_part for part, of_part in parts.items() if of_part}
-    words = list(dict.fromkeys(row.entries["split"] for row in rows))
-    refuse(split, str(path), words)
+    words = dict(zip(splits, (row.entries["split"] for row in rows), strict=True))  # as they are written here
+    refuse(split, str(path), [words[part] for part in parts])
     if "train" not in parts or len(parts) < 2:
         raise ValueError(
-            f"load: the split of all pictures of {path} is {' or '.join(words)}; expected some to train on and some to "
-            "test on. Leave the column out to have the pictures cut into parts."
+            f"load: the split of all pictures of {path} is {' or '.join(words.values())}; expected some to train on and "
+            "some to test on. Leave the column out to have the pictures cut into parts."
         )
     if "test" not in parts:
         parts = {"train": parts["train"], "test": parts["valid"]}
+        words = {"train": words["train"], "test": words["valid"]}
     trained_on = {picture.label for picture in parts["train"]}
     for picture in (p for of_part in parts.values() for p in of_part):
         if picture.label not in trained_on:
@@ -81,7 +82,7 @@ def find(path: Path, *, split: str | None = None, seed: int = 0) -> Listing:
                 f"load: class {classes[picture.label]!r} ({picture.where} of {path}) is not in the training part, "
                 f"whose classes are {some([classes[label] for label in sorted(trained_on)])}."
             )
-    return Listing(path.stem, classes, parts, f"a table with splits, {path.name}: {', '.join(words)}")
+    return Listing(path.stem, classes, parts, f"a table with splits, {path.name}: {uses(words)}")
 
 
 def _wrong(path: Path, rows: list[Row]) -> Iterator[str]:
@@ -170,7 +171,8 @@ def _json_lines(path: Path) -> Iterator[Row]:
 def _entries(entries: dict[str, str]) -> dict[str, str]:
     """Without the space around them; a label's letters composed, a path's as they are in the file's name."""
     stripped = {column: entry.strip() for column, entry in entries.items()}
-    return stripped | {"label": unicodedata.normalize("NFC", stripped["label"])}
+    label, path = unicodedata.normalize("NFC", stripped["label"]), stripped["path"].replace("\\", "/")
+    return stripped | {"label": label, "path": path}
 
 
 def _is_unicode(text: str) -> bool:
@@ -184,4 +186,6 @@ def _text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"load: {path} is not UTF-8 text: byte {content[error.start]:#x} in line {line}.") from None
+        raise ValueError(
+            f"load: {path} is not UTF-8 text: byte {content[error.start]:#x} in line {line}. Save it as UTF-8."
+        ) from None

@@ -60,7 +60,7 @@ def test_what_is_wrong_is_named(jaxcnn, pets):
     assert (code, err) == (1, "")
     assert said["left out"][1:] == [f"{pets}/train/cat/notes.txt"]
     assert said["unreadable"] == [
-        "1 pictures, which are not counted here",
+        "1 of 15 pictures, not counted here",
         f"{pets}/train/cat/0.png (not a picture of any kind that Pillow reads)",
     ]
     assert said["duplicates"] == [

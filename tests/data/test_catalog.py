@@ -51,7 +51,7 @@ def test_three_splits_are_three_parts(tmp_path):
     for split, (images, labels) in (("validation", data.parts["valid"]), ("test", data.parts["test"])):
         np.testing.assert_array_equal(images, np.stack([pixels for pixels, _ in splits[split]]))
         assert labels.tolist() == [label for _, label in splits[split]]
-    assert data.layout == "TFDS's splits train, validation, test"
+    assert data.layout == "TFDS's splits: train to train on, validation to choose by, test to test on"
     with pytest.raises(ValueError, match="TFDS's 'own' has parts of its own, train and validation and test; leave"):
         load("own", data_dir=tmp_path, split="0.8/0.2")
 
@@ -62,7 +62,7 @@ def test_a_test_split_without_labels_is_none(tmp_path):
     prepare(tmp_path, "own", ["ant", "bee"], splits)
     data = load("own", data_dir=tmp_path)
     np.testing.assert_array_equal(data.test_images, np.stack([pixels for pixels, _ in splits["validation"]]))
-    assert data.valid_images is None and data.layout == "TFDS's splits train, validation"
+    assert data.valid_images is None and data.layout == "TFDS's splits: train to train on, validation to test on"
 
 
 def test_a_lone_training_split_is_cut_as_asked(tmp_path):

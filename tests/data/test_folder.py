@@ -351,6 +351,24 @@ def test_pictures_in_subfolders_belong_to_the_class(tmp_path, parts):
     assert f" ({3 * len(parts)} pictures in subfolders of their class)" in data.layout
 
 
+def test_parts_of_other_names_are_classes_with_a_warning(tmp_path):
+    for part in ("fold1", "fold2"):
+        pets(tmp_path / part, 2)
+    with pytest.warns(
+        UserWarning, match="^fold1, fold2 in .* each holds the same folders, cat, dog. If those"
+    ) as warned:
+        assert load(tmp_path).classes == ("fold1", "fold2")
+    assert warned[0].filename == __file__
+
+
+def test_test_pictures_without_classes(tmp_path):
+    for part in ("train", "val"):
+        pets(tmp_path / part, 1)
+    save(tmp_path / "test/1.png")
+    with pytest.raises(ValueError, match=r"test has no subfolders; .* What has no classes can't be tested on: take /"):
+        load(tmp_path)
+
+
 def test_a_link_inside_a_class_that_leads_back_up(tmp_path):
     pets(tmp_path, 3)
     (tmp_path / "cat/all").symlink_to(tmp_path)

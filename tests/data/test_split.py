@@ -49,7 +49,8 @@ def test_the_seed_draws():
 
 def test_a_part_that_gets_nothing_is_named():
     with pytest.raises(
-        ValueError, match=r"of 6 pictures none is in the validation part, as split is '0\.8/0\.01/0\.19'"
+        ValueError,
+        match=r"of 6 pictures none is in the validation part, as split is '0\.8/0\.01/0\.19' and every class",
     ):
         in_parts(np.repeat([0, 1], 3), ("ant", "bee"), "0.8/0.01/0.19", 0)
 

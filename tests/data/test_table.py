@@ -47,7 +47,10 @@ def check_three_parts(data):
 def test_a_csv_with_splits(table):
     data = load(table(HEADER, *split_rows("pictures/{}.png,{},{}")))
     check_three_parts(data)
-    assert data.name == "pets" and data.layout == "a table with splits, pets.csv: train, val, test"
+    assert (
+        data.name == "pets"
+        and data.layout == "a table with splits, pets.csv: train to train on, val to choose by, test to test on"
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,7 @@ def test_a_csv_with_splits(table):
         ("path\tlabel\tsplit", "pictures/{}.png\t{}\t{}", {"name": "pets.TSV"}),
         (HEADER, "pictures/{}.png,{},{}", {"end": "\r\n", "encoding": "utf-8-sig"}),
         ("id,path,author,label,split", '7,pictures/{}.png,"Ant, Adam ""A""",{},{}', {}),
+        (HEADER, "pictures\\{}.png,{},{}", {}),
         (HEADER, "./pictures/../pictures/{}.png,{},{}\n\n , ,", {}),
         (None, '{{"path": "pictures/{}.png", "label": "{}", "split": "{}", "id": [1]}}\n', {"name": "pets.jsonl"}),
         (None, '{{"split": "{2}", "label": "{1}", "path": "pictures/{0}.png"}}', {"name": "a.NDJSON", "end": "\r\n"}),
@@ -80,7 +84,7 @@ def test_without_a_test_part_validation_is_for_testing(table, word):
     lines = [line.replace(",val", f",{word}") for line in split_rows("pictures/{}.png,{},{}")[:8]]
     data = load(table(HEADER, *lines))
     assert reds(data.test_images) == [6, 7] and data.valid_images is None
-    assert data.layout == f"a table with splits, pets.csv: train, {word}"
+    assert data.layout == f"a table with splits, pets.csv: train to train on, {word} to test on"
 
 
 def test_without_splits_every_fifth_of_a_class_is_for_testing(table):
@@ -198,7 +202,7 @@ def test_a_table_that_makes_no_dataset(table, lines, message):
 
 def test_a_table_in_another_encoding(table):
     path = table("path,label", f"pictures/0.png,{CAFE}", encoding="latin-1")
-    with pytest.raises(ValueError, match=r"pets.csv is not UTF-8 text: byte 0xe9 in line 2"):
+    with pytest.raises(ValueError, match=r"pets.csv is not UTF-8 text: byte 0xe9 in line 2. Save it as UTF-8"):
         load(path)
 
 
