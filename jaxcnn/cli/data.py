@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jaxcnn.data.survey import Item, Survey
 
 NAMED = 20  # duplicates and unreadable pictures that are named, each on a line
+MEMBERS = 10  # of those that are all the same, on one line
 
 
 def _unset(metavar: str, default: str) -> Any:
@@ -144,20 +145,24 @@ def _duplicates(seen: "Survey") -> Iterator[tuple[str, str]]:
     spare = sum(len(group) - 1 for group in seen.duplicates)
     groups = sorted(seen.duplicates, key=harm, reverse=True)
     across, contradicting = (sum(harm(group)[i] for group in groups) for i in (0, 1))
-    text = f"{spare:,} pictures with the same pixels as another"
-    if across or contradicting:
-        text += f"; {across:,} of the pictures are in two parts, {contradicting:,} in two classes"
-    lines = [" = ".join(f"{item.name} ({_where(seen, item)})" for item in group) for group in groups]
+    text = f"{spare:,} with the same pixels as another; in two parts {across:,}, in two classes {contradicting:,}"
+    lines = [_equal(seen, group) for group in groups]
     yield "duplicates", text if groups else "none, by their pixels"
     yield from (("", line) for line in lines[: max(NAMED, across)])  # all that are in two parts
     if len(lines) > max(NAMED, across):
         yield "", f"and {len(lines) - max(NAMED, across):,} more"
 
 
-def _where(seen: "Survey", item: "Item") -> str:
+def _equal(seen: "Survey", group: "list[Item]") -> str:
+    """The pictures of a group; of a large one the first of each part and class, and some more."""
     from jaxcnn.data.split import PARTS
 
-    return f"{PARTS[item.part]}, {seen.classes[item.label]}"
+    if len(group) > MEMBERS:
+        first = {(item.part, item.label): item for item in reversed(group)}
+        group = [*first.values(), *(item for item in group if item is not first[item.part, item.label])]
+    names = [f"{item.name} ({PARTS[item.part]}, {seen.classes[item.label]})" for item in group[:MEMBERS]]
+    more = f" and {len(group) - MEMBERS:,} more" if len(group) > MEMBERS else ""
+    return " = ".join(names) + more
 
 
 def _imbalance(seen: "Survey") -> str:

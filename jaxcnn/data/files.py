@@ -120,14 +120,14 @@ def or_reason(read: Callable[..., T], path: Path, *options: Any) -> T | str:
     """What `read` makes of the file, or the reason why it can't be read."""
     from PIL import UnidentifiedImageError
 
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        return "a folder, a pipe or a device"
     try:
         return read(path, *options)
     except UnidentifiedImageError:
         return "not a picture of any kind that Pillow reads" if path.stat().st_size else "the file is empty"
     except FileNotFoundError:
         return "a broken link" if path.is_symlink() else "there is no such file"
-    except IsADirectoryError:
-        return "a folder"
     except Exception as error:  # Pillow's readers raise OSError, SyntaxError, struct.error, their own kinds, ...
         return str(error) or type(error).__name__
 

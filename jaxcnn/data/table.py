@@ -69,8 +69,8 @@ def find(path: Path, *, split: str | None = None, seed: int = 0) -> Listing:
     refuse(split, str(path), [words[part] for part in parts])
     if "train" not in parts or len(parts) < 2:
         raise ValueError(
-            f"load: the split of all pictures of {path} is {' or '.join(words.values())}; expected some to train on and "
-            "some to test on. Leave the column out to have the pictures cut into parts."
+            f"load: the split of all pictures of {path} is {' or '.join(words.values())}; expected some to train on "
+            "and some to test on. Leave the column out to have the pictures cut into parts."
         )
     if "test" not in parts:
         parts = {"train": parts["train"], "test": parts["valid"]}

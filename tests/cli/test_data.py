@@ -64,7 +64,7 @@ def test_what_is_wrong_is_named(jaxcnn, pets):
         f"{pets}/train/cat/0.png (not a picture of any kind that Pillow reads)",
     ]
     assert said["duplicates"] == [
-        "3 pictures with the same pixels as another; 1 of the pictures are in two parts, 1 in two classes",
+        "3 with the same pixels as another; in two parts 1, in two classes 1",
         f"{pets}/train/dog/1.png (training, dog) = {pets}/test/dog/leak.png (test, dog)",
         f"{pets}/train/cat/2.png (training, cat) = {pets}/train/dog/cat.png (training, dog)",
         f"{pets}/train/cat/1.png (training, cat) = {pets}/train/cat/twin.png (training, cat)",
@@ -85,6 +85,16 @@ def test_all_duplicates_across_parts_are_named(jaxcnn, pets):
     said = lines(jaxcnn("data", pets)[1])["duplicates"]
     assert len(said) == 32 and said[-1] == "and 30 more"
     assert {f"same{i}.png" for i in range(30)} == {name for line in said for name in re.findall(r"same\d+\.png", line)}
+
+
+def test_of_many_equal_pictures_each_part_and_class_is_named(jaxcnn, pets):
+    for i in range(30):
+        Image.new("RGB", (8, 8)).save(pets / f"train/cat/same{i:02}.png")
+    Image.new("RGB", (8, 8)).save(pets / "test/dog/leak.png")
+    said = lines(jaxcnn("data", pets)[1])["duplicates"]
+    names = re.findall(r"\w+/\w+/\w+\.png", said[1])
+    assert len(said) == 2 and said[1].endswith(" and 21 more") and len(names) == 10
+    assert {"train/cat/same00.png", "test/dog/leak.png"} < set(names)
 
 
 def test_the_split_and_the_size(jaxcnn, pets):

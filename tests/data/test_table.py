@@ -1,6 +1,7 @@
 """Tables of pictures, as people and spreadsheets write them."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -158,14 +159,21 @@ def test_bad_json_is_named_by_its_line(table, row, wrong):
 
 def test_missing_and_unreadable_files_are_named_by_their_lines(table, tmp_path):
     (tmp_path / "pictures/2.png").write_text("no picture")
+    (tmp_path / "pictures/3.png").unlink()
+    os.mkfifo(tmp_path / "pictures/3.png")  # to open it would be to wait
     path = table(HEADER, *split_rows("pictures/{}.png,{},{}"), "pictures/gone.png,ant,test", "pictures,ant,test")
-    with pytest.raises(ValueError, match="3 of 12 pictures can't be read") as caught:
+    with pytest.raises(ValueError, match="4 of 12 pictures can't be read") as caught:
         load(path)
-    for words in ("2.png (line 4: not a picture of any", "gone.png (line 12: there is no such file)", "(line 13: a f"):
+    for words in (
+        "2.png (line 4: not a picture of any",
+        "3.png (line 5: a folder, a pipe",
+        "gone.png (line 12: there is no such file)",
+        "(line 13: a f",
+    ):
         assert words in str(caught.value)
-    with pytest.warns(UserWarning, match="left out 3 of 12 pictures"):
+    with pytest.warns(UserWarning, match="left out 4 of 12 pictures"):
         data = load(path, skip_bad=True)
-    assert [reds(images) for images, _ in data.parts.values()] == [[0, 1, 3, 4, 5], [6, 7], [8, 9]]
+    assert [reds(images) for images, _ in data.parts.values()] == [[0, 1, 4, 5], [6, 7], [8, 9]]
 
 
 @pytest.mark.parametrize(
