@@ -124,7 +124,7 @@ def _sizes(seen: "Survey", image_size: int | None) -> str:
 
 
 def _modes(seen: "Survey") -> str:
-    modes = ", ".join(f"{mode} {count:,}" for mode, count in seen.modes.most_common())
+    modes = ", ".join(f"{mode}: {count:,}" for mode, count in seen.modes.most_common())
     deep = sum(count for mode, count in seen.modes.items() if mode.startswith("I"))
     remarks = {
         "with 16 bits, scaled to 8": deep,

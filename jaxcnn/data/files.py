@@ -41,11 +41,18 @@ class Listing:
 
 
 def cut(
-    name: str, classes: tuple[str, ...], files: list[Picture], layout: str, split: str | None, seed: int
+    name: str,
+    classes: tuple[str, ...],
+    files: list[Picture],
+    layout: str,
+    split: str | None,
+    seed: int,
+    left_out: Sequence[str] = (),
 ) -> Listing:
     """Files that come in one piece, in parts. Raises as `split.in_parts`."""
-    parts, how = in_parts(np.array([file.label for file in files]), classes, split, seed)
-    return Listing(name, classes, {part: [files[i] for i in rows] for part, rows in parts.items()}, f"{layout}; {how}")
+    rows, how = in_parts(np.array([file.label for file in files]), classes, split, seed)
+    parts = {part: [files[i] for i in of_part] for part, of_part in rows.items()}
+    return Listing(name, classes, parts, f"{layout}; {how}", left_out)
 
 
 def read(listing: Listing, *, image_size: int | None = None, skip_bad: bool = False) -> Dataset:

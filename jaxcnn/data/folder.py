@@ -95,8 +95,7 @@ def _in_one_piece(root: Path, split: str | None, seed: int) -> Listing:
     order = tuple(classes)
     files, more = _of_classes(root, classes, order, least=2 if split is None else 1)
     layout = "a folder for each class" + _nesting({"": root}, {"": files})
-    cut_up = cut(root.resolve().name, order, files, layout, split, seed)
-    return Listing(cut_up.name, order, cut_up.parts, cut_up.layout, left_out + more)
+    return cut(root.resolve().name, order, files, layout, split, seed, left_out + more)
 
 
 def _nesting(parts: dict[str, Path], files: dict[str, list[Picture]]) -> str:

@@ -100,7 +100,7 @@ def _wrong(path: Path, rows: list[Row]) -> Iterator[str]:
             reasons.append(f"split {word!r}; expected train, val or test")
         # By what the table says: links are not followed.
         first = seen.setdefault(os.path.normpath(path.parent / row.entries["path"]), row)
-        if first is not row:
+        if first is not row and row.entries["path"]:
             other = first.entries["label"] != row.entries["label"]
             reasons.append(f"{row.entries['path']} again, as in line {first.line}{', with another label' * other}")
         if reasons:

@@ -41,7 +41,7 @@ def test_a_good_folder(jaxcnn, pets):
     assert rows(out) == [["cat", "6", "1", "7"], ["dog", "3", "1", "4"], ["all", "9", "2", "11"]]
     assert said["unreadable"] == ["none"]
     assert said["sizes"] == ["all 8 × 6 (height × width)"]
-    assert said["modes"] == ["RGB 11"]
+    assert said["modes"] == ["RGB: 11"]
     assert said["duplicates"] == ["none, by their pixels"]
     assert said["imbalance"] == ["cat has 6 training pictures, dog 3: 2.00 times as many"]
     assert re.fullmatch(r"0\.\d{4} 0\.\d{4} 0\.\d{4} of the training pictures' channels, from 0 to 1", said["mean"][0])
@@ -71,7 +71,7 @@ def test_what_is_wrong_is_named(jaxcnn, pets):
     ]
     sizes = "2 different, from 8 × 6 to 20 × 10 (height × width), most often 8 × 6 (13)"
     assert said["sizes"] == [f"{sizes}; to train on them, give --image-size"]
-    assert said["modes"] == ["RGB 13, RGBA 1; 1 with transparency, laid over white"]
+    assert said["modes"] == ["RGB: 13, RGBA: 1; 1 with transparency, laid over white"]
     assert rows(out)[0] == ["cat", "6", "1", "7"]
     assert jaxcnn("data", pets, "--skip-bad")[0] == 0
 

@@ -120,6 +120,7 @@ def test_labels_are_names(table):
         (["pictures/11.png,ant,test,x"], ["line 12 (4 entries; expected 3, path,label,split)"]),
         (["", "pictures/11.png, ,test"], ["line 13 (no label)"]),
         ([",,test", "pictures/11.png,ant,"], ["line 12 (no path; no label)", "line 13 (no split)"]),
+        ([",ant,test", ",ant,test"], ["line 12 (no path)", "line 13 (no path)"]),
         (["pictures/3.png,bee,train"], ["line 12 (pictures/3.png again, as in line 5)"]),
         (["./pictures//3.png,ant,test"], ["line 12 (./pictures//3.png again, as in line 5, with another label)"]),
         (['pictures/11.png,"ant,test'], ["line 12 (unexpected end of data)"]),
