@@ -65,7 +65,7 @@ class Progress(Watcher):
     def epoch_done(self, record: Mapping[str, Any]) -> None:
         print(
             f"epoch {record['epoch']}: training loss {record['train_loss']:.4f}, "
-            f"test accuracy {record['test_accuracy']:.4f}, {record['seconds']:.1f} s",
+            f"test accuracy {record['eval_accuracy']:.4f}, {record['seconds']:.1f} s",
             flush=True,
         )
 

@@ -361,7 +361,7 @@ REPORT = [
     Mutation(
         "best-on-the-training-images",
         "index",
-        'best = max(records, key=lambda record: record["test_accuracy"])',
+        'best = max(records, key=lambda record: record["eval_accuracy"])',
         'best = max(records, key=lambda record: record["train_accuracy"])',
         "tests/report",
     ),

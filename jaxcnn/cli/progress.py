@@ -13,7 +13,6 @@ from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.state import Metrics
 
 LINE = "{:>5}  {:>10}  {:>14}  {:>9}  {:>13}  {:>7}"
-HEADINGS = ("epoch", "train loss", "train accuracy", "test loss", "test accuracy", "seconds")
 REFRESH = 0.2  # seconds between looks at the running loss, each of which waits for the device
 
 
@@ -49,14 +48,19 @@ class Progress(Watcher):
         shapes = jax.eval_shape(experiment.initial_state)
         parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
         self._steps_per_epoch, self._epochs = experiment.steps_per_epoch, recipe.epochs
+        valid = "" if dataset.valid_images is None else f", {len(dataset.valid_images):,} to choose the best epoch by"
         self._console.print(
             f"{self._model}, {parameters:,} parameters, on {dataset.name}: {len(dataset.train_images):,} images to "
-            f"train on and {len(dataset.test_images):,} to test, {'×'.join(map(str, dataset.image_shape))}, "
+            f"train on{valid} and {len(dataset.test_images):,} to test, {'×'.join(map(str, dataset.image_shape))}, "
             f"{len(dataset.classes)} classes"
         )
+        if dataset.layout:
+            self._console.print(f"images: {dataset.layout}")
         if step:
             self._console.print(f"resumed after step {step}")
-        self._console.print(LINE.format(*HEADINGS))
+        part = experiment.chosen_by
+        heads = ("epoch", "train loss", "train accuracy", f"{part} loss", f"{part} accuracy", "seconds")
+        self._console.print(LINE.format(*heads))
         self._task = self._bar.add_task("compiling", total=recipe.epochs * experiment.steps_per_epoch, completed=step)
 
     def step_done(self, step: int, metrics: Metrics) -> None:
@@ -69,6 +73,6 @@ class Progress(Watcher):
         self._looked = time.monotonic()
 
     def epoch_done(self, record: Epoch) -> None:
-        measured = (record["train_loss"], record["train_accuracy"], record["test_loss"], record["test_accuracy"])
+        measured = (record["train_loss"], record["train_accuracy"], record["eval_loss"], record["eval_accuracy"])
         figures = [f"{number:.4f}" for number in measured]
         self._console.print(LINE.format(record["epoch"], *figures, f"{record['seconds']:.2f}"))

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Shaped
 
+from jaxcnn.data.balance import balanced_order
+
 Images = Shaped[np.ndarray, "n h w c"]
 Labels = Int[np.ndarray, " n"]
 
@@ -25,7 +27,14 @@ def alternately_mirrored(n: int, seed: int, epoch: int) -> Bool[np.ndarray, " n"
 
 
 def train_batches(
-    images: Images, labels: Labels, batch_size: int, *, seed: int, epoch: int, start: int = 0
+    images: Images,
+    labels: Labels,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    start: int = 0,
+    balanced: bool = False,
 ) -> Iterator[tuple[Images, Labels]]:
     """The shuffled batches of one epoch, n // batch_size of them, all full.
 
@@ -36,6 +45,7 @@ def train_batches(
     Args:
       images, labels: arrays of n entries each; a batch is a copy of `batch_size` of them.
       seed, epoch: decide the order, see `epoch_order`.
+      balanced: take images in `balanced_order`, in which every class comes as often, in the place of `epoch_order`.
       start: the batch to begin with, for an epoch that was broken off after `start` batches.
 
     Raises: ValueError, when the first batch is asked for, for a batch size below 1 or above n, a negative start,
@@ -49,7 +59,7 @@ def train_batches(
         )
     if start < 0:
         raise ValueError(f"train_batches: start is {start}; expected the number of batches to leave out, 0 or more.")
-    order = epoch_order(n, seed, epoch)
+    order = balanced_order(labels, seed, epoch) if balanced else epoch_order(n, seed, epoch)
     for batch in range(start, n // batch_size):
         chosen = order[batch * batch_size : (batch + 1) * batch_size]
         yield images[chosen], labels[chosen]

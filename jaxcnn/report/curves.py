@@ -17,24 +17,25 @@ def save(records: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> Non
     figure = style.figure(10, 4, title)
     loss, accuracy = figure.subplots(1, 2)
     _lines(loss, records, "loss")
-    values = [record[name] for record in records for name in ("train_loss", "test_loss")]
+    values = [record[name] for record in records for name in ("train_loss", "eval_loss")]
     if max(values) > 10 * min(values) > 0:
         loss.set_yscale("log")
     loss.legend(**style.LEGEND, loc="upper right")
 
     _lines(accuracy, records, "accuracy")
-    best = max(records, key=lambda record: record["test_accuracy"])
+    part = records[-1]["part"]
+    best = max(records, key=lambda record: record["eval_accuracy"])
     accuracy.plot(
         best["epoch"],
-        best["test_accuracy"],
+        best["eval_accuracy"],
         "o",
         color=style.SECOND,
         markersize=7,
-        label=f"best test {best['test_accuracy']:.4f}, epoch {best['epoch']}",
+        label=f"best {part} {best['eval_accuracy']:.4f}, epoch {best['epoch']}",
     )
     # The first quarter climbs from chance and would flatten the rest: it may leave the picture at the bottom.
     settled = records[len(records) // 4 :]
-    low = min(min(record["train_accuracy"], record["test_accuracy"]) for record in settled)
+    low = min(min(record["train_accuracy"], record["eval_accuracy"]) for record in settled)
     accuracy.set_ylim(max(low - 0.5 * (1 - low), 0.0) - 0.001, 1 + 0.04 * (1 - low) + 0.0005)
     accuracy.legend(**style.LEGEND, loc="lower right")
     style.save(figure, path)
@@ -44,8 +45,9 @@ def _lines(axes: "Axes", records: Sequence[Mapping[str, Any]], name: str) -> Non
     from matplotlib.ticker import MaxNLocator
 
     epochs = [record["epoch"] for record in records]
-    for which, color in (("train", style.FIRST), ("test", style.SECOND)):
+    for which, color in (("train", style.FIRST), ("eval", style.SECOND)):
         values = [record[f"{which}_{name}"] for record in records]
+        which = records[-1]["part"] if which == "eval" else which
         marker = "o" if len(records) < 15 else None
         label = f"{which}, last {values[-1]:.4f}"
         axes.plot(epochs, values, color=color, linewidth=1.8, marker=marker, markersize=4, label=label)

@@ -13,14 +13,18 @@ Wish = Literal["go on", "save", "stop"]
 
 
 class Epoch(TypedDict):
-    """What an epoch came to, a line of metrics.jsonl; `learning_rate` is that of the last step."""
+    """What an epoch came to, a line of metrics.jsonl; `learning_rate` is that of the last step.
+
+    The network is evaluated on the images of `part`: "valid" where the dataset has a validation part, else "test".
+    """
 
     epoch: int
     step: int
+    part: Literal["valid", "test"]
     train_loss: float
     train_accuracy: float
-    test_loss: float
-    test_accuracy: float
+    eval_loss: float
+    eval_accuracy: float
     learning_rate: float
     seconds: float
 
@@ -74,6 +78,7 @@ def epochs(
             seed=recipe.seed,
             epoch=epoch,
             start=step - epoch * per_epoch,
+            balanced=recipe.sampling == "balanced",
         ):
             state, of_batch = experiment.train_step(state, images, labels)
             metrics, step = metrics.plus(of_batch), step + 1
@@ -86,17 +91,18 @@ def epochs(
                 if asked == "stop":
                     return
         _check_finite(metrics)
-        evaluation = experiment.evaluate(state)
+        evaluation = experiment.evaluate(state, experiment.chosen_by)
         if not math.isfinite(evaluation.loss):
             raise _diverged(step)
         train_loss, train_accuracy = metrics.means()
         record: Epoch = {
             "epoch": epoch + 1,
             "step": step,
+            "part": experiment.chosen_by,
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
-            "test_loss": evaluation.loss,
-            "test_accuracy": evaluation.accuracy,
+            "eval_loss": evaluation.loss,
+            "eval_accuracy": evaluation.accuracy,
             "learning_rate": float(experiment.schedule(step - 1)),
             "seconds": round(time.perf_counter() - began, 3),
         }

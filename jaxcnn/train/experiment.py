@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import optax
 from jax import Array
 
 from jaxcnn import models, ops
-from jaxcnn.data import Dataset, eval_batches, flip, normalise, shift, statistics
+from jaxcnn.data import Dataset, class_weights, eval_batches, flip, normalise, shift, statistics
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.train.freeze import frozen
 from jaxcnn.train.optim import make_optimizer, make_schedule
@@ -102,13 +102,21 @@ class Experiment:
         """The params and state, as shapes."""
         return jax.eval_shape(lambda: self.model.init(jax.random.key(0), self._image))
 
-    def evaluate(self, train: TrainState) -> Evaluation:
-        """Loss, accuracy and probabilities on the test images, of the average of the weights where it is kept."""
-        images, labels = self.dataset.test_images, self.dataset.test_labels
+    @property
+    def chosen_by(self) -> Literal["valid", "test"]:
+        """The part of the dataset that tells the best epoch: what is chosen by the test images can't be tested on them.
+
+        Where there is no other, the test images it is, as in the papers.
+        """
+        return "test" if self.dataset.valid_images is None else "valid"
+
+    def evaluate(self, train: TrainState, part: Literal["valid", "test"] = "test") -> Evaluation:
+        """Loss, accuracy and probabilities on the images of a part; of the weights' average where it is kept."""
+        images, labels = self.dataset.parts[part]
         metrics, probabilities = Metrics.zero(), []
         for batch in eval_batches(images, labels, min(EVAL_BATCH, len(images))):
-            part, p = self.eval_step(*train.evaluated, *batch)
-            metrics = metrics.plus(part)
+            of_batch, p = self.eval_step(*train.evaluated, *batch)
+            metrics = metrics.plus(of_batch)
             probabilities.append(p)
         return Evaluation(*metrics.means(), np.concatenate(probabilities)[: len(images)])
 
@@ -161,7 +169,7 @@ def experiment_of(
         recipe=recipe,
         dataset=dataset,
         model=network,
-        loss=_loss(recipe),
+        loss=_loss(recipe, dataset),
         mean=tuple(map(float, mean)),
         std=tuple(map(float, std)),
         batch_size=batch_size,
@@ -204,11 +212,16 @@ def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> N
         ) from error
 
 
-def _loss(recipe: OptimizationRecipe) -> Loss:
+def _loss(recipe: OptimizationRecipe, dataset: Dataset) -> Loss:
     """One loss per example from logits (n, classes) and integer labels (n,)."""
     if recipe.loss == "softmax":
         assert recipe.label_smoothing is not None  # filled in
-        return functools.partial(ops.softmax_cross_entropy, label_smoothing=recipe.label_smoothing)
+        weights = None
+        if recipe.class_weights == "balanced":
+            weights = jnp.asarray(class_weights(dataset.train_labels, len(dataset.classes)))
+        return functools.partial(
+            ops.softmax_cross_entropy, class_weights=weights, label_smoothing=recipe.label_smoothing
+        )
 
     def one_against_all(logits: Array, labels: Array) -> Array:
         return ops.sigmoid_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype))

@@ -27,7 +27,8 @@ def fit(network: Layer, dataset: Dataset, recipe: OptimizationRecipe, watchers: 
 
     Args:
       network: a layer that turns images (n, h, w, c) into logits (n, classes).
-      dataset: its training images are learned, its test images evaluated after each epoch.
+      dataset: its training images are learned; after each epoch its validation images are evaluated, or where it has
+        none its test images.
       recipe: passes, batch size, optimizer, loss, ..., such as OptimizationRecipe(epochs=10, optimizer="sgd").
       watchers: each hears of every step and epoch.
 
@@ -44,4 +45,6 @@ def fit(network: Layer, dataset: Dataset, recipe: OptimizationRecipe, watchers: 
         assert pause.record is not None  # nobody asks to stop within an epoch
         records.append(pause.record)
     assert evaluation is not None
+    if experiment.chosen_by != "test":
+        evaluation = experiment.evaluate(state)
     return Fitted(experiment, state, evaluation, tuple(records))

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxcnn import data
 from jaxcnn.train import checkpoint
 from jaxcnn.train.alone import alone
 from jaxcnn.train.epochs import Epoch, Watcher, Wish, epochs
@@ -40,9 +39,7 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
     with on_interrupt(begun=False) as interrupt:
         clock = _Clock(config, interrupt)
         check_out(config)
-        dataset = data.load(
-            config.data, data_dir=config.data_dir, image_size=config.image_size, skip_bad=config.skip_bad
-        )
+        dataset = config.load()
         experiment = prepare(config, dataset)
         facts = DatasetFacts(dataset.name, dataset.classes, dataset.image_shape, experiment.mean, experiment.std)
         state, metrics = experiment.initial_state(), Metrics.zero()
@@ -77,7 +74,7 @@ def _kept(
 ) -> tuple[TrainState, Evaluation | None]:
     """Train, and write what each pause leaves: the final state and its evaluation, None of a run that is stopped."""
     best, evaluation = best_accuracy(run), None
-    patience = _Patience(run.config.patience, [record["test_accuracy"] for record in run.metrics()])
+    patience = _Patience(run.config.patience, [record["eval_accuracy"] for record in run.metrics()])
     pauses = epochs(
         experiment, state, metrics, (patience, *watchers), lambda: "stop" if patience.over else clock.wish()
     )
@@ -85,13 +82,13 @@ def _kept(
         state, metrics, evaluation, record = pause
         if record is not None:
             run.append_metrics(record)
-            if record["test_accuracy"] > best:
-                best = record["test_accuracy"]
-                save(run, "best", state, metrics, test_accuracy=best)
+            if record["eval_accuracy"] > best:
+                best = record["eval_accuracy"]
+                save(run, "best", state, metrics, eval_accuracy=best)
         save(run, "last", state, metrics, keep=run.config.keep)
         clock.saved()
     if patience.over or int(state.step) == run.config.epochs * experiment.steps_per_epoch:
-        return state, evaluation or experiment.evaluate(state)
+        return state, evaluation if evaluation and experiment.chosen_by == "test" else experiment.evaluate(state)
     return state, None
 
 
@@ -103,7 +100,7 @@ class _Patience(Watcher):
     accuracies: list[float]
 
     def epoch_done(self, record: Epoch) -> None:
-        self.accuracies.append(record["test_accuracy"])
+        self.accuracies.append(record["eval_accuracy"])
 
     @property
     def over(self) -> bool:

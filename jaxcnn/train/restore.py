@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 
 import jax
 
-from jaxcnn import data
 from jaxcnn.train import checkpoint
 from jaxcnn.train.experiment import Experiment, prepare
 from jaxcnn.train.run_folder import RunFolder, open_run
@@ -39,7 +38,7 @@ def restore(path: Path, name: Name = "last") -> Restored:
     with _way_on(run, name, instead):
         if not checkpoint.exists(run.checkpoint(name)):
             raise FileNotFoundError(f"the run {path} has no checkpoint {name!r} yet")
-    dataset = data.load(config.data, data_dir=config.data_dir, image_size=config.image_size, skip_bad=config.skip_bad)
+    dataset = config.load()
     for what, now, then in (
         ("classes", dataset.classes, facts.classes),
         ("image shape", dataset.image_shape, facts.image_shape),
@@ -84,9 +83,9 @@ def best_accuracy(run: RunFolder) -> float:
         remarks = checkpoint.check(run.checkpoint("best"))
     except (FileNotFoundError, checkpoint.Damaged):
         return -math.inf
-    if "test_accuracy" in remarks:
-        return remarks["test_accuracy"]
-    return max((record["test_accuracy"] for record in run.metrics()), default=-math.inf)
+    if "eval_accuracy" in remarks:
+        return remarks["eval_accuracy"]
+    return max((record["eval_accuracy"] for record in run.metrics()), default=-math.inf)
 
 
 @contextmanager

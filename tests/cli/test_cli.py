@@ -140,7 +140,7 @@ def test_tables_on_a_narrow_terminal_cut_nothing_off(jaxcnn, named, monkeypatch,
 
 
 def test_eval_of_the_best_checkpoint(jaxcnn, trained):
-    best = max(record["test_accuracy"] for record in trained.run.metrics())
+    best = max(record["eval_accuracy"] for record in trained.run.metrics())
     code, out, _ = jaxcnn("eval", trained.run.path, "--checkpoint", "best")
     assert code == 0 and out.endswith(f"test accuracy {best:.4f}\n")
 

@@ -32,7 +32,7 @@ def test_two_seeds_for_one_epoch(tmp_path, capsys):
         run = tmp_path / "xla" / f"seed{seed}"
         (record,) = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
         losses.add(record["train_loss"])
-        assert record["test_accuracy"] == accuracy
+        assert record["eval_accuracy"] == accuracy
         assert json.loads((run / "config.json").read_text())["config"]["seed"] == seed
         assert lines[1 + seed] == f"xla, seed {seed}: test accuracy {accuracy:.4f}, run folder {run}"
     mean, spread = statistics.mean(accuracies), statistics.stdev(accuracies)

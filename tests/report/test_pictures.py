@@ -24,9 +24,10 @@ def records(n):
         {
             "epoch": e,
             "train_loss": 2 / e,
-            "test_loss": 1 / e,
+            "part": "test",
+            "eval_loss": 1 / e,
             "train_accuracy": 1 - 0.9 / e,
-            "test_accuracy": 1 - 0.5 / e,
+            "eval_accuracy": 1 - 0.5 / e,
         }
         for e in range(1, n + 1)
     ]
@@ -40,7 +41,9 @@ def test_curves_show_train_and_test(tmp_path, n):
 
 
 def test_curves_of_a_perfect_run_can_be_drawn(tmp_path):
-    perfect = [dict.fromkeys(records(1)[0], 0.0) | {"epoch": 1, "train_accuracy": 1.0, "test_accuracy": 1.0}]
+    perfect = [
+        dict.fromkeys(records(1)[0], 0.0) | {"epoch": 1, "part": "test", "train_accuracy": 1.0, "eval_accuracy": 1.0}
+    ]
     curves.save(perfect, tmp_path / "curves.png", title="perfect")
     assert count(tmp_path / "curves.png", style.SECOND) > 100
 
@@ -49,7 +52,7 @@ def test_the_best_epoch_is_that_of_the_test_images(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(style, "save", lambda figure, path: drawn.append(figure))
     accuracies = (0.4, 0.8, 0.7)  # those on the training images rise
-    curves.save([r | {"test_accuracy": a} for r, a in zip(records(3), accuracies, strict=True)], tmp_path, title="")
+    curves.save([r | {"eval_accuracy": a} for r, a in zip(records(3), accuracies, strict=True)], tmp_path, title="")
     _, accuracy = drawn[0].axes
     assert "best test 0.8000, epoch 2" in [text.get_text() for text in accuracy.get_legend().get_texts()]
 

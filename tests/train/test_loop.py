@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
-from jaxcnn.train import experiment
+from jaxcnn.data import train_batches
+from jaxcnn.train import checkpoint, experiment
 from jaxcnn.train.epochs import Watcher
 from jaxcnn.train.loop import train
 from jaxcnn.train.restore import restore
@@ -41,7 +43,7 @@ def test_a_run_leaves_everything_in_its_folder(trained):
     assert {child.name for child in path.iterdir()} == names
     records = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     assert [(record["epoch"], record["step"]) for record in records] == [(1, STEPS), (2, 2 * STEPS)]
-    assert records[-1]["test_accuracy"] == trained.evaluation.accuracy > 0.2  # chance is 0.1
+    assert records[-1]["eval_accuracy"] == trained.evaluation.accuracy > 0.2  # chance is 0.1
     assert records[1]["train_loss"] < records[0]["train_loss"]
     assert records[-1]["learning_rate"] == float(trained.experiment.schedule(2 * STEPS - 1))
     facts = trained.run.facts
@@ -95,11 +97,11 @@ def test_a_finished_run_resumed_changes_nothing_and_more_epochs_go_on(trained, t
     assert longer.state.step == 3 * STEPS
 
 
-def test_best_is_the_epoch_with_the_highest_test_accuracy(tmp_path, monkeypatch):
+def test_best_is_the_epoch_with_the_highest_eval_accuracy(tmp_path, monkeypatch):
     accuracies = iter([0.5, 0.7, 0.6])
     evaluate = experiment.Experiment.evaluate
     monkeypatch.setattr(
-        experiment.Experiment, "evaluate", lambda self, state: evaluate(self, state)._replace(accuracy=next(accuracies))
+        experiment.Experiment, "evaluate", lambda self, *of: evaluate(self, *of)._replace(accuracy=next(accuracies))
     )
     train(config(tmp_path, epochs=3))
     assert restore(tmp_path, "best").state.step == 2 * STEPS
@@ -110,7 +112,7 @@ def test_best_stays_best_without_the_metrics(tmp_path, monkeypatch):
     accuracies = iter([0.7, 0.5, 0.6, 0.8])
     evaluate = experiment.Experiment.evaluate
     monkeypatch.setattr(
-        experiment.Experiment, "evaluate", lambda self, state: evaluate(self, state)._replace(accuracy=next(accuracies))
+        experiment.Experiment, "evaluate", lambda self, *of: evaluate(self, *of)._replace(accuracy=next(accuracies))
     )
     options = {"schedule": "constant", "augment": "none"}
     train(config(tmp_path, epochs=2, **options))
@@ -385,3 +387,42 @@ def test_two_processes_in_one_run_folder_are_refused(tmp_path):
     with pytest.raises(MemoryError):
         train(config(tmp_path / "run", save_every="0.000001"), Second())
     assert train(config(tmp_path / "run", resume=True)).state.step == 2 * STEPS
+
+
+def pets(folder, parts, per_class=12, classes=("dark", "light")):
+    """A folder of pictures that are easily told apart: PARTS/CLASS/number.png, noise about two greys."""
+    rng = np.random.default_rng(0)
+    for part in parts:
+        for level, name in enumerate(classes):
+            place = folder / part / name
+            place.mkdir(parents=True)
+            for number in range(per_class if level else per_class // 2):
+                pixels = rng.integers(0, 60, (8, 8)) + 60 + 90 * level
+                Image.fromarray(pixels.astype(np.uint8)).save(place / f"{number}.png")
+    return folder
+
+
+def test_the_best_epoch_is_chosen_by_the_validation_part_and_the_last_figure_is_of_the_test_part(tmp_path):
+    folder = pets(tmp_path / "pets", ("train", "val", "test"))
+    shutil.rmtree(folder / "test/light")
+    shutil.copytree(folder / "test/dark", folder / "test/light")  # so of the test images half are wrong
+    result = train(config(tmp_path / "run", data=str(folder), batch_size=6, epochs=4))
+    records = result.run.metrics()
+    assert {record["part"] for record in records} == {"valid"} and records[-1]["eval_accuracy"] == 1
+    assert result.evaluation.accuracy == 0.5
+    assert checkpoint.check(tmp_path / "run/checkpoints/best") == {"eval_accuracy": 1.0}
+
+
+@pytest.mark.parametrize("option", [{"class_weights": "balanced"}, {"sampling": "balanced"}])
+def test_small_classes_count_as_much_as_large_ones(tmp_path, option):
+    folder = pets(tmp_path / "pets", ("train", "val"))
+    result = train(config(tmp_path / "run", data=str(folder), batch_size=6, **option))
+    experiment, labels = result.experiment, result.experiment.dataset.train_labels
+    assert np.bincount(labels).tolist() == [6, 12]
+    if "class_weights" in option:
+        logits = jnp.zeros((18, 2))
+        of_class = np.bincount(labels, np.asarray(experiment.loss(logits, labels)))
+        np.testing.assert_allclose(of_class, 9 * np.log(2), rtol=1e-6)
+    else:
+        batches = train_batches(experiment.dataset.train_images, labels, 18, seed=0, epoch=0, balanced=True)
+        assert np.bincount(next(batches)[1]).tolist() == [9, 9]

@@ -8,7 +8,7 @@ import pytest
 from jaxcnn.train.run_folder import DatasetFacts, check_out, discard, open_run, start
 from tests.train.tiny import config
 
-MEASURED = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate", "seconds")
+MEASURED = ("train_loss", "train_accuracy", "eval_loss", "eval_accuracy", "learning_rate", "seconds")
 FACTS = DatasetFacts("digits", ("0", "1"), (8, 8, 1), (0.3,), (0.1234567890123,))
 
 
@@ -20,7 +20,7 @@ def test_config_json_gives_the_run_back(tmp_path):
 
 
 def epoch(number):
-    return {"epoch": number, "step": 5 * number} | dict.fromkeys(MEASURED, 0.5)
+    return {"epoch": number, "step": 5 * number, "part": "test"} | dict.fromkeys(MEASURED, 0.5)
 
 
 def run_of(path, *numbers):
@@ -78,7 +78,7 @@ WRONG = [None, "2", [], True, float("nan"), float("inf"), 2.5]
         *NO_EPOCHS,
         *DEEP,
         *[json.dumps(epoch(2) | {key: value}) for key in ("epoch", "step") for value in WRONG],
-        *[json.dumps(epoch(2) | {"test_loss": value}) for value in WRONG[:-1]],
+        *[json.dumps(epoch(2) | {"part": "test", "eval_loss": value}) for value in WRONG[:-1]],
         json.dumps({key.replace("accuracy", "accurac\x7f"): value for key, value in epoch(2).items()}),
     ],
 )
@@ -94,8 +94,8 @@ def test_a_line_that_is_no_epoch_is_left_out_and_known_to_be_lost(tmp_path, line
 
 def test_epochs_come_in_order_and_once_the_last_that_was_written(tmp_path):
     run = run_of(tmp_path, 2, 1, 3, 2)
-    run.append_metrics(epoch(1) | {"test_loss": 0.25})
-    assert run.metrics() == [epoch(1) | {"test_loss": 0.25}, epoch(2), epoch(3)]
+    run.append_metrics(epoch(1) | {"part": "test", "eval_loss": 0.25})
+    assert run.metrics() == [epoch(1) | {"part": "test", "eval_loss": 0.25}, epoch(2), epoch(3)]
     assert run.keep_metrics(5) == [4, 5]
 
 

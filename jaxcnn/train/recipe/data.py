@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from jaxcnn.train.recipe.option import Recipe, unset
+
+if TYPE_CHECKING:
+    from jaxcnn.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -12,22 +15,40 @@ class DataRecipe(Recipe):
     """Where images come from. A folder of images and data_dir become absolute paths: runs are taken up elsewhere."""
 
     data: str = "digits"
-    """digits, a TFDS name such as fashion_mnist or cifar10, or a folder with one subfolder of images per class."""
+    """digits, a TFDS name such as fashion_mnist or cifar10, a folder with one subfolder of images per class, or a table
+    of pictures (.csv or .jsonl)."""
     data_dir: Annotated[Path | None, unset("PATH", "TFDS_DATA_DIR, or TFDS's own")] = None
     """Where TFDS datasets lie."""
     image_size: Annotated[int | None, unset("PIXELS", "the dataset's own size")] = None
     """Resize images to this many pixels a side."""
+    split: Annotated[str | None, unset("SHARES", "as the dataset is cut, else every fifth image to test")] = None
+    """Shares of the images to train, validate and test on, such as 0.8/0.1/0.1, or to train and test on."""
+    split_seed: int = 0
+    """Decides which images these are."""
     skip_bad: bool = False
     """Leave unreadable pictures of an image folder out instead of stopping."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        folder = Path(self.data).expanduser()
-        if self.data not in ("", "digits") and folder.is_dir():
-            self.put("data", str(folder.absolute()))
+        path = Path(self.data).expanduser()
+        if self.data not in ("", "digits") and path.exists():
+            self.put("data", str(path.absolute()))
         if self.data_dir is not None:
             self.put("data_dir", self.data_dir.expanduser().absolute())
         self.need("image_size", self.image_size is None or self.image_size >= 1, "expected 1 or more pixels a side")
+
+    def load(self) -> "Dataset":
+        """The dataset. Raises as `jaxcnn.data.load`."""
+        from jaxcnn import data
+
+        return data.load(
+            self.data,
+            data_dir=self.data_dir,
+            image_size=self.image_size,
+            skip_bad=self.skip_bad,
+            split=self.split,
+            seed=self.split_seed,
+        )
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,10 @@ class OptimizationRecipe(Recipe):
     """Probability mass taken from the true class and shared among all classes."""
     loss: Literal["softmax", "sigmoid"] = "softmax"
     """softmax: one distribution over the classes; sigmoid: one logistic head per class, one against all."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: each class has the same share of the loss, however few its images."""
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    """Images of an epoch. shuffled: each once; balanced: as many, of each class alike, so that small ones repeat."""
     precision: Literal["float32", "bfloat16", "mixed"] = "float32"
     """What a step computes in. mixed: images and activations bfloat16; parameters, statistics, norms' sums and the
     loss float32. bfloat16: parameters are rounded to it as well while gradients are computed."""
@@ -98,6 +102,8 @@ class OptimizationRecipe(Recipe):
         self.need("label_smoothing", 0 <= self.label_smoothing < 1, "expected 0 or more and less than 1, such as 0.1")
         if self.label_smoothing and self.loss == "sigmoid":
             raise self.wrong("label_smoothing", "smoothing belongs to --loss softmax; with sigmoid leave it at 0")
+        if self.class_weights == "balanced" and self.loss == "sigmoid":
+            raise self.wrong("class_weights", "weights belong to --loss softmax; take --sampling balanced")
         self.need(
             "warmup", 0 <= self.warmup < self.epochs, f"expected 0 or more epochs and fewer than all {self.epochs}"
         )
