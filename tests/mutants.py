@@ -292,15 +292,15 @@ DATA = [
     Mutation(
         "validation-before-test",
         "index",
-        'for s in ("test", "validation") if s in splits',
-        'for s in ("validation", "test") if s in splits',
+        'parts_of = SPLITS if "test" in words else',
+        'parts_of = SPLITS if "validation" in words else',
         "tests/data/test_catalog.py",
     ),
     Mutation(
         "small-letters-only",
         "branch",
-        "for p in inside if p.suffix.lower() in _endings()",
-        "for p in inside if p.suffix in _endings()",
+        "return path.suffix.lower() in _endings()",
+        "return path.suffix in _endings()",
         "tests/data/test_folder.py",
     ),
 ]
@@ -309,8 +309,8 @@ TRAIN = [
     Mutation(
         "checkpoint-9-is-newer-than-10",
         "index",
-        "key=lambda child: int(child.name)",
-        "key=lambda child: child.name",
+        'sorted((child for child in folder.glob("*") if child.name.isdecimal()), key=lambda c: -int(c.name))',
+        'sorted((child for child in folder.glob("*") if child.name.isdecimal()), key=lambda c: c.name, reverse=True)',
         "tests/train/test_checkpoint.py",
     ),
     Mutation(

@@ -33,7 +33,8 @@ def test_train_prints_a_line_an_epoch_the_check_and_the_result(jaxcnn, tmp_path)
     assert lines[0].startswith("tiny, ") and lines[0].endswith(
         "on digits: 1,437 images to train on and 360 to test, 8×8×1, 10 classes"
     )
-    assert re.split("  +", lines[1]) == [
+    assert lines[1] == "images: scikit-learn's digits; every fifth picture of each class is for testing"
+    assert re.split("  +", lines[2]) == [
         "epoch",
         "train loss",
         "train accuracy",
@@ -41,11 +42,11 @@ def test_train_prints_a_line_an_epoch_the_check_and_the_result(jaxcnn, tmp_path)
         "test accuracy",
         "seconds",
     ]
-    assert [line.split()[0] for line in lines[2:4]] == ["1", "2"]
-    assert re.fullmatch(r"handwritten gradients agree with jax\.grad: largest difference .*", lines[4])
-    assert lines[5] == f"test accuracy {float(lines[3].split()[4]):.4f}"
-    assert lines[6] == f"run folder {tmp_path / 'run'}"
-    assert len(lines) == 7 and "\033" not in out
+    assert [line.split()[0] for line in lines[3:5]] == ["1", "2"]
+    assert re.fullmatch(r"handwritten gradients agree with jax\.grad: largest difference .*", lines[5])
+    assert lines[6] == f"test accuracy {float(lines[4].split()[4]):.4f}"
+    assert lines[7] == f"run folder {tmp_path / 'run'}"
+    assert len(lines) == 8 and "\033" not in out
 
 
 def test_on_a_terminal_a_bar_tells_the_epoch_of_the_step_that_is_done(capsys, monkeypatch, trained):
