@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypedDict
 
 from jaxcnn import data
+from jaxcnn.data.batches import Images, Labels
 from jaxcnn.train.experiment import Evaluation, Experiment
 from jaxcnn.train.state import Metrics, TrainState
 
@@ -68,18 +69,10 @@ def epochs(
 
     Raises: FloatingPointError at the end of an epoch in which a loss was not finite, or where the evaluation's is not.
     """
-    recipe, dataset, per_epoch = experiment.recipe, experiment.dataset, experiment.steps_per_epoch
-    for epoch in range(int(state.step) // per_epoch, recipe.epochs):
+    per_epoch = experiment.steps_per_epoch
+    for epoch in range(int(state.step) // per_epoch, experiment.recipe.epochs):
         began, step = time.perf_counter(), int(state.step)
-        for images, labels in data.train_batches(
-            dataset.train_images,
-            dataset.train_labels,
-            experiment.batch_size,
-            seed=recipe.seed,
-            epoch=epoch,
-            start=step - epoch * per_epoch,
-            balanced=recipe.sampling == "balanced",
-        ):
+        for images, labels in rest_of_epoch(experiment, step):
             state, of_batch = experiment.train_step(state, images, labels)
             metrics, step = metrics.plus(of_batch), step + 1
             for watcher in watchers:
@@ -93,7 +86,7 @@ def epochs(
         _check_finite(metrics)
         evaluation = experiment.evaluate(state, experiment.chosen_by)
         if not math.isfinite(evaluation.loss):
-            raise _diverged(step)
+            raise Diverged(step, evaluated=True)
         train_loss, train_accuracy = metrics.means()
         record: Epoch = {
             "epoch": epoch + 1,
@@ -114,13 +107,32 @@ def epochs(
             return
 
 
+def rest_of_epoch(experiment: Experiment, step: int) -> Iterator[tuple[Images, Labels]]:
+    """The batches that come after so many steps, to the end of their epoch."""
+    recipe, dataset = experiment.recipe, experiment.dataset
+    epoch, start = divmod(step, experiment.steps_per_epoch)
+    return data.train_batches(
+        dataset.train_images,
+        dataset.train_labels,
+        experiment.batch_size,
+        seed=recipe.seed,
+        epoch=epoch,
+        start=start,
+        balanced=recipe.sampling == "balanced",
+    )
+
+
+class Diverged(FloatingPointError):
+    """A loss was not finite; `step` is the first, counted from 1, 0 where it is that of an evaluation."""
+
+    def __init__(self, step: int, evaluated: bool = False) -> None:
+        super().__init__(
+            f"the loss is no longer finite at step {step}: training has diverged. Start again with a lower "
+            "--learning-rate, with --schedule cosine and a --warmup, or with --clip-norm."
+        )
+        self.step = 0 if evaluated else step
+
+
 def _check_finite(metrics: Metrics) -> None:
     if step := int(metrics.diverged_at):
-        raise _diverged(step)
-
-
-def _diverged(step: int) -> FloatingPointError:
-    return FloatingPointError(
-        f"the loss is no longer finite at step {step}: training has diverged. Start again with a lower "
-        "--learning-rate, with --schedule cosine and a --warmup, or with --clip-norm."
-    )
+        raise Diverged(step)

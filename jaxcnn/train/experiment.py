@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.typing import ArrayLike
 
 from jaxcnn import models, ops
 from jaxcnn.data import Dataset, class_weights, eval_batches, flip, normalise, shift, statistics
@@ -18,7 +19,7 @@ from jaxcnn.train.freeze import frozen
 from jaxcnn.train.optim import make_optimizer, make_schedule
 from jaxcnn.train.recipe import OptimizationRecipe, TrainConfig
 from jaxcnn.train.state import Metrics, TrainState
-from jaxcnn.train.step import EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step
+from jaxcnn.train.step import EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step, step_key
 
 EVAL_BATCH = 128
 
@@ -80,6 +81,11 @@ class Experiment:
     def eval_step(self) -> EvalStep:
         probabilities = jax.nn.softmax if self.recipe.loss == "softmax" else jax.nn.sigmoid
         return make_eval_step(self.model, self.loss, normalise=self.normalise, probabilities=probabilities)
+
+    def train_inputs(self, train: TrainState, images: ArrayLike) -> tuple[Array, Array]:
+        """What the network is given in the step that comes next: augmented, normalised images, and dropout's key."""
+        augment_key, dropout_key = jax.random.split(step_key(train))
+        return self.normalise(self._augment(augment_key, jnp.asarray(images))), dropout_key
 
     def initial_state(self) -> TrainState:
         """The state before the first step, from the seed."""

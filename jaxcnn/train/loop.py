@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from jaxcnn.train import checkpoint
 from jaxcnn.train.alone import alone
-from jaxcnn.train.epochs import Epoch, Watcher, Wish, epochs
+from jaxcnn.train.diverged import first_not_finite
+from jaxcnn.train.epochs import Diverged, Epoch, Watcher, Wish, epochs
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
 from jaxcnn.train.interrupt import Interrupt, on_interrupt
 from jaxcnn.train.recipe import TrainConfig
@@ -59,8 +60,9 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
                 return Result(run, experiment, state, None)
             try:
                 state, evaluation = _kept(run, experiment, state, metrics, watchers, clock)
-            except FloatingPointError as error:
-                raise FloatingPointError(f"{error} {_left(run)}") from None
+            except Diverged as error:
+                where = _where(run, experiment, error.step)
+                raise FloatingPointError(f"{error} {where}{_left(run)}") from None
             return Result(run, experiment, state, evaluation)
 
 
@@ -136,6 +138,14 @@ def _tidy(run: RunFolder, epochs: int) -> None:
             "curves lack them.",
             stacklevel=3,
         )
+
+
+def _where(run: RunFolder, experiment: Experiment, step: int) -> str:
+    """What was not finite at that step, by the steps since the last checkpoint, made once more."""
+    if not step or experiment.recipe.accumulate > 1:  # of an evaluation, or of parts of a batch
+        return ""
+    state, _ = load(run, experiment) or (experiment.initial_state(), None)
+    return f"{first_not_finite(experiment, state, step)} "
 
 
 def _left(run: RunFolder) -> str:

@@ -94,8 +94,7 @@ def make_train_step(
     @promoting()
     def step(train: TrainState, images: Array, labels: Array) -> tuple[TrainState, Metrics]:
         compute = gradient if options.accumulate == 1 else accumulated
-        key = jax.random.fold_in(train.key, train.step)
-        gradients, state, mean, correct = compute(train.params, train.state, images, labels, key)
+        gradients, state, mean, correct = compute(train.params, train.state, images, labels, step_key(train))
         updates, opt_state = optimizer.update(gradients, train.opt_state, train.params)
         params = optax.apply_updates(train.params, updates)
         n, done = jnp.float32(len(labels)), train.step + 1
@@ -111,6 +110,11 @@ def make_train_step(
         return after, metrics
 
     return jax.jit(step, donate_argnums=0)
+
+
+def step_key(train: TrainState) -> Array:
+    """The key of the step that comes next, to be split for augmentation and dropout."""
+    return jax.random.fold_in(train.key, train.step)
 
 
 def make_eval_step(

@@ -1,0 +1,63 @@
+"""Where a run diverged: the first layer whose output or δ is not finite, at the first step whose loss is not."""
+
+import functools
+import operator
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array, ShapeDtypeStruct
+
+from jaxcnn.data.batches import Images, Labels
+from jaxcnn.layers import Layer, Params, State, backprop
+from jaxcnn.layers.walk import changed, leaves
+from jaxcnn.train.epochs import rest_of_epoch
+from jaxcnn.train.experiment import Experiment
+from jaxcnn.train.state import TrainState
+
+
+@dataclass(frozen=True, repr=False)
+class Observed(Layer):
+    """A layer whose new state says whether its output is finite."""
+
+    layer: Layer
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        return self.layer.init(key, x)
+
+    def apply(
+        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, State]:
+        y, _ = self.layer.apply(params, state, x, train=train, key=key)
+        return y, {"finite": jnp.isfinite(y).all()}
+
+
+def first_not_finite(experiment: Experiment, state: TrainState, step: int) -> str:
+    """What was not finite in step number `step`, found by training again from `state` to the one before it."""
+    while int(state.step) < step:
+        for images, labels in rest_of_epoch(experiment, int(state.step)):
+            if int(state.step) == step - 1:
+                return _in_step(experiment, state, images, labels)
+            state, _ = experiment.train_step(state, images, labels)
+    raise AssertionError("the step lies before the state")
+
+
+def _in_step(experiment: Experiment, state: TrainState, images: Images, labels: Labels) -> str:
+    network = experiment.model
+    for path, leaf in jax.tree.leaves_with_path(state.params):
+        if not bool(jnp.isfinite(leaf).all()):
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            return f"The step before it left {name} with values that are not finite."
+    x, key = experiment.train_inputs(state, images)
+    observed = changed(network, lambda _, layer: Observed(layer))
+    _, finite = jax.jit(lambda p, s, x: observed.apply(p, s, x, train=True, key=key))(state.params, state.state, x)
+    for path, _ in leaves(network):
+        if not bool(functools.reduce(operator.getitem, (*path, "finite"), finite)):
+            return f"The first layer whose output is not finite is {'/'.join(path)}."
+    found = jax.jit(lambda p, s, x: backprop(network, p, s, (x, jnp.asarray(labels)), experiment.loss, key=key))(
+        state.params, state.state, x
+    )
+    for path, delta in reversed(found.deltas.items()):
+        if not bool(jnp.isfinite(delta).all()):
+            return f"All outputs are finite; the first layer on the way back whose δ is not is {path}."
+    return "All outputs and δ are finite; the loss alone is not."
