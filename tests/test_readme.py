@@ -10,7 +10,7 @@ import pytest
 from jaxcnn.ops.rule import RULES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-FUNCTIONS, LAYERS, VERIFY, FIXTURE, RULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FUNCTIONS, LAYERS, VERIFY, FIXTURE, RULE, TRAINING = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_functional_example_learns_and_agrees_with_autodiff(capsys):
@@ -49,6 +49,13 @@ def test_rule_example_is_a_rule(x64):
         np.testing.assert_array_equal(names["square"](np.arange(3.0)), [0, 1, 4])
     finally:
         RULES.pop("square", None)
+
+
+def test_training_example_learns_by_fit_and_by_a_loop_of_ones_own(capsys):
+    exec(TRAINING, names := {})
+    accuracy, first, last = capsys.readouterr().out.splitlines()
+    assert float(accuracy) == names["fitted"].evaluation.accuracy > 0.7
+    assert float(last.split()[1].rstrip(",")) < float(first.split()[1].rstrip(",")) < 2.5
 
 
 @pytest.mark.parametrize("example", [FUNCTIONS, LAYERS], ids=["functions", "layers"])
