@@ -10,7 +10,7 @@ import pytest
 from jaxcnn.ops.rule import RULES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-FUNCTIONS, LAYERS, VERIFY, FIXTURE, RULE, TRAINING = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FUNCTIONS, LAYERS, VERIFY, FIXTURE, TRAINING, RULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_functional_example_learns_and_agrees_with_autodiff(capsys):
