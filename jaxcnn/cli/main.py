@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import bench, check, data, doctor, eval, summary, train, verify
+from jaxcnn.cli import augment, bench, check, data, doctor, eval, summary, train, verify
 from jaxcnn.cli.streams import for_any_console, keeping_the_exit_code, visible
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
@@ -18,6 +18,7 @@ COMMANDS = (
     | Annotated[eval.EvalOptions, tyro.conf.subcommand("eval")]
     | Annotated[summary.SummaryOptions, tyro.conf.subcommand("summary")]
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
+    | Annotated[augment.AugmentOptions, tyro.conf.subcommand("augment")]
     | Annotated[verify.VerifyOptions, tyro.conf.subcommand("verify")]
     | Annotated[data.DataOptions, tyro.conf.subcommand("data")]
     | Annotated[bench.BenchOptions, tyro.conf.subcommand("bench")]
@@ -28,6 +29,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     eval.EvalOptions: eval.run,
     summary.SummaryOptions: summary.run,
     check.CheckOptions: check.run,
+    augment.AugmentOptions: augment.run,
     verify.VerifyOptions: verify.run,
     data.DataOptions: data.run,
     bench.BenchOptions: bench.run,

@@ -102,8 +102,8 @@ def _targets(name: str, targets: Any, images: Images) -> Targets:
     array = jnp.asarray(targets)
     if array.ndim != 2 or array.shape[:1] != images.shape[:1] or not jnp.issubdtype(array.dtype, jnp.floating):
         raise ValueError(
-            f"{name}: targets has shape {array.shape} and dtype {array.dtype}; expected probabilities ({images.shape[0]}, "
-            "classes), as labels are mixed, too. Of integer labels make jax.nn.one_hot(labels, classes)."
+            f"{name}: targets has shape {array.shape} and dtype {array.dtype}; expected probabilities, "
+            f"({images.shape[0]}, classes), as labels are mixed, too. Of labels make jax.nn.one_hot(labels, classes)."
         )
     return array
 

@@ -5,11 +5,11 @@ import math
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Float
 
 from jaxcnn.data.augment.arguments import DEGREES, FILL, interval, real
 from jaxcnn.data.augment.registry import Images, as_floats, as_pixels, augmentation
-from jaxcnn.ops import affine_grid, grid_sample
 
 Maps = Float[Array, "n 2 3"]
 
@@ -92,7 +92,18 @@ def warp(images: Images, maps: Maps, fill: float) -> Images:
     Between pixels it is linear along both axes, and so it is between border pixels and `fill`, which lies beyond them.
     """
     _, height, width, _ = images.shape
-    # Images are -1 to 1 wide to `grid_sample`: x is g · width / 2 of a coordinate g, y likewise.
-    half = jnp.array([width / 2, height / 2, 1], jnp.float32)
-    grid = affine_grid(maps * half / half[:2, None], (height, width))
-    return as_pixels(grid_sample(as_floats(images) - fill, grid) + fill, images)
+    # In pixels, not from -1 to 1 as `ops.grid_sample` has it: there pixels lie on numbers that floats have, so that an
+    # image that is moved by whole pixels is the same to the bit, however XLA rounds.
+    x = jnp.arange(width, dtype=jnp.float32) - (width - 1) / 2
+    y = jnp.arange(height, dtype=jnp.float32)[:, None] - (height - 1) / 2
+
+    def warped(image: Array, to: Array) -> Array:
+        column = to[0, 0] * x + to[0, 1] * y + to[0, 2] + (width - 1) / 2
+        row = to[1, 0] * x + to[1, 1] * y + to[1, 2] + (height - 1) / 2
+
+        def read(channel: Array) -> Array:
+            return map_coordinates(channel, [row, column], order=1, mode="constant", cval=fill)
+
+        return jax.vmap(read, -1, -1)(image)
+
+    return as_pixels(jax.vmap(warped)(as_floats(images), maps), images)
