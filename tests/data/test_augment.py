@@ -167,9 +167,21 @@ def test_random_boxes_have_uniform_areas_and_places_and_log_uniform_ratios():
     assert [stats.kstest(values, "uniform").pvalue > 1e-3 for values in uniform] == [True] * 4
 
 
-def test_boxes_that_never_fit_are_none():
+def test_random_boxes_stand_at_every_place_that_there_is():
+    boxes, found = random_boxes(jax.random.key(0), 2000, 4, 6, (0.25, 0.25), (0.9, 1.1))  # 6 pixels: 2 × 2 or 2 × 3
+    top, left, height, width = map(np.asarray, boxes)
+    assert np.asarray(found).all() and set(zip(height, width, strict=True)) <= {(2, 2), (2, 3), (3, 2)}
+    for size in set(zip(height, width, strict=True)):
+        chosen = (height == size[0]) & (width == size[1])
+        places = np.ravel_multi_index((top[chosen], left[chosen]), (5 - size[0], 7 - size[1]))
+        assert stats.chisquare(np.bincount(places, minlength=(5 - size[0]) * (7 - size[1]))).pvalue > 1e-3
+
+
+def test_boxes_that_never_fit_are_none_and_nothing_is_erased():
     _, found = random_boxes(jax.random.key(0), 5, 4, 400, (0.9, 1.0), (1.0, 1.0))
     assert not np.asarray(found).any()
+    images = np.full((5, 4, 400, 1), 9, np.uint8)
+    np.testing.assert_array_equal(random_erasing(jax.random.key(0), images, 1.0, (0.9, 1.0), (1.0, 1.0)), images)
 
 
 def parts(n, height, width, **options):

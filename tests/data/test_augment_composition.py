@@ -22,7 +22,13 @@ def test_steps_are_done_in_order_with_a_key_each():
         np.testing.assert_array_equal(a, b)
 
 
-def test_todays_words_have_todays_values():
+@pytest.mark.parametrize("partitionable", [True, False])
+def test_shift_and_flip_shift_draw_from_two_keys_in_this_order(partitionable):
+    with jax.threefry_partitionable(partitionable):  # how keys are split; without, it matters into how many
+        check_the_draws_of_shift_and_flip_shift()
+
+
+def check_the_draws_of_shift_and_flip_shift():
     key = jax.random.key(5)
     shift_key, flip_key = jax.random.split(key)
     corners = np.asarray(jax.random.randint(shift_key, (6, 2), 0, 5))

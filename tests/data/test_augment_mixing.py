@@ -76,6 +76,14 @@ def test_the_share_of_mixed_images_is_the_probability(mix):
     assert abs(same.sum() - 0.7 * N) < 4 * np.sqrt(N * 0.7 * 0.3) + 0.02 * N
 
 
+def test_which_images_are_mixed_says_nothing_of_their_shares():
+    values, (_, targets) = np.zeros((N, 1, 1, 1), np.float32), batch()
+    values[::2] = 1  # so the pixel, or what it lacks of 1, is the share
+    out = np.asarray(mixup(jax.random.key(0), values, targets, 1.0, 0.5)[0]).ravel()
+    share = np.where(values.ravel() == 1, out, 1 - out)
+    assert stats.kstest(share[share < 1], "uniform").pvalue > 1e-3
+
+
 @pytest.mark.parametrize("mix", [mixup, cutmix])
 def test_mixing_keeps_bytes_and_the_dtype_of_targets(mix):
     images = np.random.default_rng(0).integers(0, 256, (6, 7, 8, 3), np.uint8)

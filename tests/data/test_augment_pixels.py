@@ -208,6 +208,7 @@ def test_affine_draws_all_its_numbers_uniformly_and_apart():
     assert {k: stats.kstest(v, stats.uniform(-1, 2).cdf).pvalue > 1e-3 for k, v in drawn.items()} == dict.fromkeys(
         drawn, True
     )
+    assert max(abs(v).max() for v in drawn.values()) < 1 + 1e-3
     correlations = np.corrcoef(np.stack(list(drawn.values()))) - np.eye(5)
     assert abs(correlations).max() < 4 / np.sqrt(n)
 
