@@ -83,7 +83,7 @@ def parse(text: str) -> Augmentation:
     if written == "none":
         return Augmentation(())
     try:
-        tree = ast.parse(f"({written},)", mode="eval").body
+        tree = ast.parse(written := f"({written},)", mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # a null character; parentheses without end
         raise _wrong(text, EXPECTED) from None
     if not isinstance(tree, ast.Tuple):
@@ -96,11 +96,11 @@ def parse(text: str) -> Augmentation:
         names = ALIASES.get(call.func.id, (call.func.id,))
         if len(names) > 1 and call is node:
             raise _wrong(text, f"{call.func.id} takes no arguments; write {','.join(f'{name}(...)' for name in names)}")
-        steps += [_step(text, name, call) for name in names]
+        steps += [_step(text, name, call, written) for name in names]
     return Augmentation(tuple(steps))
 
 
-def _step(text: str, name: str, call: ast.Call) -> Step:
+def _step(text: str, name: str, call: ast.Call, written: str) -> Step:
     entry = AUGMENTATIONS.get(name)
     if entry is None:
         raise _wrong(text, _unknown(name))
@@ -119,7 +119,7 @@ def _step(text: str, name: str, call: ast.Call) -> Step:
     for argument, kind in entry.kinds.items():
         if argument in given:
             try:
-                arguments.append((argument, entry.checked(name, argument, _value(given[argument]))))
+                arguments.append((argument, entry.checked(name, argument, _value(given[argument], written))))
             except ValueError as error:
                 raise _wrong(text, str(error).removesuffix(".")) from None
         elif argument in entry.defaults:
@@ -129,16 +129,18 @@ def _step(text: str, name: str, call: ast.Call) -> Step:
     return Step(name, tuple(arguments))
 
 
-def _value(node: ast.expr) -> Any:
+def _value(node: ast.expr, written: str) -> Any:
     """A number, a word or a few of them; for anything else its text, which no kind accepts."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Tuple | ast.List):
-        return tuple(map(_value, node.elts))
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        return ast.unparse(node)
+    match node:
+        case ast.Name(word):
+            return word
+        case ast.Tuple(elements) | ast.List(elements):
+            return tuple(_value(element, written) for element in elements)
+        case ast.Constant(value):
+            return value
+        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as number)):
+            return -number
+    return ast.get_source_segment(written, node)
 
 
 def _text(value: Any) -> str:

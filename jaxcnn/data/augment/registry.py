@@ -68,7 +68,8 @@ def augmentation(*, mixes: bool = False, **kinds: Kind) -> Callable[[Callable[P,
         def compiled(key: Array, *batch: Array, arguments: tuple[tuple[str, Any], ...]) -> Any:
             def run(*taken: Array) -> Any:
                 *batch, key = taken
-                return cast(Any, function)(key, *batch, **dict(arguments))
+                with jax.named_scope(name):
+                    return cast(Any, function)(key, *batch, **dict(arguments))
 
             return automatic(run, lambda *taken: taken[:-1] if mixes else taken[0], *batch, key)
 
