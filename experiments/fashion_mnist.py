@@ -103,11 +103,11 @@ def deep_network(config: Config, classes: int) -> Layer:
     )
 
 
-def augment(config: Config, key: Array, images: Array) -> Array:
+def augment(config: Config, key: Array, images: Array, labels: Array) -> tuple[Array, Array]:
     """Shifted, perhaps with a hole."""
     shift_key, hole_key = jax.random.split(key)
     images = data.shift(shift_key, images, config.shift)
-    return data.cutout(hole_key, images, config.hole) if config.hole else images
+    return data.cutout(hole_key, images, config.hole) if config.hole else images, labels
 
 
 def epoch(config: Config, dataset: data.Dataset, seed: int, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

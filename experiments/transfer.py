@@ -91,7 +91,7 @@ def network(widths: tuple[int, int, int], classes: int) -> Chain:
 def fit(model: Layer, task: Task, config: Config, steps: int, seed: int) -> tuple[Params, State]:
     """Train a fresh `model` for `steps` steps, without augmentation."""
     optimizer = optax.adamw(optax.cosine_onecycle_schedule(steps, config.rate), weight_decay=0.05)
-    step = make_train_step(model, optimizer, ops.softmax_cross_entropy, normalise=lambda x: x, augment=lambda key, x: x)
+    step = make_train_step(model, optimizer, ops.softmax_cross_entropy, normalise=lambda x: x)
     init_key, run_key = jax.random.split(jax.random.key(seed))
     params, state = model.init(init_key, jax.ShapeDtypeStruct((1, *task.images.shape[1:]), jnp.float32))
     train = TrainState(params, state, optimizer.init(params), jnp.int32(0), run_key)

@@ -124,7 +124,6 @@ def _our_training(task: Problem, precision: Precision, context: Context) -> Prep
         optimizer,
         ops.softmax_cross_entropy,
         normalise=lambda images: images,
-        augment=lambda key, images: images,
     )
     params, state = jax.tree.map(jnp.copy, task.weights)
     train_state = TrainState(params, state, optimizer.init(params), jnp.int32(0), jax.random.key(0))

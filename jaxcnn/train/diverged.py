@@ -48,13 +48,13 @@ def _in_step(experiment: Experiment, state: TrainState, images: Images, labels: 
         if not bool(jnp.isfinite(leaf).all()):
             name = jax.tree_util.keystr(path, simple=True, separator="/")
             return f"The step before it left {name} with values that are not finite."
-    x, key = experiment.train_inputs(state, images)
+    x, targets, key = experiment.train_inputs(state, images, labels)
     observed = changed(network, lambda _, layer: Observed(layer))
     _, finite = jax.jit(lambda p, s, x: observed.apply(p, s, x, train=True, key=key))(state.params, state.state, x)
     for path, _ in leaves(network):
         if not bool(functools.reduce(operator.getitem, (*path, "finite"), finite)):
             return f"The first layer whose output is not finite is {'/'.join(path)}."
-    found = jax.jit(lambda p, s, x: backprop(network, p, s, (x, jnp.asarray(labels)), experiment.loss, key=key))(
+    found = jax.jit(lambda p, s, x: backprop(network, p, s, (x, targets), experiment.loss, key=key))(
         state.params, state.state, x
     )
     for path, delta in reversed(found.deltas.items()):

@@ -13,7 +13,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcnn import models, ops
-from jaxcnn.data import Dataset, class_weights, eval_batches, flip, normalise, shift, statistics
+from jaxcnn.data import Dataset, augment, class_weights, eval_batches, normalise, statistics
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.train.freeze import frozen
 from jaxcnn.train.optim import make_optimizer, make_schedule
@@ -67,7 +67,7 @@ class Experiment:
             self.optimizer,
             self.loss,
             normalise=self.normalise,
-            augment=self._augment,
+            augment=self._augmented,
             options=StepOptions(
                 accumulate=recipe.accumulate,
                 precision=recipe.precision,
@@ -82,10 +82,11 @@ class Experiment:
         probabilities = jax.nn.softmax if self.recipe.loss == "softmax" else jax.nn.sigmoid
         return make_eval_step(self.model, self.loss, normalise=self.normalise, probabilities=probabilities)
 
-    def train_inputs(self, train: TrainState, images: ArrayLike) -> tuple[Array, Array]:
-        """What the network is given in the step that comes next: augmented, normalised images, and dropout's key."""
+    def train_inputs(self, train: TrainState, images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array, Array]:
+        """What the next step computes with: augmented, normalised images, their labels, and dropout's key."""
         augment_key, dropout_key = jax.random.split(step_key(train))
-        return self.normalise(self._augment(augment_key, jnp.asarray(images))), dropout_key
+        changed, labels = self._augmented(augment_key, jnp.asarray(images), jnp.asarray(labels))
+        return self.normalise(changed), labels, dropout_key
 
     def initial_state(self) -> TrainState:
         """The state before the first step, from the seed."""
@@ -126,12 +127,12 @@ class Experiment:
             probabilities.append(p)
         return Evaluation(*metrics.means(), np.concatenate(probabilities)[: len(images)])
 
-    def _augment(self, key: Array, images: Array) -> Array:
-        if self.recipe.augment == "none":
-            return images
-        shift_key, flip_key = jax.random.split(key)
-        images = shift(shift_key, images, max(1, min(images.shape[1:3]) // 8))
-        return flip(flip_key, images) if self.recipe.augment == "flip-shift" else images
+    def _augmented(self, key: Array, images: Array, labels: Array) -> tuple[Array, Array]:
+        """The images changed as the recipe says; with labels as probabilities (n, classes) where it mixes images."""
+        augmentation = augment.parse(self.recipe.augment)
+        if augmentation.mixes:
+            labels = jax.nn.one_hot(labels, len(self.dataset.classes), dtype=jnp.float32)
+        return augmentation(key, images, labels)
 
 
 def prepare(
@@ -156,8 +157,8 @@ def experiment_of(
     """A network, trained on a dataset as a recipe says.
 
     `pixel_statistics` are the (mean, deviation) per channel that the network was trained with; by default those of
-    `dataset`'s training images. Raises ValueError, about the network by `name`, if the images do not fit it, and for a
-    batch larger than the training set or too small for batch norm.
+    `dataset`'s training images. Raises ValueError, about the network by `name`, if the images do not fit it or the
+    augmentation, and for a batch larger than the training set or too small for batch norm.
     """
     examples = len(dataset.train_images)
     batch_size = examples if recipe.batch_size == "full" else recipe.batch_size
@@ -171,7 +172,7 @@ def experiment_of(
     mean, std = pixel_statistics or statistics(dataset.train_images)
     steps_per_epoch = examples // batch_size
     schedule = make_schedule(recipe, steps_per_epoch)
-    return Experiment(
+    made = Experiment(
         recipe=recipe,
         dataset=dataset,
         model=network,
@@ -183,6 +184,8 @@ def experiment_of(
         schedule=schedule,
         optimizer=make_optimizer(recipe, schedule, network),
     )
+    jax.eval_shape(made.train_inputs, jax.eval_shape(made.initial_state), dataset.train_images[:2], np.zeros(2, int))
+    return made
 
 
 def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> None:
@@ -219,7 +222,7 @@ def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> N
 
 
 def _loss(recipe: OptimizationRecipe, dataset: Dataset) -> Loss:
-    """One loss per example from logits (n, classes) and integer labels (n,)."""
+    """One loss per example from logits (n, classes) and integer labels (n,), or probabilities (n, classes)."""
     if recipe.loss == "softmax":
         assert recipe.label_smoothing is not None  # filled in
         weights = None
@@ -230,6 +233,8 @@ def _loss(recipe: OptimizationRecipe, dataset: Dataset) -> Loss:
         )
 
     def one_against_all(logits: Array, labels: Array) -> Array:
-        return ops.sigmoid_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype))
+        if labels.ndim == 1:
+            labels = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+        return ops.sigmoid_cross_entropy(logits, labels)
 
     return one_against_all

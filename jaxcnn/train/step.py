@@ -16,7 +16,10 @@ from jaxcnn.train.freeze import stopped
 from jaxcnn.train.precision import Precision, computed_in
 from jaxcnn.train.state import Metrics, TrainState
 
-Loss = Callable[[Array, Array], Array]  # (logits (n, classes), labels (n,)) -> one loss per example, (n,)
+# (logits (n, classes), labels (n,), or probabilities (n, classes)) -> one loss per example, (n,)
+Loss = Callable[[Array, Array], Array]
+# (key, images, labels) -> (images, labels, or probabilities where it mixes them); see `jaxcnn.data.augment`
+Augment = Callable[[Array, Array, Array], tuple[Array, Array]]
 TrainStep = Callable[[TrainState, ArrayLike, ArrayLike], tuple[TrainState, Metrics]]
 EvalStep = Callable[[Params, State, ArrayLike, ArrayLike, ArrayLike], tuple[Metrics, Array]]
 
@@ -47,14 +50,14 @@ def make_train_step(
     loss: Loss,
     *,
     normalise: Callable[[Array], Array],
-    augment: Callable[[Array, Array], Array],
+    augment: Augment | None = None,
     options: StepOptions | None = None,
 ) -> TrainStep:
     """(train state, images uint8 (n, h, w, c), labels int (n,)) -> (train state, metrics), the old state donated.
 
-    `augment(key, images)` changes the pixels and `normalise(images)` makes them floats, inside the step. The
-    gradient of the mean loss is taken by `jax.grad` through the handwritten rules. Augmentation and dropout get keys
-    from the state's key and step alone, so that a step is the same whenever it is run.
+    `augment(key, images, labels)` changes the pixels and perhaps the labels, and `normalise(images)` makes them floats,
+    inside the step. The gradient of the mean loss is taken by `jax.grad` through the handwritten rules. Augmentation
+    and dropout get keys from the state's key and step alone, so that a step is the same whenever it is run.
     """
     options = options or StepOptions()
 
@@ -63,7 +66,9 @@ def make_train_step(
     ) -> tuple[Params, State, Array, Array]:
         """The gradient of the mean loss, the new state, the mean loss and the number of right answers."""
         augment_key, dropout_key = jax.random.split(key)
-        x = normalise(augment(augment_key, images))
+        if augment is not None:
+            images, labels = augment(augment_key, images, labels)
+        x = normalise(images)
 
         def mean_loss(params: Params) -> tuple[Array, tuple[Array, State]]:
             trained, inputs = computed_in(options.precision, model, stopped(params, options.freeze), x)
@@ -72,7 +77,8 @@ def make_train_step(
             return jnp.mean(loss(logits, labels)), (logits, new)
 
         (mean, (logits, new)), gradients = jax.value_and_grad(mean_loss, has_aux=True)(params)
-        return gradients, new, mean, jnp.sum(jnp.argmax(logits, -1) == labels, dtype=jnp.float32)
+        answers = labels if labels.ndim == 1 else jnp.argmax(labels, -1)
+        return gradients, new, mean, jnp.sum(jnp.argmax(logits, -1) == answers, dtype=jnp.float32)
 
     def accumulated(params: Params, state: State, images: Array, labels: Array, key: Array) -> Any:
         """The same, part by part: means over the parts, which are of one size."""

@@ -51,7 +51,9 @@ def test_training_images_are_padded_by_four_pixels_cropped_and_mirrored(dataset)
     image = dataset.train_images[0]
     padded = np.pad(image, ((4, 4), (4, 4), (0, 0)))
     possible = np.lib.stride_tricks.sliding_window_view(padded, (32, 32), axis=(0, 1)).transpose(0, 1, 3, 4, 2)
-    seen = np.asarray(ready._augment(jax.random.key(0), np.repeat(image[None], 400, 0)))
+    augmented = data.augment.parse(ready.recipe.augment)
+    images, _ = augmented(jax.random.key(0), np.repeat(image[None], 400, 0), np.zeros(400, int))
+    seen = np.asarray(images)
     found = {}
     for mirror in (False, True):
         for one in seen[:, :, ::-1] if mirror else seen:

@@ -316,6 +316,7 @@ def test_interrupted_while_the_data_is_read_leaves_the_folder_as_it_was(tmp_path
         ({"model": "resnet18", "image_size": 32, "batch_size": 1}, "Take batch_size=2 or more, or larger images with"),
         ({"model": "lenet"}, "Did you mean 'lenet5'"),
         ({"batch_size": 9999}, "more than the 1437 training images"),
+        ({"augment": "crop(9)"}, "crop: pixels is 9"),
         ({"data": "cifer10"}, "Did you mean 'cifar10'"),
     ],
 )
@@ -341,7 +342,8 @@ def test_bad_options_are_refused_before_the_run_folder_is_touched(trained, tmp_p
     "options",
     [
         {"batch_size": "full", "optimizer": "sgd", "learning_rate": 0.1},
-        {"loss": "sigmoid", "augment": "flip-shift"},
+        {"loss": "sigmoid", "augment": "flip-shift,cutmix(1)"},
+        {"augment": "rotate(5),mixup(0.2)"},
         {"label_smoothing": 0.1, "augment": "none", "schedule": "cosine", "warmup": 1.0},
     ],
 )

@@ -41,7 +41,7 @@ def test_the_run_folder_is_named_after_data_and_model(tmp_path):
         ({"optimizer": "sdg"}, "optimizer is 'sdg'; expected one of sgd, momentum"),
         ({"schedule": "linear"}, "schedule is 'linear'; expected one of constant, step"),
         ({"loss": "hinge"}, "loss is 'hinge'; expected one of softmax, sigmoid"),
-        ({"augment": "cutout"}, "augment is 'cutout'; expected one of none, shift"),
+        ({"augment": "cutuot(8)"}, r"augment is 'cutuot\(8\)'; .* did you mean cutout\?"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; expected a positive number"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; expected a positive number"),
         ({"momentum": 1.0}, "momentum is 1.0; expected 0 or more and less than 1"),

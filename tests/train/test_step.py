@@ -41,7 +41,11 @@ def test_train_step_is_gradient_descent_on_the_mean_loss(rng, batch):
     before = state(rng, optimizer)
     kernel = np.array(before.params["head"]["kernel"], np.float64)
     step = make_train_step(
-        MODEL, optimizer, ops.softmax_cross_entropy, normalise=normalise, augment=lambda key, x: x[:, ::-1]
+        MODEL,
+        optimizer,
+        ops.softmax_cross_entropy,
+        normalise=normalise,
+        augment=lambda key, x, labels: (x[:, ::-1], labels),
     )
     after, metrics = step(before, *batch)
 
@@ -60,14 +64,14 @@ def test_train_step_is_gradient_descent_on_the_mean_loss(rng, batch):
 def test_train_step_donates_the_old_state(rng, batch):
     optimizer = optax.adam(0.1)
     before = state(rng, optimizer)
-    step = make_train_step(MODEL, optimizer, ops.softmax_cross_entropy, normalise=normalise, augment=lambda key, x: x)
+    step = make_train_step(MODEL, optimizer, ops.softmax_cross_entropy, normalise=normalise)
     step(before, *batch)
     assert before.params["head"]["kernel"].is_deleted()
 
 
 def test_augmentation_gets_a_new_key_at_each_step(rng, batch):
-    def noise(key, images):
-        return jax.random.randint(key, images.shape, 0, 256)
+    def noise(key, images, labels):
+        return jax.random.randint(key, images.shape, 0, 256), labels
 
     optimizer = optax.sgd(0.0)
     step = make_train_step(MODEL, optimizer, ops.softmax_cross_entropy, normalise=normalise, augment=noise)
@@ -78,7 +82,7 @@ def test_augmentation_gets_a_new_key_at_each_step(rng, batch):
 
 def test_metrics_remember_the_first_step_that_diverged(rng, batch):
     optimizer = optax.sgd(float("inf"))
-    step = make_train_step(MODEL, optimizer, ops.softmax_cross_entropy, normalise=normalise, augment=lambda key, x: x)
+    step = make_train_step(MODEL, optimizer, ops.softmax_cross_entropy, normalise=normalise)
     train, metrics = state(rng, optimizer), Metrics.zero()
     for _ in range(4):
         train, part = step(train, *batch)
@@ -140,7 +144,6 @@ def stepped(network, steps=1, optimizer=None, images=IMAGES, **options):
         optimizer,
         ops.softmax_cross_entropy,
         normalise=normalise,
-        augment=lambda key, x: x,
         options=StepOptions(**options),
     )
     seen = [jax.device_get((train.params, train.state, train.average, train.step))]
@@ -195,7 +198,6 @@ def test_below_what_is_trained_no_gradient_is_computed():
             optax.sgd(0.1),
             ops.softmax_cross_entropy,
             normalise=normalise,
-            augment=lambda key, x: x,
             options=StepOptions(freeze=freeze),
         )
         with kernels.use("xla"):
@@ -249,7 +251,6 @@ def test_a_step_that_is_not_finite_is_left_out_where_that_is_wanted():
         optimizer,
         ops.softmax_cross_entropy,
         normalise=broken,
-        augment=lambda key, x: x,
         options=StepOptions(skip=True),
     )
     train, first = step(train, dark, LABELS)

@@ -70,8 +70,9 @@ class OptimizationRecipe(Recipe):
     precision: Literal["float32", "bfloat16", "mixed"] = "float32"
     """What a step computes in. mixed: images and activations bfloat16; parameters, statistics, norms' sums and the
     loss float32. bfloat16: parameters are rounded to it as well while gradients are computed."""
-    augment: Literal["none", "shift", "flip-shift"] = "shift"
-    """Random change of each training image: shifted by up to 1/8 of its side; flip-shift also mirrors left-right."""
+    augment: str = "shift"
+    """Random changes of the training images, by name, such as 'crop(4,reflect),flip,cutout(8)' or
+    'random_resized_crop,rand_augment,mixup(0.2)'; shift, by up to 1/8 of the side; or none. See jaxcnn augment."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """At a loss or gradient that is not finite: stop, or leave the step out and go on."""
     seed: int = 0
@@ -84,6 +85,7 @@ class OptimizationRecipe(Recipe):
         self.fill_in(learning_rate=rate, weight_decay=decay, label_smoothing=smoothing)
         assert self.learning_rate is not None and self.weight_decay is not None and self.label_smoothing is not None
         full = self.batch_size == "full"
+        self._check_augment()
         self.need("epochs", self.epochs >= 1, "expected 1 or more")
         self.need(
             "batch_size",
@@ -110,3 +112,8 @@ class OptimizationRecipe(Recipe):
         if self.warmup and self.schedule == "onecycle":
             raise self.wrong("warmup", "onecycle brings its own rise; leave it at 0 or take --schedule cosine")
         self.need("seed", 0 <= self.seed < 2**32, "expected an int from 0 to 4294967295")
+
+    def _check_augment(self) -> None:
+        from jaxcnn.data import augment  # brings JAX
+
+        augment.parse(self.augment)
