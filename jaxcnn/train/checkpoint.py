@@ -36,15 +36,21 @@ class Damaged(ValueError):
 def save(folder: Path, tree: Any, *, keep: int = 1, **remarks: float) -> None:
     """Make `tree` the checkpoint that `folder` holds, with `remarks` about it; returns when it is on disk.
 
-    Beside it the `keep` - 1 before it stay.
+    Beside it the `keep` - 1 before it stay. Raises OSError if it can't be written; what was there is whole.
     """
     if not folder.is_dir():
         remove(folder)  # a file, or a broken link
     newest = _newest(folder)
     target = folder.absolute() / ("0" if newest is None else str(int(newest.name) + 1))
-    with _orbax() as checkpointer:
-        checkpointer.save(target, tree)
-        checkpointer.wait_until_finished()
+    try:
+        with _orbax(silent=True) as checkpointer:
+            checkpointer.save(target, tree)
+            checkpointer.wait_until_finished()
+    except Exception as error:  # a full disk is Orbax's or TensorStore's ValueError, a lost folder something else
+        for unfinished in folder.glob(f"{target.name}.*"):
+            remove(unfinished)
+        before = "there was none before it" if newest is None else f"the one before it, {newest}, is whole"
+        raise OSError(f"the checkpoint {target} can't be written ({_one_line(error)}); {before}.") from error
     files = {file.relative_to(target).as_posix(): _hash(file) for file in sorted(target.rglob("*")) if file.is_file()}
     _write_manifest(target / _MANIFEST, json.dumps({"remarks": remarks, "files": files}, indent=2))
     kept = [path.name for path in _complete(folder)[:keep]]
@@ -169,8 +175,11 @@ def _blamed_on(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        seen = " ".join(str(error).split()) or type(error).__name__
-        raise Damaged(f"the {what} is damaged: {seen[:400]}") from error
+        raise Damaged(f"the {what} is damaged: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:400]
 
 
 def _hash(file: Path) -> str:
@@ -225,11 +234,11 @@ def _check_same(
 
 
 @contextmanager
-def _orbax() -> Iterator[Any]:
-    """An Orbax checkpointer; imported here because that takes a second, and quiet unless something is wrong."""
+def _orbax(*, silent: bool = False) -> Iterator[Any]:
+    """An Orbax checkpointer; imported here because that takes a second. Its log tells of errors, or of nothing."""
     logger = logging.getLogger("absl")
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL if silent else logging.ERROR)
     try:
         import orbax.checkpoint as ocp
 

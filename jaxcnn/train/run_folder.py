@@ -91,8 +91,12 @@ class RunFolder:
         return [epochs[number] for number in sorted(epochs)]
 
     def append_metrics(self, record: Epoch) -> None:
-        with (self.path / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        file = self.path / "metrics.jsonl"
+        try:
+            with file.open("a") as lines:
+                lines.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise OSError(f"{file} can't be written ({error.strerror}); --resume goes on when it can.") from error
 
     def keep_metrics(self, epochs: int) -> list[int]:
         """Drop what comes after the first `epochs`: written, but lost with the checkpoint that was to follow it.

@@ -47,7 +47,7 @@ def test_saving_replaces_and_leaves_one(tmp_path):
 
 def test_a_failed_write_keeps_the_previous_one_and_the_next_write_tidies_up(tmp_path):
     checkpoint.save(tmp_path, train_state())
-    with pytest.raises(ValueError, match="object"):
+    with pytest.raises(OSError, match="object"):
         checkpoint.save(tmp_path, {"not an array": object()})
     (tmp_path / "9.orbax-checkpoint-tmp-1").mkdir()  # what a killed write leaves
     assert leaves(checkpoint.restore(tmp_path, train_state())) == leaves(train_state())
@@ -177,3 +177,20 @@ def test_a_random_key_comes_back_as_it_was_saved(tmp_path, kind):
     checkpoint.save(tmp_path, [key, jnp.ones(2)])
     back, _ = checkpoint.restore(tmp_path, [jax.random.key(0), jnp.ones(2)])
     assert back.dtype == key.dtype and leaves([back]) == leaves([key])
+
+
+# Of several writes one fails first; the others then find that nobody waits for them.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_full_disk_leaves_the_checkpoint_before_whole(tmp_path, capfd):
+    resource = pytest.importorskip("resource")  # not on Windows
+    state, limits = train_state(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    checkpoint.save(tmp_path / "last", state)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+        with pytest.raises(OSError, match=r"last/1 can't be written \(.*\); the one before it, .*/last/0, is whole\.$"):
+            checkpoint.save(tmp_path / "last", state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in (tmp_path / "last").iterdir()] == ["0"]
+    assert leaves(checkpoint.restore(tmp_path / "last", state)) == leaves(state)
+    assert capfd.readouterr().err == ""
