@@ -172,3 +172,12 @@ def test_patches_side_by_side_are_not_gathered():
         )(jnp.ones((1, 8, 8, 3)))
     )
     assert "gather" not in jaxpr
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (9, 7), (15, 5), (21, 21)])
+def test_places_on_pixels_are_read_from_one_pixel_with_its_weight(sizes):
+    """XLA may compute a place for the pixel and for its weight apart, and round it another way."""
+    x = 255 * jax.random.uniform(jax.random.key(0), (1, *sizes, 1))
+    along = [(2 * np.arange(n) + 1 - n) / n for n in sizes]
+    grid = np.stack(np.meshgrid(*along[::-1]), -1)[None].astype(np.float32)
+    np.testing.assert_allclose(jax.jit(grid_sample)(x, grid), x, rtol=1e-5, atol=1e-3)
