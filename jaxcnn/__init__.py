@@ -5,17 +5,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxcnn import kernels, layers, models, ops, verify
+    from jaxcnn.train import model_folder
 
     backprop, summary = layers.backprop, layers.summary
     RULES, Rule, backward, rule = ops.RULES, ops.Rule, ops.backward, ops.rule
+    load_model = model_folder.load_model
 
-__all__ = ["RULES", "Rule", "backprop", "backward", "kernels", "layers", "models", "ops", "rule", "summary", "verify"]
+__all__ = [
+    "RULES",
+    "Rule",
+    "backprop",
+    "backward",
+    "kernels",
+    "layers",
+    "load_model",
+    "models",
+    "ops",
+    "rule",
+    "summary",
+    "verify",
+]
 
 # Where each name lives. It is imported when first asked for: pytest loads our plugin in every project that has jaxcnn
 # installed, before that project's conftest.py can tell JAX how to start.
 _HOMES = {
     **dict.fromkeys(["RULES", "Rule", "backward", "rule"], "jaxcnn.ops"),
     **dict.fromkeys(["backprop", "summary"], "jaxcnn.layers"),
+    "load_model": "jaxcnn.train.model_folder",
 }
 
 

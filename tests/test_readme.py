@@ -1,16 +1,18 @@
 """The README's Python examples run as they stand."""
 
 import re
+import shutil
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxcnn.ops.rule import RULES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-FUNCTIONS, LAYERS, VERIFY, FIXTURE, TRAINING, RULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FUNCTIONS, LAYERS, VERIFY, FIXTURE, MODEL, TRAINING, RULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_functional_example_learns_and_agrees_with_autodiff(capsys):
@@ -40,6 +42,19 @@ def test_fixture_example_fails_as_it_says(assert_backward):
         names["test_my_backward"](assert_backward)
     shown = re.search(r"```text\n(\[autodiff.*?)```", README, re.DOTALL).group(1)
     assert all(line.strip() in str(failed.value) for line in shown.splitlines())
+
+
+def test_model_example_uses_a_run(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained.run.path, "runs/digits-lenet5")
+    dataset = trained.experiment.dataset
+    for name, index in (("three", 3), ("eight", 8)):
+        Image.fromarray(dataset.test_images[index, ..., 0]).save(f"{name}.png")
+    exec(MODEL, names := {})
+    expected = trained.evaluation.probabilities[[3, 8]]
+    said = [f"{dataset.classes[p.argmax()]} ({p.max():.0%})" for p in expected]
+    assert capsys.readouterr().out.splitlines() == said
+    np.testing.assert_allclose(jax.nn.softmax(names["logits"]), expected[:1], rtol=1e-5)
 
 
 def test_rule_example_is_a_rule(x64):

@@ -1,20 +1,14 @@
 """`jaxcnn check`: a trained network's handwritten gradients against those that JAX derives."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
-import tyro
+from jaxcnn.cli.evaluated import Evaluated
 
 
 @dataclass(frozen=True)
-class CheckOptions:
-    """Compare a run's handwritten gradients with jax.grad, layer by layer, in float64."""
+class CheckOptions(Evaluated):
+    """Compare a run's handwritten gradients with jax.grad, layer by layer, in float64; RUN/gradients.png shows them."""
 
-    run: tyro.conf.Positional[Path]
-    """The run folder; gradients.png is written into it."""
-    checkpoint: Literal["last", "best"] = "last"
-    """Which of the run's checkpoints."""
     images: int = 8
     """How many test images to take, those that the network finds hardest."""
 
@@ -23,18 +17,21 @@ def run(options: CheckOptions) -> int:
     """Print the table and the verdict, draw gradients.png; returns 0, or 1 if the gradients differ."""
     from jaxcnn.cli.console import Console
     from jaxcnn.report import gradients, style
-    from jaxcnn.train.gradients import check_on_hardest
-    from jaxcnn.train.restore import restore
+    from jaxcnn.train.evaluate import evaluate, examples_of, loss
+    from jaxcnn.train.gradients import check_gradients
 
     if options.images < 1:
         raise ValueError(f"--images is {options.images}; expected 1 or more.")
-    run, experiment, state = restore(options.run, options.checkpoint)
-    check = check_on_hardest(experiment, state, experiment.evaluate(state), options.images)
+    model = options.model()
+    dataset = options.dataset(model)
+    images, labels = examples_of(model, dataset)
+    chosen = evaluate(model, images, labels).hardest(labels)[: options.images]
+    check = check_gradients(model.network, loss(model), model, model.normalise(images[chosen]), labels[chosen])
     console = Console(soft_wrap=True)
     console.print_table(gradients.table(check))
     console.print(str(check))
-    title = f"{run.config.model} on {run.facts.name}: the size of its gradients, layer by layer"
-    with style.or_warn(path := run.path / "gradients.png"):
+    title = f"{model.card.network} on {dataset.name}: the size of its gradients, layer by layer"
+    with style.or_warn(path := options.run / "gradients.png"):
         gradients.save(check, path, title=title)
         console.print(f"picture {path}")
     return 0 if check.agrees else 1

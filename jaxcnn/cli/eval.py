@@ -1,20 +1,13 @@
 """`jaxcnn eval`: what a trained network gets right on the test images."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
-import tyro
+from jaxcnn.cli.evaluated import Evaluated
 
 
 @dataclass(frozen=True)
-class EvalOptions:
+class EvalOptions(Evaluated):
     """Evaluate a run's network on the test images, class by class."""
-
-    run: tyro.conf.Positional[Path]
-    """The run folder."""
-    checkpoint: Literal["last", "best"] = "last"
-    """last: after the last epoch or Ctrl-C; best: of the epoch with the highest test accuracy."""
 
 
 def run(options: EvalOptions) -> int:
@@ -23,24 +16,25 @@ def run(options: EvalOptions) -> int:
     from rich.table import Table
 
     from jaxcnn.cli.console import Console
-    from jaxcnn.train.restore import restore
+    from jaxcnn.train.evaluate import evaluate, examples_of
 
-    _, experiment, state = restore(options.run, options.checkpoint)
-    evaluation = experiment.evaluate(state)
-    labels, said = experiment.dataset.test_labels, evaluation.probabilities.argmax(-1)
-    table = Table("class", title=f"{options.run}, checkpoint {options.checkpoint}, step {int(state.step)}")
+    model = options.model()
+    images, labels = examples_of(model, options.dataset(model))
+    evaluation = evaluate(model, images, labels)
+    said = evaluation.probabilities.argmax(-1)
+    table = Table("class", title=f"{options.run}, checkpoint {model.card.checkpoint}, step {model.card.step}")
     for heading in ("images", "right", "accuracy", "most often taken for"):
         table.add_column(heading, justify="right")
-    for label, name in enumerate(experiment.dataset.classes):
+    for label, name in enumerate(model.classes):
         of_class = said[labels == label]
-        right, images = int(np.sum(of_class == label)), len(of_class)
-        mistakes = np.bincount(of_class[of_class != label], minlength=len(experiment.dataset.classes))
+        right, count = int(np.sum(of_class == label)), len(of_class)
+        mistakes = np.bincount(of_class[of_class != label], minlength=len(model.classes))
         worst = int(mistakes.argmax())
-        taken_for = f"{experiment.dataset.classes[worst]} ({mistakes[worst]})" if mistakes.any() else ""
-        accuracy = f"{right / images:.4f}" if images else ""
-        table.add_row(name, str(images), str(right), accuracy, taken_for)
+        taken_for = f"{model.classes[worst]} ({mistakes[worst]})" if mistakes.any() else ""
+        accuracy = f"{right / count:.4f}" if count else ""
+        table.add_row(name, str(count), str(right), accuracy, taken_for)
     Console().print_table(table)
-    smoothing = experiment.recipe.label_smoothing
+    smoothing = model.card.label_smoothing
     print(f"test loss {evaluation.loss:.4f}" + (f" (with label smoothing {smoothing})" if smoothing else ""))
     print(f"test accuracy {evaluation.accuracy:.4f}")
     return 0

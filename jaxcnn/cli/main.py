@@ -9,13 +9,15 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import augment, bench, check, data, doctor, eval, summary, train, verify
+from jaxcnn.cli import augment, bench, check, data, doctor, eval, models, summary, train, verify
+from jaxcnn.cli.evaluated import Evaluated
 from jaxcnn.cli.streams import for_any_console, keeping_the_exit_code, visible
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
 COMMANDS = (
     Annotated[train.TrainOptions, tyro.conf.subcommand("train")]
     | Annotated[eval.EvalOptions, tyro.conf.subcommand("eval")]
+    | Annotated[models.ModelsOptions, tyro.conf.subcommand("models")]
     | Annotated[summary.SummaryOptions, tyro.conf.subcommand("summary")]
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
     | Annotated[augment.AugmentOptions, tyro.conf.subcommand("augment")]
@@ -27,6 +29,7 @@ COMMANDS = (
 RUN: dict[type, Callable[[Any], int]] = {
     train.TrainOptions: train.run,
     eval.EvalOptions: eval.run,
+    models.ModelsOptions: models.run,
     summary.SummaryOptions: summary.run,
     check.CheckOptions: check.run,
     augment.AugmentOptions: augment.run,
@@ -63,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if os.environ.get("JAXCNN_TRACEBACK"):
                 raise
             message = re.sub(r"^(create|load): ", "", str(error))  # the function that refused it
-            loads = isinstance(options, train.TrainOptions | data.DataOptions)
-            _print_line("error", train.in_options(message, type(options)) if loads else message)
+            of_data = isinstance(options, train.TrainOptions | data.DataOptions | Evaluated)
+            _print_line("error", train.in_options(message, type(options)) if of_data else message)
             sys.exit(1 if isinstance(error, FloatingPointError) else 2)
         except KeyboardInterrupt as interrupt:
             _print_line("error", str(interrupt) or "stopped.")

@@ -10,7 +10,7 @@ class SummaryOptions:
     """Show a network's layers: shapes, parameters, work and receptive field."""
 
     model: tyro.conf.Positional[str]
-    """The network, by its name in jaxcnn.models."""
+    """The network, by a name that jaxcnn models lists; or FILE.py:FUNCTION, of your own."""
     input: str
     """The input's shape without the batch, as HEIGHT,WIDTH,CHANNELS, such as 224,224,3."""
     classes: int | None = None

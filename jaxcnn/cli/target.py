@@ -48,6 +48,8 @@ def verify_target(
 
 def found(target: str) -> Any:
     """The object that MODULE:NAME or FILE.py:NAME means, modules being looked for in the working directory first."""
+    from jaxcnn.models.custom import function_in
+
     module_name, _, name = target.rpartition(":")
     if not module_name or not name:
         raise ValueError(f"{target!r} is no MODULE:NAME; expected such as my_module:my_rule or my_file.py:my_rule.")
@@ -60,10 +62,7 @@ def found(target: str) -> Any:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             raise ValueError(f"{target}: {error}; looked in {Path.cwd()} and in what is installed.") from error
-    if not callable(getattr(module, name, None)):
-        names = sorted(n for n, v in vars(module).items() if callable(v) and not n.startswith("_"))
-        raise ValueError(f"{target}: {module_name} has no function {name!r}; it has {', '.join(names) or 'none'}.")
-    return getattr(module, name)
+    return function_in(module, name, f"{target}: {module_name}")
 
 
 def _loaded(file: Path) -> Any:

@@ -35,7 +35,7 @@ def run(options: TrainOptions) -> int:
         from jaxcnn.train.loop import train
 
         say = Console(soft_wrap=True).print
-        with Progress(config.model) as progress:
+        with Progress(config.title) as progress:
             result = train(config, progress)
         if result.evaluation is not None:
             draw(result)

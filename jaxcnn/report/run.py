@@ -7,7 +7,7 @@ from jaxcnn.train.loop import Result
 def draw(result: Result) -> None:
     """Draw curves.png and predictions.png into the run folder; a warning where one can't be drawn."""
     run, dataset = result.run, result.experiment.dataset
-    title = f"{run.config.model} on {dataset.name}"
+    title = f"{run.config.title} on {dataset.name}"
     with style.or_warn(path := run.path / "curves.png"):
         if not (epochs := run.metrics()):
             raise ValueError(f"{run.path / 'metrics.jsonl'} holds no epochs any more")

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from jaxcnn import models, ops
 from jaxcnn.data import Dataset, augment, class_weights, eval_batches, normalise, statistics
 from jaxcnn.layers import Layer, Params, State
+from jaxcnn.models.custom import Source
 from jaxcnn.train.freeze import frozen
 from jaxcnn.train.optim import make_optimizer, make_schedule
 from jaxcnn.train.recipe import OptimizationRecipe, TrainConfig
@@ -80,7 +81,9 @@ class Experiment:
     @functools.cached_property
     def eval_step(self) -> EvalStep:
         probabilities = jax.nn.softmax if self.recipe.loss == "softmax" else jax.nn.sigmoid
-        return make_eval_step(self.model, self.loss, normalise=self.normalise, probabilities=probabilities)
+        assert self.recipe.label_smoothing is not None  # filled in
+        loss = loss_of(self.recipe.loss, self.recipe.label_smoothing)  # without class weights, which are for training
+        return make_eval_step(self.model, loss, normalise=self.normalise, probabilities=probabilities)
 
     def train_inputs(self, train: TrainState, images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array, Array]:
         """What the next step computes with: augmented, normalised images, their labels, and dropout's key."""
@@ -119,13 +122,7 @@ class Experiment:
 
     def evaluate(self, train: TrainState, part: Literal["valid", "test"] = "test") -> Evaluation:
         """Loss, accuracy and probabilities on the images of a part; of the weights' average where it is kept."""
-        images, labels = self.dataset.parts[part]
-        metrics, probabilities = Metrics.zero(), []
-        for batch in eval_batches(images, labels, min(EVAL_BATCH, len(images))):
-            of_batch, p = self.eval_step(*train.evaluated, *batch)
-            metrics = metrics.plus(of_batch)
-            probabilities.append(p)
-        return Evaluation(*metrics.means(), np.concatenate(probabilities)[: len(images)])
+        return evaluation(self.eval_step, *train.evaluated, *self.dataset.parts[part])
 
     def _augmented(self, key: Array, images: Array, labels: Array) -> tuple[Array, Array]:
         """The images changed as the recipe says; with labels as probabilities (n, classes) where it mixes images."""
@@ -135,15 +132,31 @@ class Experiment:
         return augmentation(key, images, labels)
 
 
+def evaluation(step: EvalStep, params: Params, state: State, images: np.ndarray, labels: np.ndarray) -> Evaluation:
+    """What the step comes to over all the images, batch by batch."""
+    metrics, probabilities = Metrics.zero(), []
+    for batch in eval_batches(images, labels, min(EVAL_BATCH, len(images))):
+        part, p = step(params, state, *batch)
+        metrics = metrics.plus(part)
+        probabilities.append(p)
+    return Evaluation(*metrics.means(), np.concatenate(probabilities)[: len(images)])
+
+
 def prepare(
-    config: TrainConfig, dataset: Dataset, pixel_statistics: tuple[Sequence[float], Sequence[float]] | None = None
+    config: TrainConfig,
+    dataset: Dataset,
+    pixel_statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    *,
+    source: Source | None = None,
 ) -> Experiment:
     """The experiment that `config` describes on `dataset`: see `experiment_of`; the network is the one that it names.
 
-    Raises ValueError for an unknown model, with the nearest name.
+    `source` is the file that its network is built by where it is the user's own, otherwise read anew. Raises ValueError
+    for an unknown model, with the nearest name.
     """
-    network = models.create(config.model, len(dataset.classes))
-    return experiment_of(config, dataset, network, pixel_statistics, name=f"model {config.model}")
+    classes = len(dataset.classes)
+    network = models.create(config.model, classes) if source is None else source.network(classes)
+    return experiment_of(config, dataset, network, pixel_statistics, name=f"model {config.title}")
 
 
 def experiment_of(
@@ -172,11 +185,12 @@ def experiment_of(
     mean, std = pixel_statistics or statistics(dataset.train_images)
     steps_per_epoch = examples // batch_size
     schedule = make_schedule(recipe, steps_per_epoch)
+    assert recipe.label_smoothing is not None  # filled in
     made = Experiment(
         recipe=recipe,
         dataset=dataset,
         model=network,
-        loss=_loss(recipe, dataset),
+        loss=loss_of(recipe.loss, recipe.label_smoothing, _class_weights(recipe, dataset)),
         mean=tuple(map(float, mean)),
         std=tuple(map(float, std)),
         batch_size=batch_size,
@@ -221,15 +235,17 @@ def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> N
         ) from error
 
 
-def _loss(recipe: OptimizationRecipe, dataset: Dataset) -> Loss:
+def _class_weights(recipe: OptimizationRecipe, dataset: Dataset) -> Array | None:
+    if recipe.class_weights == "none":
+        return None
+    return jnp.asarray(class_weights(dataset.train_labels, len(dataset.classes)))
+
+
+def loss_of(kind: Literal["softmax", "sigmoid"], label_smoothing: float, class_weights: Array | None = None) -> Loss:
     """One loss per example from logits (n, classes) and integer labels (n,), or probabilities (n, classes)."""
-    if recipe.loss == "softmax":
-        assert recipe.label_smoothing is not None  # filled in
-        weights = None
-        if recipe.class_weights == "balanced":
-            weights = jnp.asarray(class_weights(dataset.train_labels, len(dataset.classes)))
+    if kind == "softmax":
         return functools.partial(
-            ops.softmax_cross_entropy, class_weights=weights, label_smoothing=recipe.label_smoothing
+            ops.softmax_cross_entropy, class_weights=class_weights, label_smoothing=label_smoothing
         )
 
     def one_against_all(logits: Array, labels: Array) -> Array:

@@ -1,7 +1,7 @@
 """A network's handwritten gradients against those that JAX derives itself, in float64."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,15 @@ from jaxcnn.train.step import Loss
 
 TOLERANCE = 1e-10
 SMALL = 1e-4  # a gradient below is measured as if it were this large: of p - y no more than ε is known
+
+
+class Variables(Protocol):
+    """A network's params and state, such as a `TrainState` or a `Model`."""
+
+    @property
+    def params(self) -> Params: ...
+    @property
+    def state(self) -> State: ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class GradientCheck:
         )
 
 
-def check_gradients(model: Layer, loss: Loss, train: TrainState, x: ArrayLike, labels: ArrayLike) -> GradientCheck:
+def check_gradients(model: Layer, loss: Loss, trained: Variables, x: ArrayLike, labels: ArrayLike) -> GradientCheck:
     """Compare `backprop` with `jax.grad` of the same mean loss under `backward("autodiff")`, both in float64.
 
     A layer's difference is max |handwritten - derived| / max |derived| over all elements of all its arrays. The
@@ -66,7 +75,7 @@ def check_gradients(model: Layer, loss: Loss, train: TrainState, x: ArrayLike, l
       labels: (n,) integers.
     """
     with jax.enable_x64(True):
-        params, state, x = jax.tree.map(_float64, (train.params, train.state, x))
+        params, state, x = jax.tree.map(_float64, (trained.params, trained.state, x))
         labels = jnp.asarray(labels)
         key = jax.random.key(0)  # the same dropout for both
 

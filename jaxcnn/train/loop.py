@@ -10,10 +10,11 @@ from jaxcnn.train.alone import alone
 from jaxcnn.train.diverged import first_not_finite
 from jaxcnn.train.epochs import Diverged, Epoch, Watcher, Wish, epochs
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
+from jaxcnn.train.facts import DatasetFacts
 from jaxcnn.train.interrupt import Interrupt, on_interrupt
 from jaxcnn.train.recipe import TrainConfig
-from jaxcnn.train.restore import best_accuracy, load, save
-from jaxcnn.train.run_folder import DatasetFacts, RunFolder, check_out, discard, start
+from jaxcnn.train.restore import best_accuracy, load, mend_models, save, save_model
+from jaxcnn.train.run_folder import RunFolder, check_out, discard, source_of, start
 from jaxcnn.train.state import Metrics, TrainState
 
 
@@ -40,22 +41,25 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
     with on_interrupt(begun=False) as interrupt:
         clock = _Clock(config, interrupt)
         check_out(config)
+        source = source_of(config)
         dataset = config.load()
-        experiment = prepare(config, dataset)
+        experiment = prepare(config, dataset, source=source)
         facts = DatasetFacts(dataset.name, dataset.classes, dataset.image_shape, experiment.mean, experiment.std)
         state, metrics = experiment.initial_state(), Metrics.zero()
         assert config.out is not None  # the recipe fills it in
         interrupt.begin()
         with alone(config.out):
-            run = start(config, facts)
+            run = start(config, facts, source)
             if saved := load(run, experiment):  # of a resumed run
                 state, metrics = saved
+                mend_models(run, experiment)
             elif run.metrics():
                 warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=2)
             _tidy(run, int(state.step) // experiment.steps_per_epoch)
             for watcher in watchers:
                 watcher.started(experiment, int(state.step))
             if clock.wish() == "stop":  # without waiting for the first step to compile
+                save_model(run, experiment, "last", state)
                 save(run, "last", state, metrics)
                 return Result(run, experiment, state, None)
             try:
@@ -86,7 +90,9 @@ def _kept(
             run.append_metrics(record)
             if record["eval_accuracy"] > best:
                 best = record["eval_accuracy"]
+                save_model(run, experiment, "best", state, best)
                 save(run, "best", state, metrics, eval_accuracy=best)
+        save_model(run, experiment, "last", state, None if record is None else record["eval_accuracy"])
         save(run, "last", state, metrics, keep=run.config.keep)
         clock.saved()
     if patience.over or int(state.step) == run.config.epochs * experiment.steps_per_epoch:

@@ -3,12 +3,13 @@
 Of a damaged file that is JSON all the same, a default in a lost field's place would be another run in silence.
 """
 
+import hashlib
 import json
 import reprlib
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -22,6 +23,27 @@ def parse(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def sealed(parts: Mapping[str, Any]) -> str:
+    """The parts as JSON under their hash."""
+    return json.dumps({"sha256": _hash(parts), **parts}, indent=2) + "\n"
+
+
+def unsealed(text: str | bytes) -> Any:
+    """What `sealed` wrote, without the hash. Raises ValueError if it is no JSON, or not what was hashed.
+
+    Of JSON without a hash anything is taken: an earlier version wrote none, and who edits it removes that line.
+    """
+    written = parse(text)
+    own = written.pop("sha256", None) if isinstance(written, dict) else None
+    if own is not None and own != _hash(written):
+        raise ValueError("it is not as it was written, by its sha256 (remove that line if you changed it yourself)")
+    return written
+
+
+def _hash(parts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def read(kind: Callable[..., T], written: Any) -> T:

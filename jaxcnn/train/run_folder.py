@@ -1,14 +1,16 @@
 """The run folder: everything about a run, and the only place that a run writes to.
 
 config.json       the configuration, and the facts about the dataset that the network depends on, under their hash
+network.py        a copy of the user's own file, where the network is built by one
 metrics.jsonl     one JSON object per epoch
 checkpoints/      last and best, see checkpoint.py
+model/            last and best, see model_folder.py: what is needed to use the network, and no more
 *.png             learning curves, test predictions, gradients
 """
 
 import contextlib
 import dataclasses
-import hashlib
+import functools
 import json
 import tempfile
 import warnings
@@ -16,45 +18,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from jaxcnn.models import custom
 from jaxcnn.train import records
 from jaxcnn.train.checkpoint import remove
 from jaxcnn.train.epochs import Epoch
+from jaxcnn.train.facts import DatasetFacts
 from jaxcnn.train.recipe import TrainConfig
 
-_WRITTEN = ("config.json", "metrics.jsonl", "checkpoints", "curves.png", "predictions.png", "gradients.png")
+_SOURCE = "network.py"
+_PICTURES = ("curves.png", "predictions.png", "gradients.png")
+_WRITTEN = ("config.json", _SOURCE, "metrics.jsonl", "checkpoints", "model", *_PICTURES)
 _COPY = (
     "Put back a copy of it: the same command with another --out begins by writing one that differs only in the name of "
     "the folder"
 )
-_CHANGED = "it is not as it was written, by its sha256 (remove that line if you changed it yourself)"
+_SOURCE_AGAIN = "Put back a copy of it, such as the one in model/last, or train again"
 _MAY_CHANGE = ("epochs", "data_dir", "max_time", "patience", "save_every", "keep", "out", "overwrite", "resume")
 
 
-@dataclass(frozen=True)
-class DatasetFacts:
-    """What the network's meaning depends on; mean and std are per channel, of pixels scaled to 0..1."""
-
-    name: str
-    classes: tuple[str, ...]
-    image_shape: tuple[int, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.image_shape) != 3 or min(self.image_shape) < 1:
-            raise ValueError(f"image_shape is {self.image_shape}; expected height, width and channels, 1 or more each.")
-        channels = self.image_shape[-1]
-        if len(self.mean) != channels or len(self.std) != channels or min(self.std) <= 0:
-            raise ValueError(
-                f"mean is {self.mean} and std {self.std}; expected one for each channel ({channels}), std above 0."
-            )
-
-
 class _Parts(TypedDict):
-    """What config.json holds beside the hash of both."""
+    """What config.json holds beside the hash of all; `source` is the SHA-256 of network.py, where there is one."""
 
     config: dict[str, Any]
     dataset: dict[str, Any]
+    source: str | None
 
 
 @dataclass(frozen=True)
@@ -64,6 +51,26 @@ class RunFolder:
     path: Path
     config: TrainConfig
     facts: DatasetFacts
+    source_sha256: str | None = None  # of network.py, where there is one
+
+    @functools.cached_property
+    def source(self) -> custom.Source | None:
+        """The run's copy of the user's own file. Raises ValueError if it is not what was written."""
+        if self.source_sha256 is None:
+            return None
+        _, function = custom.split(self.config.model)
+        file = self.path / _SOURCE
+        try:
+            copy = custom.Source(file, function, file.read_bytes())
+        except OSError as error:
+            raise ValueError(f"{file} can't be read ({error.strerror}). {_SOURCE_AGAIN}.") from error
+        if copy.sha256 != self.source_sha256:
+            raise ValueError(f"{file} is damaged: its SHA-256 is not what config.json says. {_SOURCE_AGAIN}.")
+        return copy
+
+    def model(self, name: Literal["last", "best"]) -> Path:
+        """The folder of that checkpoint's model, for `model_folder.write` and `model_folder.read`."""
+        return self.path / "model" / name
 
     def checkpoint(self, name: Literal["last", "best"]) -> Path:
         """The folder of that checkpoint, for `checkpoint.save` and `checkpoint.restore`."""
@@ -133,15 +140,36 @@ def check_out(config: TrainConfig) -> None:
         )
 
 
-def start(config: TrainConfig, facts: DatasetFacts) -> RunFolder:
-    """The run folder `config.out` with its config.json written; raises as `check_out` does.
+def source_of(config: TrainConfig) -> custom.Source | None:
+    """The file that the network is built by, None for one of `jaxcnn.models`: of a resumed run its copy.
+
+    Raises ValueError if there is no such file, and as `open_run`. A warning if it is no longer what the copy is of.
+    """
+    if not custom.is_file(config.model):
+        return None
+    assert config.out is not None
+    if not config.resume:
+        return custom.read(config.model)
+    copy = open_run(config.out).source
+    with contextlib.suppress(ValueError):  # the user's may be gone
+        if copy and custom.read(config.model).content != copy.content:
+            warnings.warn(
+                f"{custom.split(config.model)[0]} has changed since the run began; its copy {copy.path} is used.",
+                stacklevel=3,
+            )
+    return copy
+
+
+def start(config: TrainConfig, facts: DatasetFacts, source: custom.Source | None = None) -> RunFolder:
+    """The run folder `config.out` with its config.json and `source` written; raises as `check_out` does.
 
     With `overwrite`, what the earlier run wrote is removed and nothing else. With `resume`, ValueError if the
     dataset is no longer the one that the run began with, and a warning if the learning rate now takes another course.
     """
     check_out(config)
     assert config.out is not None
-    run = RunFolder(config.out, config, facts)
+    run = RunFolder(config.out, config, facts, None if source is None else source.sha256)
+    vars(run)["source"] = source  # which is at hand, whatever becomes of the file
     if config.resume:
         _check_goes_on(open_run(config.out), run)
     if config.overwrite:
@@ -152,8 +180,11 @@ def start(config: TrainConfig, facts: DatasetFacts) -> RunFolder:
     written: _Parts = {
         "config": {name: str(value) if isinstance(value, Path) else value for name, value in options.items()},
         "dataset": dataclasses.asdict(facts),
+        "source": run.source_sha256,
     }
-    _write(run.path / "config.json", json.dumps({"sha256": _hash(written)} | written, indent=2) + "\n")
+    if source is not None:
+        (run.path / _SOURCE).write_bytes(source.content)
+    _write(run.path / "config.json", records.sealed(written))
     return run
 
 
@@ -171,21 +202,16 @@ def open_run(path: Path) -> RunFolder:
         lost = f"{_COPY}, or train again" if (path / "checkpoints").exists() else "Make one with jaxcnn train"
         raise FileNotFoundError(f"{path} is not a run folder: it holds no config.json. {lost}.")
     try:
-        written = records.parse(file.read_bytes())
-        own = written.pop("sha256", None) if isinstance(written, dict) else None  # an earlier version wrote none
+        written = records.unsealed(file.read_bytes())
+        if isinstance(written, dict):
+            written.setdefault("source", None)  # an earlier version wrote none
         parts = records.read(_Parts, written)
         now = {"out": str(path), "overwrite": False, "resume": False}  # the folder may have been moved
         config, facts = records.read(TrainConfig, parts["config"] | now), records.read(DatasetFacts, parts["dataset"])
-        if own is not None and own != _hash(parts):
-            raise ValueError(_CHANGED)
-        return RunFolder(path, config, facts)
     except ValueError as error:
         what = str(error).rstrip(".")
         raise ValueError(f"{file} is not the config.json of a run, or is damaged: {what}. {_COPY}.") from error
-
-
-def _hash(parts: _Parts) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return RunFolder(path, config, facts, parts["source"])
 
 
 def _is_run(path: Path) -> bool:

@@ -39,7 +39,7 @@ def figures(result):
 
 def test_a_run_leaves_everything_in_its_folder(trained):
     path = trained.run.path
-    names = {"config.json", "metrics.jsonl", "checkpoints"}
+    names = {"config.json", "metrics.jsonl", "checkpoints", "model"}
     assert {child.name for child in path.iterdir()} == names
     records = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     assert [(record["epoch"], record["step"]) for record in records] == [(1, STEPS), (2, 2 * STEPS)]

@@ -270,6 +270,10 @@ def test_another_value_in_config_json_is_found_by_its_hash(tmp_path):
     (line,) = (line for line in good.splitlines(keepends=True) if "sha256" in line)
     file.write_text(good.replace(line, ""))  # as of an earlier version, or on purpose
     assert open_run(tmp_path) == found
+    earlier = json.loads(good)
+    del earlier["sha256"], earlier["source"]
+    file.write_text(json.dumps(earlier))
+    assert open_run(tmp_path) == found
     file.write_text(json.dumps(json.loads(good), indent=7, sort_keys=True))
     assert open_run(tmp_path) == found
 

@@ -53,9 +53,9 @@ def _position(g: Array, length: int, mode: Mode, padding_mode: PaddingMode, alig
     -1 and 1 are the outer borders of the border pixels, (g + (W - 1) / W) W / 2; with `align_corners` their centres,
     (g + 1) (W - 1) / 2. It is added before it is multiplied: XLA may compute a place twice, for the pixel and for its
     weight, and fuse a multiplication with an addition behind it in one of the two alone; then of a place on a pixel the
-    one would be below it, and the other not. "border" stops at the border pixels. "reflection" turns back at -1 and 1 as often as it takes,
-    and then stops there. Bicubic has pixels beyond the border pixels for both, see `_among`. All places that are far
-    enough from the image are alike.
+    one would be below it, and the other not. "border" stops at the border pixels. "reflection" turns back at -1 and 1
+    as often as it takes, and then stops there. Bicubic has pixels beyond the border pixels for both, see `_among`. All
+    places that are far enough from the image are alike.
     """
     rate = (length - 1 if align_corners else length) / 2
     at, slope = (g + (1 if align_corners else (length - 1) / length)) * rate, jnp.full_like(g, rate)

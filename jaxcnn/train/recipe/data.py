@@ -53,7 +53,21 @@ class DataRecipe(Recipe):
 
 @dataclass(frozen=True)
 class ModelRecipe(Recipe):
-    """The network."""
+    """The network. A file becomes absolute, too."""
 
     model: str = "lenet5"
-    """The network, by its name in jaxcnn.models."""
+    """The network, by a name that jaxcnn models lists; or FILE.py:FUNCTION, a function of your own that returns a layer
+    for the number of classes. The run folder keeps a copy of that file, and of none beside it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if ".py" in self.model:
+            from jaxcnn.models import custom  # and JAX, which takes a while
+
+            file, function = custom.split(self.model)
+            self.put("model", f"{file.absolute()}:{function}")
+
+    @property
+    def title(self) -> str:
+        """The network's name as it is shown: of a file without its folder."""
+        return Path(self.model).name if ".py:" in self.model else self.model

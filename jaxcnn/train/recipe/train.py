@@ -20,7 +20,7 @@ class TrainConfig(RunRecipe, OptimizationRecipe, ModelRecipe, DataRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.fill_in(out=Path("runs") / f"{_short(self.data)}-{_short(self.model)}")
+        self.fill_in(out=Path("runs") / f"{_short(self.data)}-{_short(self.title.replace('.py:', '-'))}")
 
     def command(self) -> str:
         """The shell command that gives this configuration, without --overwrite and --resume."""

@@ -1,0 +1,70 @@
+"""A trained network on images with labels, of the dataset that it was trained on or of any other with its classes."""
+
+import warnings
+from collections.abc import Collection
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.data import Dataset
+from jaxcnn.train.experiment import Evaluation, evaluation, loss_of
+from jaxcnn.train.model import Model, in_channels
+from jaxcnn.train.step import Loss, make_eval_step
+
+
+def evaluate(model: Model, images: np.ndarray, labels: np.ndarray) -> Evaluation:
+    """Loss, accuracy and probabilities of uint8 images (n, h, w, c) whose labels (n,) are places in `model.classes`."""
+    step = make_eval_step(model.network, loss(model), normalise=model.normalise, probabilities=model.activation)
+    return evaluation(step, model.params, model.state, images, labels)
+
+
+def loss(model: Model) -> Loss:
+    """The loss that the network was trained with."""
+    return loss_of(model.card.loss, model.card.label_smoothing)
+
+
+def examples_of(model: Model, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The dataset's test images, in as many channels as the network takes, and their labels in its order of classes.
+
+    Classes are the same where their names are. A warning says where they come in another order or some are lacking, and
+    where grey becomes colour or colour grey.
+
+    Raises: ValueError where a class is none of the network's, and where the network does not take images of this size.
+    """
+    name, there, known = dataset.name, dataset.classes, model.classes
+    if others := [c for c in there if c not in known]:
+        raise ValueError(
+            f"the dataset {name} has the classes {_some(there)}, and the network knows {_some(known)}: "
+            f"{_some(others)} is none of its own. Take data with the same names of classes."
+        )
+    _check_size(model, dataset)
+    if lacking := [c for c in known if c not in there]:
+        warnings.warn(f"{name} has no images of these classes of the network: {_some(lacking)}.", stacklevel=2)
+    if [c for c in known if c in there] != list(there):
+        warnings.warn(
+            f"the classes of {name} are in another order than the network's: their names count.", stacklevel=2
+        )
+    images = in_channels(dataset.test_images, model.image_shape[-1])
+    if images is not dataset.test_images:
+        became = "grey, and become three equal channels" if images.shape[-1] == 3 else "coloured, and become grey"
+        warnings.warn(f"the images of {name} are {became}, as the network takes them.", stacklevel=2)
+    place = np.array([known.index(c) for c in there], np.int32)
+    return images, place[dataset.test_labels]
+
+
+def _check_size(model: Model, dataset: Dataset) -> None:
+    height, width, channels = model.image_shape
+    x = jax.ShapeDtypeStruct((1, *dataset.image_shape[:2], channels), jnp.float32)
+    try:
+        jax.eval_shape(model.network, model.params, model.state, x)
+    except ValueError as error:
+        raise ValueError(
+            f"the network was trained on images of {height}×{width} pixels, and does not fit those of {dataset.name}, "
+            f"{dataset.image_shape[0]}×{dataset.image_shape[1]}: {error} Resize the images with image_size={height}."
+        ) from error
+
+
+def _some(names: Collection[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(list(names)[:most]) + more

@@ -1,0 +1,190 @@
+"""A trained network that stands alone: what it is, its weights, and how pictures become what it takes."""
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from jaxcnn.data import normalise
+from jaxcnn.layers import Layer, Params, State
+from jaxcnn.train.facts import DatasetFacts
+
+CheckpointName = Literal["best", "last"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What model.json says, see `model_folder`.
+
+    Attributes:
+      network: its name in `jaxcnn.models`, or the function in `source`.
+      options: what the network is built with.
+      source: "network.py" for a network of the user's own, else None.
+      classes: the name of each output, in order.
+      image_shape: (h, w, c) of the images that it was trained on.
+      pixels_divided_by, mean, std: x = (pixels / 255 - mean) / std, by channel.
+      loss: what turns logits into probabilities: softmax, one distribution; or sigmoid, each class alone.
+      label_smoothing: of the loss that was trained with.
+      dataset: what it was trained on, by name.
+      checkpoint, step, epoch: which of the run's, the steps that were done, and the whole epochs.
+      eval_accuracy: at that step, None within an epoch.
+      jaxcnn, jax: versions.
+      files: the SHA-256 of each file beside model.json.
+    """
+
+    network: str
+    options: dict[str, int]
+    source: str | None
+    classes: tuple[str, ...]
+    image_shape: tuple[int, ...]
+    pixels_divided_by: Literal[255]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    loss: Literal["softmax", "sigmoid"]
+    label_smoothing: float
+    dataset: str
+    checkpoint: CheckpointName
+    step: int
+    epoch: int
+    eval_accuracy: float | None
+    jaxcnn: str
+    jax: str
+    files: dict[str, str]
+
+    def __post_init__(self) -> None:
+        DatasetFacts(self.dataset, self.classes, self.image_shape, self.mean, self.std)  # checks them
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network, ready to be used; made by `load_model`.
+
+    `network`, `params` and `state` are what they are in training: `network(params, state, x)` are the logits. Where
+    training kept an average of the weights they are that average.
+    """
+
+    card: Card
+    network: Layer = field(repr=False)
+    params: Params = field(repr=False)
+    state: State = field(repr=False)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The name of each output."""
+        return self.card.classes
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(h, w, c) of what the network was trained on."""
+        return self.card.image_shape
+
+    def preprocess(self, images: Any) -> Float[Array, "n h w c"]:
+        """What the network takes, x: pixels over 255, less the training set's mean, over its deviation.
+
+        Args:
+          images: uint8 pixels (n, h, w, c) of `image_shape`, which may be traced. Or pictures, one or a list: paths,
+            Pillow's images, or uint8 arrays (h, w) or (h, w, c). Each is brought to `image_shape` as image folders are:
+            the shorter side resized, the middle of the longer one kept. Grey becomes three equal channels, and colour
+            luma where the network takes grey.
+
+        Raises: ValueError for anything else, and what Pillow raises for a picture that it can't read.
+        """
+        if not hasattr(images, "dtype"):
+            pictures = list(images) if isinstance(images, Sequence) and not isinstance(images, str) else [images]
+            if not pictures:
+                raise ValueError("preprocess: images is empty; expected one picture or more.")
+            images = np.stack([self._picture(picture) for picture in pictures])
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:3] != self.image_shape[:2]:
+            height, width, _ = self.image_shape
+            raise ValueError(
+                f"preprocess: images has shape {images.shape} and dtype {images.dtype}; expected uint8 pixels, 0 to "
+                f"255, of shape (n, {height}, {width}, c), or a list of pictures, each of which is resized."
+            )
+        return self.normalise(in_channels(images, self.image_shape[-1]))
+
+    def normalise(self, images: ArrayLike) -> Float[Array, "n h w c"]:
+        """(pixels / 255 - mean) / std, float32."""
+        return normalise(images, jnp.float32(self.card.mean), jnp.float32(self.card.std))
+
+    def logits(self, x: ArrayLike) -> Float[Array, "n classes"]:
+        """What the network makes of x, as `preprocess` gives it."""
+        return self._logits(self.params, self.state, jnp.asarray(x))
+
+    def probabilities(self, images: Any) -> Float[Array, "n classes"]:
+        """Of each class, in the order of `classes`, for images as `preprocess` takes them.
+
+        They sum to 1 where the loss was softmax; where it was sigmoid each is the class's own.
+        """
+        return self.activation(self.logits(self.preprocess(images)))
+
+    @property
+    def activation(self) -> Callable[[Array], Array]:
+        """Turns logits into probabilities."""
+        return jax.nn.softmax if self.card.loss == "softmax" else jax.nn.sigmoid
+
+    @functools.cached_property
+    def _logits(self) -> Callable[[Params, State, Array], Array]:
+        return jax.jit(lambda params, state, x: self.network(params, state, x))
+
+    def _picture(self, picture: Any) -> np.ndarray:
+        """uint8 pixels of `image_shape`."""
+        from PIL import Image, ImageOps
+
+        height, width, channels = self.image_shape
+        pixels = in_channels(_pixels(picture), channels)
+        if pixels.shape[:2] != (height, width):
+            flat = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+            pixels = np.asarray(ImageOps.fit(flat, (width, height), Image.Resampling.BILINEAR))
+        return pixels.reshape(height, width, channels)
+
+
+def in_channels(images: Any, channels: int) -> Any:
+    """uint8 images (..., c) with that many channels: three equal ones of grey; of colour the luma of ITU-R BT.601.
+
+    Raises ValueError for other numbers of channels.
+    """
+    there = images.shape[-1]
+    if there == channels:
+        return images
+    xp: Any = jnp if isinstance(images, Array) else np
+    if (there, channels) == (1, 3):
+        return xp.repeat(images, 3, axis=-1)
+    if (there, channels) == (3, 1):
+        red, green, blue = (images[..., i].astype(np.uint32) for i in range(3))
+        # 0.299 R + 0.587 G + 0.114 B in 1/65536, rounded: Pillow's own "L".
+        return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)[..., None]
+    raise ValueError(f"the images have {there} channels, and the network takes {channels}.")
+
+
+def _pixels(picture: Any) -> np.ndarray:
+    """uint8 pixels (h, w, c) of a path, a Pillow image or an array."""
+    from io import BytesIO
+
+    from jaxcnn.data.pictures import decode
+
+    if isinstance(picture, str | os.PathLike):
+        return decode(Path(picture).expanduser())
+    if hasattr(picture, "getexif"):  # a Pillow image: read as the file that it would be
+        file = BytesIO()
+        form = "PNG" if picture.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16") else "TIFF"
+        picture.save(file, form, exif=picture.getexif())
+        return decode(file)
+    if not hasattr(picture, "dtype"):
+        raise ValueError(f"preprocess: a picture is {picture!r:.80}; expected a path, a Pillow image or a uint8 array.")
+    pixels = np.asarray(picture)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or 0 in pixels.shape:
+        raise ValueError(
+            f"preprocess: a picture has shape {pixels.shape} and dtype {pixels.dtype}; expected uint8 pixels, "
+            "(h, w) or (h, w, c)."
+        )
+    return pixels
