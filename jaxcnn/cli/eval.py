@@ -36,5 +36,7 @@ def run(options: EvalOptions) -> int:
     Console().print_table(table)
     smoothing = model.card.label_smoothing
     print(f"test loss {evaluation.loss:.4f}" + (f" (with label smoothing {smoothing})" if smoothing else ""))
+    recalls = [np.mean(said[labels == label] == label) for label in np.unique(labels)]
+    print(f"balanced accuracy {np.mean(recalls):.4f}, the mean of the classes' accuracies")
     print(f"test accuracy {evaluation.accuracy:.4f}")
     return 0

@@ -140,6 +140,8 @@ def write(folder: Path, tree: dict[str, Any], source: Source | None, **facts: An
       tree: {"params": ..., "state": ...}, and the same under "ema".
       source: the file of a network of the user's own.
       facts: the fields of `Card` but for source, pixels_divided_by, versions and files.
+
+    Raises: OSError if it can't be written.
     """
     content = {_WEIGHTS: weights.dump(tree)} | ({} if source is None else {_SOURCE: source.content})
     card = Card(
@@ -151,11 +153,16 @@ def write(folder: Path, tree: dict[str, Any], source: Source | None, **facts: An
         **facts,
     )
     new, old = _beside(folder, "new"), _beside(folder, "old")
-    remove(new)
-    new.mkdir(parents=True)
-    for name, data in content.items():
-        (new / name).write_bytes(data)
-    (new / _CARD).write_text(records.sealed(asdict(card)))
+    try:
+        remove(new)
+        new.mkdir(parents=True)
+        for name, data in content.items():
+            (new / name).write_bytes(data)
+        (new / _CARD).write_text(records.sealed(asdict(card)))
+    except OSError as error:
+        with suppress(OSError):
+            remove(new)
+        raise OSError(f"the model {folder} can't be written ({error.strerror}); the one before it is whole.") from error
     if os.path.lexists(folder):
         remove(old)
         folder.rename(old)

@@ -85,8 +85,10 @@ def test_eval_prints_each_class_and_the_totals(jaxcnn, trained):
         mistakes = [str(s) for t, s in zip(truth, said, strict=True) if t == label != s]
         most = max(sorted(set(mistakes)), key=mistakes.count, default=None)
         assert row[4] == ("" if most is None else f"{most} ({mistakes.count(most)})")
-    assert out.splitlines()[-2:] == [
+    recalls = [(said[truth == label] == label).mean() for label in range(10)]
+    assert out.splitlines()[-3:] == [
         f"test loss {trained.evaluation.loss:.4f}",
+        f"balanced accuracy {sum(recalls) / 10:.4f}, the mean of the classes' accuracies",
         f"test accuracy {trained.evaluation.accuracy:.4f}",
     ]
 

@@ -1,5 +1,6 @@
 """A model folder stands alone: it is read without the data, whole or not at all, and pictures become what it takes."""
 
+import dataclasses
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from jaxcnn.train import model_folder, weights
 from jaxcnn.train.checkpoint import Damaged
 from jaxcnn.train.loop import train
 from jaxcnn.train.model_folder import read, write
-from jaxcnn.train.restore import restore
+from jaxcnn.train.restore import restore, save_model
 from jaxcnn.train.run_folder import open_run
 from tests.train.test_checkpoint import leaves
 from tests.train.test_loop import CtrlC
@@ -474,3 +475,18 @@ def test_a_run_goes_on_with_its_copy_of_the_network(tmp_path):
     assert open_run(run).config.model == f"{file}:net"  # so that --overwrite and eval still know it
     shutil.copy(run / "model/last/network.py", run)
     assert leaves(restore(run).state) == leaves(whole.state)
+
+
+def test_a_full_disk_leaves_the_model_before_whole(trained, tmp_path):
+    resource = pytest.importorskip("resource")  # not on Windows
+    run = shutil.copytree(trained.run.path, tmp_path / "run")
+    folder, limits = run / "model/best", resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+        with pytest.raises(OSError, match=r"model/best can't be written \(File too large\); the one before"):
+            save_model(dataclasses.replace(trained.run, path=run), trained.experiment, "best", trained.state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert sorted(child.name for child in folder.parent.iterdir()) == ["best", "last"]

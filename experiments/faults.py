@@ -1,0 +1,178 @@
+"""What becomes of a training run that is killed, starved or damaged? Each fault is made, and the run gone on with.
+
+    python experiments/faults.py [--kills 5] [--epochs 30] [--seed 0] [--out runs/faults] [--table TABLE.md]
+
+Takes 5 minutes on 2 CPU cores. A small LeNet-5 run on the digits, saved every 50 ms, is first trained without any
+fault. Then each fault is done to a fresh run: SIGKILL at random moments, SIGKILL within a save, SIGTERM, a truncated
+and an altered checkpoint, a disk without room (a limit on the size of files), a second process in the same folder.
+After it the run is resumed until it ends. Its parameters, statistics and optimizer must then be those of the first run,
+bit for bit. Printed, and written as a table, are the fault and what happened; the exit code is 1 if one ends otherwise.
+"""
+
+import argparse
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxcnn.train.restore import restore
+
+OPTIONS = "--data digits --model lenet5 --image-size 12 --batch-size 128 --save-every 0.05"
+PROGRAM = [sys.executable, "-c", "from jaxcnn.cli.main import main; main()"]
+PATIENCE = 300  # seconds
+
+
+class Run:
+    """A run in a folder of its own, and what its last process said."""
+
+    def __init__(self, folder: Path, epochs: int) -> None:
+        self.folder, self.words = folder, ["train", *OPTIONS.split(), "--epochs", str(epochs), "--out", str(folder)]
+        shutil.rmtree(folder, ignore_errors=True)
+        self.said = ""
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        resumed = ["--resume"] if (self.folder / "config.json").exists() else []
+        words = [*PROGRAM, *self.words, *resumed, *more]
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def ended(self, process: subprocess.Popen[str]) -> int:
+        self.said = process.communicate(timeout=PATIENCE)[0].strip()
+        return process.returncode
+
+    def until(self, condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+        while process.poll() is None and not condition():
+            time.sleep(0.001)
+
+    def finish(self) -> None:
+        code = self.ended(self.start())
+        assert code == 0, self.said
+
+    def bits(self) -> list[bytes]:
+        state = restore(self.folder).state
+        leaves = jax.tree.leaves((state.params, state.state, state.opt_state, state.step))
+        return [np.asarray(leaf).tobytes() for leaf in leaves]
+
+    @property
+    def last(self) -> list[Path]:
+        return sorted((self.folder / "checkpoints/last").glob("[0-9]*[0-9]"), key=lambda path: path.name)
+
+    def saving(self) -> bool:
+        return any((self.folder / "checkpoints").glob("*/*.orbax-checkpoint-tmp"))
+
+
+def killed(run: Run, rng: random.Random) -> str:
+    process = run.start()
+    run.until(lambda: len(run.last) > 0, process)
+    time.sleep(rng.uniform(0, 1.0))
+    process.kill()
+    run.ended(process)
+    return f"killed after {steps(run)} steps that were saved"
+
+
+def killed_in_a_save(run: Run, rng: random.Random) -> str:
+    process = run.start()
+    run.until(lambda: len(run.last) > 0 and run.saving(), process)
+    process.kill()
+    run.ended(process)
+    left = "an unfinished checkpoint left" if run.saving() else "it had just been finished"
+    return f"killed after {steps(run)} steps that were saved, {left}"
+
+
+def terminated(run: Run, rng: random.Random) -> str:
+    process = run.start()
+    run.until(lambda: len(run.last) > 0, process)
+    process.send_signal(signal.SIGTERM)
+    return f"exit {run.ended(process)}: {run.said.splitlines()[-2].split(';')[0]}"
+
+
+def truncated(run: Run, rng: random.Random) -> str:
+    return damaged(run, lambda content: content[: len(content) // 2])
+
+
+def altered(run: Run, rng: random.Random) -> str:
+    return damaged(run, lambda content: content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def damaged(run: Run, harm: Callable[[bytes], bytes]) -> str:
+    """Stop it, and harm the largest file of its newest checkpoint."""
+    terminated(run, random.Random())
+    file = max((path for path in run.last[-1].rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    file.write_bytes(harm(file.read_bytes()))
+    run.ended(run.start("--max-time", "0.01"))
+    return next(line for line in run.said.splitlines() if line.startswith("warning")).split(": ", 1)[1]
+
+
+def full(run: Run, rng: random.Random) -> str:
+    terminated(run, rng)
+    words = " ".join(f"'{word}'" for word in [*PROGRAM, *run.words, "--resume"])
+    process = subprocess.Popen(
+        ["bash", "-c", f"ulimit -f 8; {words}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    code = run.ended(process)
+    return f"exit {code}: {run.said.splitlines()[-1].split(' (')[0]}"
+
+
+def second(run: Run, rng: random.Random) -> str:
+    process = run.start()
+    run.until(lambda: len(run.last) > 0, process)
+    process.send_signal(signal.SIGSTOP)  # else it would be done before the other has begun
+    code = run.ended(run.start())
+    said = run.said.splitlines()[-1]
+    process.send_signal(signal.SIGCONT)
+    process.send_signal(signal.SIGTERM)
+    run.ended(process)
+    return f"the second: exit {code}: {said}"
+
+
+def steps(run: Run) -> int:
+    return int(restore(run.folder).state.step) if run.last else 0
+
+
+FAULTS: dict[str, Callable[[Run, random.Random], str]] = {
+    "SIGKILL at a random moment": killed,
+    "SIGKILL within a save": killed_in_a_save,
+    "SIGTERM": terminated,
+    "the newest checkpoint truncated": truncated,
+    "one bit of the newest checkpoint changed": altered,
+    "no room for a checkpoint (`ulimit -f 8`)": full,
+    "a second process in the run folder": second,
+}
+
+
+def main(kills: int, epochs: int, seed: int, out: Path, table: Path | None) -> bool:
+    """Try all faults, the first `kills` times; whether each run ended in the bits of the one without a fault."""
+    rng, rows = random.Random(seed), []
+    untouched = Run(out / "untouched", epochs)
+    untouched.finish()
+    trials = [(name, fault) for name, fault in FAULTS.items() for _ in range(kills if fault is killed else 1)]
+    for number, (name, fault) in enumerate(trials):
+        run = Run(out / str(number), epochs)
+        happened = fault(run, rng).replace(f"{run.folder}", "RUN")
+        run.finish()
+        same = run.bits() == untouched.bits()
+        rows.append((name, happened, "the same bits" if same else "OTHER BITS"))
+        print(" | ".join(rows[-1]), flush=True)
+    if table is not None:
+        heading = [("fault", "what happened", "resumed to the end"), ("---",) * 3]
+        lines = [f"| {' | '.join(row)} |" for row in [*heading, *rows]]
+        words = " ".join(["jaxcnn", *untouched.words[:-1], "RUN"])
+        head = f"# Faults, and what became of the run\n\n`python experiments/faults.py`; each run is `{words}`.\n\n"
+        table.write_text(head + "\n".join(lines) + "\n")
+    return all(same == "the same bits" for *_, same in rows)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Kill, starve and damage training runs, and go on with them.")
+    parser.add_argument("--kills", type=int, default=5, help="kills at random moments (default 5)")
+    parser.add_argument("--epochs", type=int, default=30, help="passes over the digits (default 30)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument("--out", type=Path, default=Path("runs/faults"), help="folder for the run folders")
+    parser.add_argument("--table", type=Path, help="write the table here, as Markdown")
+    sys.exit(0 if main(**vars(parser.parse_args())) else 1)
