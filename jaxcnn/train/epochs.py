@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypedDict
 
@@ -84,6 +85,12 @@ def epochs(
                 if asked == "stop":
                     return
         _check_finite(metrics)
+        left_out = per_epoch - round(float(metrics.examples) / experiment.batch_size)
+        if left_out:
+            what = f"{left_out} of {per_epoch} steps were not finite and left out"
+            warnings.warn(f"epoch {epoch + 1}: {what}.", stacklevel=2)
+        if left_out == per_epoch:
+            raise Diverged(step, evaluated=True)
         evaluation = experiment.evaluate(state, experiment.chosen_by)
         if not math.isfinite(evaluation.loss):
             raise Diverged(step, evaluated=True)

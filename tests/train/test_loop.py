@@ -285,6 +285,15 @@ def test_a_loss_that_diverges_in_the_first_epoch_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_steps_that_are_left_out_are_counted(tmp_path):
+    options = {"optimizer": "sgd", "learning_rate": 1e30, "schedule": "constant", "on_nonfinite": "skip"}
+    with (
+        pytest.warns(UserWarning, match=rf"epoch 1: \d+ of {STEPS} steps were not finite and left out"),
+        pytest.raises(FloatingPointError),
+    ):
+        train(config(tmp_path / "run", **options))
+
+
 class CtrlCAtTheStart(Watcher):
     def started(self, experiment, step):
         signal.raise_signal(signal.SIGINT)
