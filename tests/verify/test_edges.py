@@ -160,10 +160,10 @@ rng = np.random.default_rng(0)
 def survive(rule):
     return survivors(Search(RULES[rule], cases=1), [f for f in of_rule(rule) if f.name == "last-device"])
 
-def report(n, seen, checks=("autodiff", "devices")):
+def report(n, seen, checks=("autodiff", "devices"), width=3):
     dense = jax.custom_vjp(lambda x, k: x @ k)
     dense.defvjp(lambda x, k: (x @ k, (x, k)), lambda args, dy: (seen(dy) @ args[1].T, args[0].T @ seen(dy)))
-    args = rng.standard_normal((n, 4)), rng.standard_normal((4, 3))
+    args = rng.standard_normal((n, 4)), rng.standard_normal((4, width))
     found = check(dense, args, reference=lambda x, k: x @ k, checks=checks)
     return {"failures": sorted({(f.check, f.argument) for f in found.failures})} | {
         c.name: c.status for c in found.checks
@@ -174,6 +174,7 @@ print(json.dumps({
     "odd": report(5, on_last_device),
     "as high as the kernel": report(4, on_last_device),
     "one": report(1, on_last_device),
+    "one, of an even width": report(1, on_last_device, width=6),
     "right": report(6, lambda dy: dy),
     "planted": [f.rule for rule in ("conv", "batch_norm") for f in survive(rule)],
     "count": sum(f.name == "last-device" for rule in RULES for f in of_rule(rule)) - len(RULES),
@@ -186,7 +187,7 @@ def test_a_fault_on_the_last_of_two_devices_is_found_by_that_check_alone():
     ran = subprocess.run([sys.executable, "-c", ON_TWO], capture_output=True, text=True, env=environment)
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
-    for kind in ("even", "odd", "as high as the kernel"):
+    for kind in ("even", "odd", "as high as the kernel", "one, of an even width"):
         assert found[kind]["failures"] == [["devices", "k"], ["devices", "x"]], (kind, found[kind])
     assert found["one"]["failures"] == [] and found["one"]["devices"] == "skipped"
     assert found["right"]["failures"] == [] and found["right"]["devices"] == "ok"

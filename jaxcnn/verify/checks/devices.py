@@ -1,5 +1,6 @@
 """On several devices, each with a part of the batch."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,21 +17,24 @@ from jaxcnn.verify.program import Program, compiler_options
 
 
 def devices(bench: Bench) -> Outcome:
-    """A batch on two devices, half of it on each, gives what it gives on one, in the given dtypes."""
+    """A batch on two devices, half of it on each, gives what it gives on one, in the given dtypes.
+
+    Where there is no batch, the cotangents are cut along another axis.
+    """
     if jax.device_count() < 2:
         raise Skip("there is one device; XLA_FLAGS=--xla_force_host_platform_device_count=2 makes two of a CPU")
     if not bench.traceable:
         raise Skip("the backward does not run under jax.jit")
-    n = batch_size(bench.shapes[:1])  # outputs behind the first may be statistics of the batch
     point, dys, dtype = as_given(bench)
-    even = n - n % 2
-    problem = bench.problem if even == n else _shortened(bench.problem, point.leaves, n, even)
-    other = bench if even == n else Bench(problem, bench.seed, traceable=True)
-    point = point if even == n else Point(point.kind, problem.leaves)
+    problem, even, cut = _halves(bench, point)
+    other = bench if problem is bench.problem else Bench(problem, bench.seed, traceable=True)
+    point = point if problem is bench.problem else Point(point.kind, problem.leaves)
     dys = [dy[tuple(map(slice, a.shape))] for dy, a in zip(dys, problem.outputs(problem.leaves), strict=True)]
     leaves, run = bench.given_dtypes(point.leaves), jax.jit(problem.subject, compiler_options=compiler_options()[0])
+    if cut is _first_even_axis and not any(map(cut, dys)):
+        raise Skip("no axis of the output can be halved")
     try:
-        split = run(_split(leaves, even), _split(dys, even))
+        split = run(_split(leaves, _examples(even)), _split(dys, cut))
     except ValueError as error:
         if "incompatible devices" in str(error):
             raise Skip("the function chooses its devices itself") from None
@@ -39,8 +43,22 @@ def devices(bench: Bench) -> Outcome:
     return other.compare(point, dys, got, dtype=dtype, expected=Program(problem.subject, None)(leaves, dys)[1])
 
 
-def _shortened(problem: Problem, leaves: Arrays, n: int, count: int) -> Problem:
-    """The problem for the first `count` of n examples."""
+def _halves(bench: Bench, point: Point) -> tuple[Problem, int, Callable[[Any], PartitionSpec]]:
+    """The problem for an even number of examples, that number, and how y's cotangents are cut.
+
+    Where y has no examples, or but one, as a kernel's gradient, the problem is as it was, and another axis is cut.
+    """
+    try:
+        n = batch_size(bench.shapes[:1])  # outputs behind the first may be statistics of the batch
+    except Skip:
+        return bench.problem, 0, _first_even_axis
+    even = n - n % 2
+    problem = bench.problem if even == n else _shortened(bench.problem, point.leaves, n, even)
+    return (bench.problem, 0, _first_even_axis) if problem is None else (problem, even, _examples(even))
+
+
+def _shortened(problem: Problem, leaves: Arrays, n: int, count: int) -> Problem | None:
+    """The problem for the first `count` of n examples; None where its arguments have none."""
     for args in of_examples(problem.put(leaves), n, count):
         part = replace(problem, args=args)
         try:
@@ -48,11 +66,21 @@ def _shortened(problem: Problem, leaves: Arrays, n: int, count: int) -> Problem:
                 return part
         except (TypeError, ValueError):
             continue
-    raise Skip("the batch is odd, and can't be shortened")
+    return None
 
 
-def _split(arrays: Arrays, n: int) -> list[Any]:
-    """Half of the n examples of an array on each of two devices; whole on both, what has no examples."""
+def _examples(n: int) -> Callable[[Any], PartitionSpec]:
+    """Half of the n examples of an array for each device; whole on both, what has no examples."""
+    return lambda a: PartitionSpec("batch") if a.shape[:1] == (n,) else PartitionSpec()
+
+
+def _first_even_axis(a: Any) -> PartitionSpec:
+    """Half of an array for each device, along the first axis that can be halved; whole on both, what has none."""
+    axis = next((i for i, length in enumerate(a.shape) if length and length % 2 == 0), None)
+    return PartitionSpec() if axis is None else PartitionSpec(*[None] * axis, "batch")
+
+
+def _split(arrays: Arrays, cut: Callable[[Any], PartitionSpec]) -> list[Any]:
+    """The arrays on two devices, cut up as `cut` says of each."""
     mesh = Mesh(np.array(jax.devices()[:2]), ("batch",))
-    specs = (PartitionSpec("batch") if a.shape[:1] == (n,) else PartitionSpec() for a in arrays)
-    return [jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in zip(arrays, specs, strict=True)]
+    return [jax.device_put(a, NamedSharding(mesh, cut(a))) for a in arrays]
