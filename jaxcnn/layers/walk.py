@@ -1,13 +1,26 @@
 """The layers of a network that are not made of others, by their paths."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from jaxcnn.layers.base import Layer
+import jax
+from jax import Array, ShapeDtypeStruct
+
+from jaxcnn.layers.base import Layer, Params, State
 from jaxcnn.layers.combine import Combinator
 
 Path = tuple[str, ...]  # of names, as they lie in params and state
+
+
+@dataclass(frozen=True, repr=False)
+class Around(Layer):
+    """A layer around another, whose params and state are the other's; what `changed` puts in its place."""
+
+    layer: Layer
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        return self.layer.init(key, x)
 
 
 def leaves(network: Layer, path: Path = ()) -> Iterator[tuple[Path, Layer]]:
@@ -30,3 +43,8 @@ def changed(network: Layer, change: Callable[[Path, Layer], Layer], path: Path =
 def layer_of(path: tuple[Any, ...]) -> Path:
     """The path of the layer whose parameter or state lies at this key path."""
     return tuple(key.key for key in path[:-1])
+
+
+def name_of(path: tuple[Any, ...]) -> str:
+    """A key path as it is shown: "block1/conv/kernel"."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")

@@ -6,24 +6,19 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jax import Array, ShapeDtypeStruct
+from jax import Array
 
 from jaxcnn.data.batches import Images, Labels
-from jaxcnn.layers import Layer, Params, State, backprop
-from jaxcnn.layers.walk import changed, leaves
+from jaxcnn.layers import Params, State, backprop
+from jaxcnn.layers.walk import Around, changed, leaves, name_of
 from jaxcnn.train.epochs import rest_of_epoch
 from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.state import TrainState
 
 
 @dataclass(frozen=True, repr=False)
-class Observed(Layer):
+class Observed(Around):
     """A layer whose new state says whether its output is finite."""
-
-    layer: Layer
-
-    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
-        return self.layer.init(key, x)
 
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
@@ -43,11 +38,10 @@ def first_not_finite(experiment: Experiment, state: TrainState, step: int) -> st
 
 
 def _in_step(experiment: Experiment, state: TrainState, images: Images, labels: Labels) -> str:
-    network = experiment.model
+    network = experiment.trained_model
     for path, leaf in jax.tree.leaves_with_path(state.params):
         if not bool(jnp.isfinite(leaf).all()):
-            name = jax.tree_util.keystr(path, simple=True, separator="/")
-            return f"The step before it left {name} with values that are not finite."
+            return f"The step before it left {name_of(path)} with values that are not finite."
     x, targets, key = experiment.train_inputs(state, images, labels)
     observed = changed(network, lambda _, layer: Observed(layer))
     _, finite = jax.jit(lambda p, s, x: observed.apply(p, s, x, train=True, key=key))(state.params, state.state, x)

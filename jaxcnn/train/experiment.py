@@ -28,7 +28,7 @@ EVAL_BATCH = 128
 class Evaluation(NamedTuple):
     """Mean loss and accuracy over the test images, and each one's probabilities (n, classes).
 
-    The loss is the one that training minimises, label smoothing included.
+    The loss is the one that training minimises, label smoothing included, but without class weights.
     """
 
     loss: float
@@ -61,10 +61,15 @@ class Experiment:
         return normalise(images, jnp.float32(self.mean), jnp.float32(self.std))
 
     @functools.cached_property
+    def trained_model(self) -> Layer:
+        """The network as a training step has it: what is frozen is in evaluation mode."""
+        return frozen(self.model, self._shapes[0], self.recipe.freeze)
+
+    @functools.cached_property
     def train_step(self) -> TrainStep:
         recipe = self.recipe
         return make_train_step(
-            frozen(self.model, self._shapes[0], recipe.freeze),
+            self.trained_model,
             self.optimizer,
             self.loss,
             normalise=self.normalise,

@@ -5,20 +5,15 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import jax
-from jax import Array, ShapeDtypeStruct
+from jax import Array
 
 from jaxcnn.layers import Layer, Params, State
-from jaxcnn.layers.walk import changed, layer_of
+from jaxcnn.layers.walk import Around, changed, layer_of, name_of
 
 
 @dataclass(frozen=True, repr=False)
-class Frozen(Layer):
+class Frozen(Around):
     """A layer in evaluation mode whatever the network around it does: batch norm by its running statistics."""
-
-    layer: Layer
-
-    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
-        return self.layer.init(key, x)
 
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
@@ -28,7 +23,7 @@ class Frozen(Layer):
 
 def is_frozen(patterns: str, path: tuple[Any, ...]) -> bool:
     """Whether the parameter at this key path matches one of the patterns; * and ? match slashes as well."""
-    return any(fnmatchcase(name(path), pattern.strip()) for pattern in patterns.split(","))
+    return any(fnmatchcase(name_of(path), pattern.strip()) for pattern in patterns.split(","))
 
 
 def frozen(network: Layer, params: Params, patterns: str) -> Layer:
@@ -41,7 +36,7 @@ def frozen(network: Layer, params: Params, patterns: str) -> Layer:
     paths = [path for path, _ in jax.tree.leaves_with_path(params)]
     for pattern in patterns.split(","):
         if not any(is_frozen(pattern, path) for path in paths):
-            some = ", ".join(name(path) for path in paths[:4])
+            some = ", ".join(name_of(path) for path in paths[:4])
             raise ValueError(f"freeze is {patterns!r}; {pattern!r} matches no parameter. They are called {some}, ...")
     trained = {layer_of(path) for path in paths if not is_frozen(patterns, path)}
     if not trained:
@@ -57,8 +52,3 @@ def stopped(params: Params, patterns: str) -> Params:
     return jax.tree.map_with_path(
         lambda path, leaf: jax.lax.stop_gradient(leaf) if is_frozen(patterns, path) else leaf, params
     )
-
-
-def name(path: tuple[Any, ...]) -> str:
-    """A key path as "block1/conv/kernel"."""
-    return jax.tree_util.keystr(path, simple=True, separator="/")

@@ -8,7 +8,7 @@ from jax import Array
 
 from jaxcnn import layers
 from jaxcnn.layers import Layer, Params
-from jaxcnn.layers.walk import layer_of, leaves
+from jaxcnn.layers.walk import Around, layer_of, leaves
 
 Precision = Literal["float32", "bfloat16", "mixed"]
 NORMS = (layers.BatchNorm, layers.GroupNorm, layers.InstanceNorm, layers.LayerNorm, layers.RMSNorm)
@@ -23,7 +23,11 @@ def computed_in(precision: Precision, network: Layer, params: Params, x: Array) 
     """
     if precision == "float32":
         return params, x
-    norms = {path for path, layer in leaves(network) if isinstance(getattr(layer, "layer", layer), NORMS)}
+    norms = {
+        path
+        for path, layer in leaves(network)
+        if isinstance(layer.layer if isinstance(layer, Around) else layer, NORMS)
+    }
     kept = norms if precision == "mixed" else set()
 
     def rounded(path: tuple[Any, ...], leaf: Array) -> Array:

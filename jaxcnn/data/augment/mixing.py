@@ -51,16 +51,7 @@ def cutmix(
     Source: Yun et al. 2019, "CutMix: regularization strategy to train strong classifiers with localizable features",
     who take 1, and mix half of CIFAR's batches.
 
-    Args:
-      key: decides each rectangle.
-      images: (n, h, w, c).
-      targets: (n, classes), probabilities.
-      alpha: above 0. The smaller it is, the nearer λ is to 0 or 1; 1 makes it uniform.
-      probability: of an image being mixed.
-
-    Returns: images and targets of the same shapes and dtypes.
-
-    Raises: ValueError unless images, targets and the arguments are as above.
+    Arguments, returns and raises as `mixup`; the key decides each rectangle.
     """
     n, height, width, _ = images.shape
     share_key, row_key, column_key = jax.random.split(key, 3)

@@ -91,6 +91,7 @@ def augmentation(*, mixes: bool = False, **kinds: Kind) -> Callable[[Callable[P,
 
 
 def checked_images(name: str, images: Any) -> Images:
+    """The images as an array; ValueError unless they are a batch (n, h, w, c)."""
     array = jnp.asarray(images)
     if array.ndim != 4:
         raise ValueError(
