@@ -53,6 +53,15 @@ def train_batches(
     """
     n = len(images)
     _check("train_batches", n, len(labels), batch_size)
+    for rows in batch_rows(labels, batch_size, seed=seed, epoch=epoch, start=start, balanced=balanced):
+        yield images[rows], labels[rows]
+
+
+def batch_rows(
+    labels: Labels, batch_size: int, *, seed: int, epoch: int, start: int = 0, balanced: bool = False
+) -> Iterator[Int[np.ndarray, " b"]]:
+    """Which images the batches of `train_batches` hold. Arguments and errors are the same."""
+    n = len(labels)
     if batch_size > n:
         raise ValueError(
             f"train_batches: batch_size is {batch_size}, more than the {n} images; use {n} (full batch) or fewer."
@@ -61,8 +70,7 @@ def train_batches(
         raise ValueError(f"train_batches: start is {start}; expected the number of batches to leave out, 0 or more.")
     order = balanced_order(labels, seed, epoch) if balanced else epoch_order(n, seed, epoch)
     for batch in range(start, n // batch_size):
-        chosen = order[batch * batch_size : (batch + 1) * batch_size]
-        yield images[chosen], labels[chosen]
+        yield order[batch * batch_size : (batch + 1) * batch_size]
 
 
 def eval_batches(

@@ -8,10 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxcnn.data.batches import Images, Labels
 from jaxcnn.layers import Params, State, backprop
 from jaxcnn.layers.walk import Around, changed, leaves, name_of
-from jaxcnn.train.epochs import rest_of_epoch
 from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.state import TrainState
 
@@ -30,14 +28,14 @@ class Observed(Around):
 def first_not_finite(experiment: Experiment, state: TrainState, step: int) -> str:
     """What was not finite in step number `step`, found by training again from `state` to the one before it."""
     while int(state.step) < step:
-        for images, labels in rest_of_epoch(experiment, int(state.step)):
+        for images, labels in experiment.feed.rest_of_epoch(int(state.step)):
             if int(state.step) == step - 1:
                 return _in_step(experiment, state, images, labels)
             state, _ = experiment.train_step(state, images, labels)
     raise AssertionError("the step lies before the state")
 
 
-def _in_step(experiment: Experiment, state: TrainState, images: Images, labels: Labels) -> str:
+def _in_step(experiment: Experiment, state: TrainState, images: Array, labels: Array) -> str:
     network = experiment.trained_model
     for path, leaf in jax.tree.leaves_with_path(state.params):
         if not bool(jnp.isfinite(leaf).all()):

@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypedDict
 
-from jaxcnn import data
-from jaxcnn.data.batches import Images, Labels
 from jaxcnn.train.experiment import Evaluation, Experiment
 from jaxcnn.train.state import Metrics, TrainState
 
@@ -18,6 +16,8 @@ class Epoch(TypedDict):
     """What an epoch came to, a line of metrics.jsonl; `learning_rate` is that of the last step.
 
     The network is evaluated on the images of `part`: "valid" where the dataset has a validation part, else "test".
+    `images_per_second` is of training, without the evaluation, and `waiting` the share of that time in which a device
+    had nothing to do since the next batch was not there yet; after a pause both are of the rest of the epoch.
     """
 
     epoch: int
@@ -29,6 +29,8 @@ class Epoch(TypedDict):
     eval_accuracy: float
     learning_rate: float
     seconds: float
+    images_per_second: float
+    waiting: float
 
 
 class Watcher:
@@ -72,8 +74,9 @@ def epochs(
     """
     per_epoch = experiment.steps_per_epoch
     for epoch in range(int(state.step) // per_epoch, experiment.recipe.epochs):
-        began, step = time.perf_counter(), int(state.step)
-        for images, labels in rest_of_epoch(experiment, step):
+        began, first, waited = time.perf_counter(), int(state.step), experiment.feed.waited
+        step = first
+        for images, labels in experiment.feed.rest_of_epoch(step):
             state, of_batch = experiment.train_step(state, images, labels)
             metrics, step = metrics.plus(of_batch), step + 1
             for watcher in watchers:
@@ -84,7 +87,8 @@ def epochs(
                 yield Pause(state, metrics, None, None)
                 if asked == "stop":
                     return
-        _check_finite(metrics)
+        _check_finite(metrics)  # waits for the last step
+        training = time.perf_counter() - began
         left_out = per_epoch - round(float(metrics.examples) / experiment.batch_size)
         if left_out:
             what = f"{left_out} of {per_epoch} steps were not finite and left out"
@@ -105,6 +109,8 @@ def epochs(
             "eval_accuracy": evaluation.accuracy,
             "learning_rate": float(experiment.schedule(step - 1)),
             "seconds": round(time.perf_counter() - began, 3),
+            "images_per_second": round((step - first) * experiment.batch_size / training, 1),
+            "waiting": round((experiment.feed.waited - waited) / training, 4),
         }
         metrics = Metrics.zero()
         yield Pause(state, metrics, evaluation, record)
@@ -112,21 +118,6 @@ def epochs(
             watcher.epoch_done(record)
         if wish() == "stop":
             return
-
-
-def rest_of_epoch(experiment: Experiment, step: int) -> Iterator[tuple[Images, Labels]]:
-    """The batches that come after so many steps, to the end of their epoch."""
-    recipe, dataset = experiment.recipe, experiment.dataset
-    epoch, start = divmod(step, experiment.steps_per_epoch)
-    return data.train_batches(
-        dataset.train_images,
-        dataset.train_labels,
-        experiment.batch_size,
-        seed=recipe.seed,
-        epoch=epoch,
-        start=start,
-        balanced=recipe.sampling == "balanced",
-    )
 
 
 class Diverged(FloatingPointError):

@@ -16,8 +16,10 @@ from jaxcnn import models, ops
 from jaxcnn.data import Dataset, augment, class_weights, eval_batches, normalise, statistics
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.models.custom import Source
+from jaxcnn.train.feed import Feed, InMemory, Order
 from jaxcnn.train.freeze import frozen
 from jaxcnn.train.optim import make_optimizer, make_schedule
+from jaxcnn.train.placement import Placement
 from jaxcnn.train.recipe import OptimizationRecipe, TrainConfig
 from jaxcnn.train.state import Metrics, TrainState
 from jaxcnn.train.step import EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step, step_key
@@ -55,6 +57,14 @@ class Experiment:
     steps_per_epoch: int
     schedule: optax.Schedule
     optimizer: optax.GradientTransformation
+    placement: Placement
+
+    @functools.cached_property
+    def feed(self) -> Feed:
+        """The batches to train on."""
+        images, labels = self.dataset.parts["train"]
+        order = Order(labels, self.batch_size, self.recipe.seed, balanced=self.recipe.sampling == "balanced")
+        return InMemory(images, labels, order, self.placement)
 
     def normalise(self, images: Array) -> Array:
         """uint8 images as the network wants them, float32."""
@@ -202,6 +212,7 @@ def experiment_of(
         steps_per_epoch=steps_per_epoch,
         schedule=schedule,
         optimizer=make_optimizer(recipe, schedule, network),
+        placement=Placement(),
     )
     jax.eval_shape(made.train_inputs, jax.eval_shape(made.initial_state), dataset.train_images[:2], np.zeros(2, int))
     return made

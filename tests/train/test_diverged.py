@@ -47,9 +47,7 @@ def experiment(what):
 
 def diverged_at(of):
     state = of.initial_state()
-    from jaxcnn.train.epochs import rest_of_epoch
-
-    for images, labels in rest_of_epoch(of, 0):
+    for images, labels in of.feed.rest_of_epoch(0):
         state, metrics = of.train_step(state, images, labels)
         if int(metrics.diverged_at) or not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)):
             return int(state.step)

@@ -8,7 +8,10 @@ import pytest
 from jaxcnn.train.run_folder import DatasetFacts, check_out, discard, open_run, start
 from tests.train.tiny import config
 
-MEASURED = ("train_loss", "train_accuracy", "eval_loss", "eval_accuracy", "learning_rate", "seconds")
+MEASURED = (
+    *("train_loss", "train_accuracy", "eval_loss", "eval_accuracy"),
+    *("learning_rate", "seconds", "images_per_second", "waiting"),
+)
 FACTS = DatasetFacts("digits", ("0", "1"), (8, 8, 1), (0.3,), (0.1234567890123,))
 
 
