@@ -1,8 +1,10 @@
 """Rich's console as the commands use it; imported by them only when they run, since rich takes a while."""
 
+import sys
 from typing import Any, NoReturn
 
 import rich.console
+import rich.measure
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +28,11 @@ class Console(rich.console.Console):
             column.overflow = "fold"
         self.width = max(self.width, NARROWEST)
         self.print(table)
+
+    def width_of(self, table: Table) -> int:
+        """Characters that the table takes where no line of it is broken."""
+        wide = self.options.update(max_width=sys.maxsize)
+        return rich.measure.Measurement.get(self, wide, table).maximum
 
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError  # rich itself would exit with 1, as if a check had failed

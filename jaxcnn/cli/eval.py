@@ -1,8 +1,14 @@
 """`jaxcnn eval`: what a trained network gets right on the test images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from jaxcnn.cli.evaluated import Evaluated
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -11,32 +17,81 @@ class EvalOptions(Evaluated):
 
 
 def run(options: EvalOptions) -> int:
-    """Print the table and the totals; returns 0."""
-    import numpy as np
-    from rich.table import Table
-
-    from jaxcnn.cli.console import Console
+    """Print the tables and the totals; returns 0."""
+    from jaxcnn.cli.console import NARROWEST, Console
+    from jaxcnn.train import figures
     from jaxcnn.train.evaluate import evaluate, examples_of
 
     model = options.model()
     images, labels = examples_of(model, options.dataset(model))
     evaluation = evaluate(model, images, labels)
-    said = evaluation.probabilities.argmax(-1)
-    table = Table("class", title=f"{options.run}, checkpoint {model.card.checkpoint}, step {model.card.step}")
-    for heading in ("images", "right", "accuracy", "most often taken for"):
-        table.add_column(heading, justify="right")
-    for label, name in enumerate(model.classes):
-        of_class = said[labels == label]
-        right, count = int(np.sum(of_class == label)), len(of_class)
-        mistakes = np.bincount(of_class[of_class != label], minlength=len(model.classes))
-        worst = int(mistakes.argmax())
-        taken_for = f"{model.classes[worst]} ({mistakes[worst]})" if mistakes.any() else ""
-        accuracy = f"{right / count:.4f}" if count else ""
-        table.add_row(name, str(count), str(right), accuracy, taken_for)
-    Console().print_table(table)
+    confusion = figures.confusion_matrix(evaluation.probabilities, labels)
+
+    console = Console()
+    title = f"{options.run}, checkpoint {model.card.checkpoint}, step {model.card.step}"
+    console.print_table(by_class(confusion, model.classes, title))
+    matrix, pairs = as_matrix(confusion, model.classes), as_pairs(confusion, model.classes)
+    if console.width_of(matrix) <= NARROWEST:
+        console.print_table(matrix)
+    elif pairs.row_count:
+        console.print_table(pairs)
+
     smoothing = model.card.label_smoothing
     print(f"test loss {evaluation.loss:.4f}" + (f" (with label smoothing {smoothing})" if smoothing else ""))
-    recalls = [np.mean(said[labels == label] == label) for label in np.unique(labels)]
-    print(f"balanced accuracy {np.mean(recalls):.4f}, the mean of the classes' accuracies")
+    bins = f"confidence against accuracy in {figures.BINS} bins"
+    print(f"expected calibration error {evaluation.calibration_error:.4f}, {bins}")
+    print(f"balanced accuracy {evaluation.balanced_accuracy:.4f}, the mean of the classes' recalls")
+    if len(model.classes) > 5:
+        print(f"top-5 accuracy {evaluation.top5:.4f}")
     print(f"test accuracy {evaluation.accuracy:.4f}")
     return 0
+
+
+def by_class(confusion: "np.ndarray", classes: Sequence[str], title: str) -> "Table":
+    """A row for each class, from the confusion matrix."""
+    from rich.table import Table
+
+    from jaxcnn.train import figures
+
+    table = Table("class", title=title)
+    for heading in ("images", "right", "recall", "precision", "most often taken for"):
+        table.add_column(heading, justify="right")
+    recalls, precisions = figures.recall(confusion), figures.precision(confusion)
+    for label, name in enumerate(classes):
+        others = confusion[label].copy()
+        others[label] = 0
+        worst = int(others.argmax())
+        taken_for = f"{classes[worst]} ({others[worst]})" if others[worst] else ""
+        counts = (str(confusion[label].sum()), str(confusion[label, label]))
+        table.add_row(name, *counts, _share(recalls[label]), _share(precisions[label]), taken_for)
+    return table
+
+
+def as_matrix(confusion: "np.ndarray", classes: Sequence[str]) -> "Table":
+    """The confusion matrix; a 0 is left blank."""
+    from rich.table import Table
+
+    table = Table("of class", title="taken for")
+    for name in classes:
+        table.add_column(name, justify="right")
+    for name, row in zip(classes, confusion, strict=True):
+        table.add_row(name, *(str(count) if count else "" for count in row))
+    return table
+
+
+def as_pairs(confusion: "np.ndarray", classes: Sequence[str]) -> "Table":
+    """The most frequent mistakes."""
+    from rich.table import Table
+
+    from jaxcnn.train import figures
+
+    table = Table("of class", "taken for", title="most confused")
+    table.add_column("images", justify="right")
+    table.add_column("of the class", justify="right")
+    for true, said, count in figures.most_confused(confusion):
+        table.add_row(classes[true], classes[said], str(count), _share(count / confusion[true].sum()))
+    return table
+
+
+def _share(share: float) -> str:
+    return "" if share != share else f"{share:.4f}"  # NaN: of no image

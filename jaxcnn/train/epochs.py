@@ -15,9 +15,10 @@ Wish = Literal["go on", "save", "stop"]
 class Epoch(TypedDict):
     """What an epoch came to, a line of metrics.jsonl; `learning_rate` is that of the last step.
 
-    The network is evaluated on the images of `part`: "valid" where the dataset has a validation part, else "test".
-    `images_per_second` is of training, without the evaluation, and `waiting` the share of that time in which a device
-    had nothing to do since the next batch was not there yet; after a pause both are of the rest of the epoch.
+    The network is evaluated on the images of `part`: "valid" where the dataset has a validation part, else "test"; the
+    figures are those of `figures`. `images_per_second` is of training, without the evaluation, and `waiting` the share of
+    that time in which a device had nothing to do since the next batch was not there yet; after a pause both are of the
+    rest of the epoch.
     """
 
     epoch: int
@@ -27,6 +28,9 @@ class Epoch(TypedDict):
     train_accuracy: float
     eval_loss: float
     eval_accuracy: float
+    eval_top5: float
+    eval_balanced_accuracy: float
+    eval_calibration_error: float
     learning_rate: float
     seconds: float
     images_per_second: float
@@ -107,6 +111,9 @@ def epochs(
             "train_accuracy": train_accuracy,
             "eval_loss": evaluation.loss,
             "eval_accuracy": evaluation.accuracy,
+            "eval_top5": evaluation.top5,
+            "eval_balanced_accuracy": evaluation.balanced_accuracy,
+            "eval_calibration_error": evaluation.calibration_error,
             "learning_rate": float(experiment.schedule(step - 1)),
             "seconds": round(time.perf_counter() - began, 3),
             "images_per_second": round((step - first) * experiment.batch_size / training, 1),

@@ -16,6 +16,7 @@ from jaxcnn import models, ops
 from jaxcnn.data import Dataset, augment, class_weights, eval_batches, normalise, statistics
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.models.custom import Source
+from jaxcnn.train import figures
 from jaxcnn.train.feed import Feed, InMemory, Order
 from jaxcnn.train.freeze import frozen
 from jaxcnn.train.optim import make_optimizer, make_schedule
@@ -28,14 +29,18 @@ EVAL_BATCH = 128
 
 
 class Evaluation(NamedTuple):
-    """Mean loss and accuracy over the test images, and each one's probabilities (n, classes).
+    """Mean loss and accuracy over the test images, each one's probabilities (n, classes), and other figures of these.
 
-    The loss is the one that training minimises, label smoothing included, but without class weights.
+    The loss is the one that training minimises, label smoothing included, but without class weights. `top5` and the
+    rest are defined in `figures`.
     """
 
     loss: float
     accuracy: float
     probabilities: np.ndarray
+    top5: float
+    balanced_accuracy: float
+    calibration_error: float
 
     def hardest(self, labels: np.ndarray) -> np.ndarray:
         """Indices of the test images: the mistakes, then the rest; in each the least probable true class first."""
@@ -154,7 +159,14 @@ def evaluation(step: EvalStep, params: Params, state: State, images: np.ndarray,
         part, p = step(params, state, *batch)
         metrics = metrics.plus(part)
         probabilities.append(p)
-    return Evaluation(*metrics.means(), np.concatenate(probabilities)[: len(images)])
+    p = np.concatenate(probabilities)[: len(images)]
+    return Evaluation(
+        *metrics.means(),
+        p,
+        top5=figures.top_k_accuracy(p, labels, 5),
+        balanced_accuracy=figures.balanced_accuracy(figures.confusion_matrix(p, labels)),
+        calibration_error=figures.calibration_error(p, labels),
+    )
 
 
 def prepare(

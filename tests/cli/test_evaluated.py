@@ -9,6 +9,7 @@ from PIL import Image
 
 from jaxcnn import data
 from jaxcnn.models import MODELS
+from tests.cli.printed import rows
 from tests.train.tiny import config
 
 
@@ -37,11 +38,6 @@ def pets(tmp_path_factory):
 @pytest.fixture
 def run(pets, tmp_path):
     return shutil.copytree(pets / "run", tmp_path / "run")
-
-
-def rows(out):
-    lines = [re.split(r"\s*│\s*", line.strip("│ \n")) for line in out.splitlines() if line.startswith("│")]
-    return {line[0]: line[1:] for line in lines}
 
 
 def test_without_its_own_data_a_run_is_evaluated_on_other(jaxcnn, run, pets):

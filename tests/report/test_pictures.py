@@ -12,6 +12,9 @@ from jaxcnn.train.experiment import Evaluation
 from jaxcnn.train.gradients import GradientCheck, LayerGradient
 
 
+OTHERS = (1.0, 0.8, 0.1)  # figures of an evaluation that no picture shows
+
+
 def count(path, color):
     """How many pixels have this colour, but for rounding."""
     rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
@@ -69,7 +72,7 @@ def pictures(channels, size=(6, 6)):
     probabilities = np.full((10, 3), 0.2)
     probabilities[range(10), np.where(np.arange(10) < 2, (labels + 1) % 3, labels)] = 0.6
     dataset = Dataset("grays", images, labels, images, labels, ("ant", "bee", "a class with a long name"))
-    return dataset, Evaluation(0.5, 0.8, probabilities)
+    return dataset, Evaluation(0.5, 0.8, probabilities, *OTHERS)
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, (6, 6)), (3, (4, 8))])
@@ -132,7 +135,7 @@ def all_words(what, path):
     elif what == "predictions":
         images, labels = np.zeros((len(WORDS), 6, 6, 1), np.uint8), np.arange(len(WORDS), dtype=np.int32)
         dataset = Dataset("$", images, labels, images, labels, WORDS)
-        predictions.save(dataset, Evaluation(0.5, 1.0, np.eye(len(WORDS))), path, title=TITLE)
+        predictions.save(dataset, Evaluation(0.5, 1.0, np.eye(len(WORDS)), *OTHERS), path, title=TITLE)
     else:
         curves.save(records(3), path, title=TITLE)
 
@@ -153,7 +156,7 @@ def test_characters_that_the_font_lacks_are_named_once_with_the_picture(tmp_path
     images, labels = np.zeros((3, 6, 6, 1), np.uint8), np.arange(3, dtype=np.int32)
     dataset = Dataset("日", images, labels, images, labels, ("日本語", "é", "日$"))
     with pytest.warns(UserWarning) as warned:
-        predictions.save(dataset, Evaluation(0.5, 1.0, np.eye(3)), tmp_path / "p.png", title="日")
+        predictions.save(dataset, Evaluation(0.5, 1.0, np.eye(3), *OTHERS), tmp_path / "p.png", title="日")
     (message,) = (str(w.message) for w in warned)
     assert message.startswith(f"{tmp_path}/p.png has boxes for characters that its font lacks: ")
     assert set(message.split(": ")[1]) == {*"日本語 "}

@@ -45,6 +45,9 @@ def test_a_run_leaves_everything_in_its_folder(trained):
     records = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     assert [(record["epoch"], record["step"]) for record in records] == [(1, STEPS), (2, 2 * STEPS)]
     assert records[-1]["eval_accuracy"] == trained.evaluation.accuracy > 0.2  # chance is 0.1
+    assert records[-1]["eval_top5"] == trained.evaluation.top5 > records[-1]["eval_accuracy"]
+    assert records[-1]["eval_balanced_accuracy"] == trained.evaluation.balanced_accuracy
+    assert records[-1]["eval_calibration_error"] == trained.evaluation.calibration_error
     assert records[1]["train_loss"] < records[0]["train_loss"]
     assert records[-1]["learning_rate"] == float(trained.experiment.schedule(2 * STEPS - 1))
     facts = trained.run.facts

@@ -10,6 +10,7 @@ from tests.train.tiny import config
 
 MEASURED = (
     *("train_loss", "train_accuracy", "eval_loss", "eval_accuracy"),
+    *("eval_top5", "eval_balanced_accuracy", "eval_calibration_error"),
     *("learning_rate", "seconds", "images_per_second", "waiting"),
 )
 FACTS = DatasetFacts("digits", ("0", "1"), (8, 8, 1), (0.3,), (0.1234567890123,))
