@@ -27,9 +27,10 @@ from typing import Any
 import jax
 
 from jaxcnn.ops.precision import Precision
-from jaxcnn.train.loop import Watcher, train
+from jaxcnn.train.loop import train
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.state import Metrics
+from jaxcnn.train.watch import Watcher
 
 PAPER = TrainConfig(
     data="cifar10",

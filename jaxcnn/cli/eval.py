@@ -19,13 +19,13 @@ class EvalOptions(Evaluated):
 def run(options: EvalOptions) -> int:
     """Print the tables and the totals; returns 0."""
     from jaxcnn.cli.console import NARROWEST, Console
-    from jaxcnn.train import figures
+    from jaxcnn.train import measures
     from jaxcnn.train.evaluate import evaluate, examples_of
 
     model = options.model()
     images, labels = examples_of(model, options.dataset(model))
     evaluation = evaluate(model, images, labels)
-    confusion = figures.confusion_matrix(evaluation.probabilities, labels)
+    confusion = measures.confusion_matrix(evaluation.probabilities, labels)
 
     console = Console()
     title = f"{options.run}, checkpoint {model.card.checkpoint}, step {model.card.step}"
@@ -38,7 +38,7 @@ def run(options: EvalOptions) -> int:
 
     smoothing = model.card.label_smoothing
     print(f"test loss {evaluation.loss:.4f}" + (f" (with label smoothing {smoothing})" if smoothing else ""))
-    bins = f"confidence against accuracy in {figures.BINS} bins"
+    bins = f"confidence against accuracy in {measures.BINS} bins"
     print(f"expected calibration error {evaluation.calibration_error:.4f}, {bins}")
     print(f"balanced accuracy {evaluation.balanced_accuracy:.4f}, the mean of the classes' recalls")
     if len(model.classes) > 5:
@@ -51,12 +51,12 @@ def by_class(confusion: "np.ndarray", classes: Sequence[str], title: str) -> "Ta
     """A row for each class, from the confusion matrix."""
     from rich.table import Table
 
-    from jaxcnn.train import figures
+    from jaxcnn.train import measures
 
     table = Table("class", title=title)
     for heading in ("images", "right", "recall", "precision", "most often taken for"):
         table.add_column(heading, justify="right")
-    recalls, precisions = figures.recall(confusion), figures.precision(confusion)
+    recalls, precisions = measures.recall(confusion), measures.precision(confusion)
     for label, name in enumerate(classes):
         others = confusion[label].copy()
         others[label] = 0
@@ -83,12 +83,12 @@ def as_pairs(confusion: "np.ndarray", classes: Sequence[str]) -> "Table":
     """The most frequent mistakes."""
     from rich.table import Table
 
-    from jaxcnn.train import figures
+    from jaxcnn.train import measures
 
     table = Table("of class", "taken for", title="most confused")
     table.add_column("images", justify="right")
     table.add_column("of the class", justify="right")
-    for true, said, count in figures.most_confused(confusion):
+    for true, said, count in measures.most_confused(confusion):
         table.add_row(classes[true], classes[said], str(count), _share(count / confusion[true].sum()))
     return table
 

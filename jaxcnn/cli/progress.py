@@ -8,9 +8,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from jaxcnn.cli.console import Console
-from jaxcnn.train.epochs import Epoch, Watcher
 from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.state import Metrics
+from jaxcnn.train.watch import Epoch, Watcher
 
 LINE = "{:>5}  {:>10}  {:>14}  {:>9}  {:>13}  {:>7}"
 REFRESH = 0.2  # seconds between looks at the running loss, each of which waits for the device

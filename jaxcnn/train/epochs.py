@@ -4,50 +4,13 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple, TypedDict
+from typing import Literal, NamedTuple
 
 from jaxcnn.train.experiment import Evaluation, Experiment
 from jaxcnn.train.state import Metrics, TrainState
+from jaxcnn.train.watch import Epoch, Watcher
 
 Wish = Literal["go on", "save", "stop"]
-
-
-class Epoch(TypedDict):
-    """What an epoch came to, a line of metrics.jsonl; `learning_rate` is that of the last step.
-
-    The network is evaluated on the images of `part`: "valid" where the dataset has a validation part, else "test"; the
-    figures are those of `figures`. `images_per_second` is of training, without the evaluation, and `waiting` the share of
-    that time in which a device had nothing to do since the next batch was not there yet; after a pause both are of the
-    rest of the epoch.
-    """
-
-    epoch: int
-    step: int
-    part: Literal["valid", "test"]
-    train_loss: float
-    train_accuracy: float
-    eval_loss: float
-    eval_accuracy: float
-    eval_top5: float
-    eval_balanced_accuracy: float
-    eval_calibration_error: float
-    learning_rate: float
-    seconds: float
-    images_per_second: float
-    waiting: float
-
-
-class Watcher:
-    """Hears what a run does; override what you want to show or keep."""
-
-    def started(self, experiment: Experiment, step: int) -> None:
-        """The first step is next, after `step` steps of an earlier, resumed run."""
-
-    def step_done(self, step: int, metrics: Metrics) -> None:
-        """`metrics` are the epoch's so far, on the device: looking at them waits for the step to finish."""
-
-    def epoch_done(self, record: Epoch) -> None:
-        """`record` is what the epoch came to."""
 
 
 class Pause(NamedTuple):
@@ -88,6 +51,8 @@ def epochs(
             asked = wish()
             if asked != "go on" and step < (epoch + 1) * per_epoch:
                 _check_finite(metrics)
+                for watcher in watchers:
+                    watcher.paused(step)
                 yield Pause(state, metrics, None, None)
                 if asked == "stop":
                     return

@@ -16,7 +16,7 @@ from jaxcnn import models, ops
 from jaxcnn.data import Dataset, augment, class_weights, eval_batches, normalise, statistics
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.models.custom import Source
-from jaxcnn.train import figures
+from jaxcnn.train import measures
 from jaxcnn.train.feed import Feed, InMemory, Order
 from jaxcnn.train.freeze import frozen
 from jaxcnn.train.optim import make_optimizer, make_schedule
@@ -32,7 +32,7 @@ class Evaluation(NamedTuple):
     """Mean loss and accuracy over the test images, each one's probabilities (n, classes), and other figures of these.
 
     The loss is the one that training minimises, label smoothing included, but without class weights. `top5` and the
-    rest are defined in `figures`.
+    rest are defined in `measures`.
     """
 
     loss: float
@@ -154,18 +154,18 @@ class Experiment:
 
 def evaluation(step: EvalStep, params: Params, state: State, images: np.ndarray, labels: np.ndarray) -> Evaluation:
     """What the step comes to over all the images, batch by batch."""
-    metrics, probabilities = Metrics.zero(), []
+    metrics, parts = Metrics.zero(), []
     for batch in eval_batches(images, labels, min(EVAL_BATCH, len(images))):
         part, p = step(params, state, *batch)
         metrics = metrics.plus(part)
-        probabilities.append(p)
-    p = np.concatenate(probabilities)[: len(images)]
+        parts.append(np.asarray(p))
+    probabilities = np.concatenate(parts)[: len(images)]
     return Evaluation(
         *metrics.means(),
-        p,
-        top5=figures.top_k_accuracy(p, labels, 5),
-        balanced_accuracy=figures.balanced_accuracy(figures.confusion_matrix(p, labels)),
-        calibration_error=figures.calibration_error(p, labels),
+        probabilities,
+        top5=measures.top_k_accuracy(probabilities, labels, 5),
+        balanced_accuracy=measures.balanced_accuracy(measures.confusion_matrix(probabilities, labels)),
+        calibration_error=measures.calibration_error(probabilities, labels),
     )
 
 

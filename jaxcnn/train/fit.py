@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from jaxcnn.data import Dataset
 from jaxcnn.layers import Layer
-from jaxcnn.train.epochs import Epoch, Watcher, epochs
+from jaxcnn.train.epochs import epochs
 from jaxcnn.train.experiment import Evaluation, Experiment, experiment_of
+from jaxcnn.train.log import Log
 from jaxcnn.train.recipe import OptimizationRecipe
 from jaxcnn.train.state import Metrics, TrainState
+from jaxcnn.train.watch import Epoch, Watcher
 
 
 class Fitted(NamedTuple):
@@ -20,7 +22,14 @@ class Fitted(NamedTuple):
     epochs: tuple[Epoch, ...]
 
 
-def fit(network: Layer, dataset: Dataset, recipe: OptimizationRecipe, watchers: Sequence[Watcher] = ()) -> Fitted:
+def fit(
+    network: Layer,
+    dataset: Dataset,
+    recipe: OptimizationRecipe,
+    watchers: Sequence[Watcher] = (),
+    *,
+    log_every: int = 50,
+) -> Fitted:
     """Train any network on any dataset as the recipe says; nothing is written.
 
     `jaxcnn.train.loop.train` does the same with a run folder, from which it can be resumed.
@@ -30,7 +39,7 @@ def fit(network: Layer, dataset: Dataset, recipe: OptimizationRecipe, watchers: 
       dataset: its training images are learned; after each epoch its validation images are evaluated, or where it has
         none its test images.
       recipe: passes, batch size, optimizer, loss, ..., such as OptimizationRecipe(epochs=10, optimizer="sgd").
-      watchers: each hears of every step and epoch.
+      watchers: each hears of every step and epoch, and every `log_every` steps of what these came to.
 
     Returns: a `Fitted`. `fitted.state.evaluated` are the params and state to use.
 
@@ -38,6 +47,7 @@ def fit(network: Layer, dataset: Dataset, recipe: OptimizationRecipe, watchers: 
     """
     experiment = experiment_of(recipe, dataset, network)
     state, evaluation, records = experiment.initial_state(), None, []
+    watchers = (Log(log_every, [watcher.logged for watcher in watchers]), *watchers)
     for watcher in watchers:
         watcher.started(experiment, 0)
     for pause in epochs(experiment, state, Metrics.zero(), watchers):

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from jaxcnn.train import checkpoint
 from jaxcnn.train.alone import alone
 from jaxcnn.train.diverged import first_not_finite
-from jaxcnn.train.epochs import Diverged, Epoch, Watcher, Wish, epochs
+from jaxcnn.train.epochs import Diverged, Wish, epochs
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
 from jaxcnn.train.facts import DatasetFacts
 from jaxcnn.train.interrupt import Interrupt, on_interrupt
+from jaxcnn.train.log import Log
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.restore import best_accuracy, load, mend_models, save, save_model
 from jaxcnn.train.run_folder import RunFolder, check_out, discard, source_of, start
 from jaxcnn.train.state import Metrics, TrainState
+from jaxcnn.train.watch import Epoch, Watcher
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
                 mend_models(run, experiment)
             elif run.metrics():
                 warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=2)
-            _tidy(run, int(state.step) // experiment.steps_per_epoch)
+            _tidy(run, int(state.step), experiment.steps_per_epoch)
+            log = Log(config.log_every, [run.append_steps, *(watcher.logged for watcher in watchers)], metrics)
+            watchers = (log, *watchers)
             for watcher in watchers:
                 watcher.started(experiment, int(state.step))
             if clock.wish() == "stop":  # without waiting for the first step to compile
@@ -135,9 +139,10 @@ class _Clock:
         return "save" if now >= self._due else "go on"
 
 
-def _tidy(run: RunFolder, epochs: int) -> None:
-    """metrics.jsonl as it was when the checkpoint was written; a warning where it lacks some."""
-    if lost := run.keep_metrics(epochs):
+def _tidy(run: RunFolder, step: int, per_epoch: int) -> None:
+    """metrics.jsonl as it was when the checkpoint was written; a warning where it lacks epochs."""
+    epochs = step // per_epoch
+    if lost := run.keep_metrics(epochs, step):
         some = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
         warnings.warn(
             f"{run.path / 'metrics.jsonl'} has lost {len(lost)} of {epochs} epochs ({some}); only the learning "

@@ -49,15 +49,19 @@ def _hash(parts: Mapping[str, Any]) -> str:
 def read(kind: Callable[..., T], written: Any) -> T:
     """The dataclass or `TypedDict` whose fields are those of a parsed JSON object; a list becomes a tuple.
 
-    Raises ValueError, naming the field, if one is missing, unknown or of another type. A float is a finite number.
+    Only what a `TypedDict` does not require may be missing. Raises ValueError, naming the field, if one is missing,
+    unknown or of another type. A float is a finite number.
     """
     types_of = typing.get_type_hints(kind)
+    required = getattr(kind, "__required_keys__", types_of)
     if not isinstance(written, dict):
         raise ValueError(f"{reprlib.repr(written)} is no JSON object")
     for name in types_of | written:
-        if name not in written or name not in types_of:
-            raise ValueError(f"{name!r} is {'missing' if name in types_of else 'no field that is known'}")
-    return kind(**{name: _read(name, expected, written[name]) for name, expected in types_of.items()})
+        if name not in types_of:
+            raise ValueError(f"{name!r} is no field that is known")
+        if name not in written and name in required:
+            raise ValueError(f"{name!r} is missing")
+    return kind(**{name: _read(name, types_of[name], value) for name, value in written.items()})
 
 
 def _read(name: str, expected: Any, value: Any) -> Any:

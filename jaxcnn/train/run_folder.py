@@ -2,7 +2,9 @@
 
 config.json       the configuration, and the facts about the dataset that the network depends on, under their hash
 network.py        a copy of the user's own file, where the network is built by one
-metrics.jsonl     one JSON object per epoch
+metrics.jsonl     one JSON object per epoch, and per some steps
+tensorboard/      event files, where they are asked for
+wandb/            what Weights & Biases keeps, where it is asked for
 checkpoints/      last and best, see checkpoint.py
 model/            last and best, see model_folder.py: what is needed to use the network, and no more
 *.png             learning curves, test predictions, gradients
@@ -14,26 +16,41 @@ import functools
 import json
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, TypeVar
 
 from jaxcnn.models import custom
 from jaxcnn.train import records
 from jaxcnn.train.checkpoint import remove
-from jaxcnn.train.epochs import Epoch
 from jaxcnn.train.facts import DatasetFacts
-from jaxcnn.train.recipe import TrainConfig
+from jaxcnn.train.recipe import TrainConfig, WatchRecipe
+from jaxcnn.train.watch import Epoch, Steps
 
+T = TypeVar("T")
+_Kind = Literal["epoch", "steps"]  # of a line of metrics.jsonl, in its field "kind"
 _SOURCE = "network.py"
 _PICTURES = ("curves.png", "predictions.png", "gradients.png")
-_WRITTEN = ("config.json", _SOURCE, "metrics.jsonl", "checkpoints", "model", *_PICTURES)
+_WRITTEN = ("config.json", _SOURCE, "metrics.jsonl", "tensorboard", "wandb", "checkpoints", "model", *_PICTURES)
 _COPY = (
     "Put back a copy of it: the same command with another --out begins by writing one that differs only in the name of "
     "the folder"
 )
 _SOURCE_AGAIN = "Put back a copy of it, such as the one in model/last, or train again"
-_MAY_CHANGE = ("epochs", "data_dir", "max_time", "patience", "save_every", "keep", "out", "overwrite", "resume")
+_WATCH = {field.name: field.default for field in dataclasses.fields(WatchRecipe)}
+_MAY_CHANGE = (
+    "epochs",
+    "data_dir",
+    "max_time",
+    "patience",
+    "save_every",
+    "keep",
+    "out",
+    "overwrite",
+    "resume",
+    *_WATCH,
+)
 
 
 class _Parts(TypedDict):
@@ -81,39 +98,59 @@ class RunFolder:
 
         Raises OSError if the file can't be read.
         """
+        epochs = {record["epoch"]: record for record in self._lines("epoch", Epoch)}
+        return [epochs[number] for number in sorted(epochs)]
+
+    def steps(self) -> list[Steps]:
+        """What metrics.jsonl tells of some steps each, first to last; as `metrics`."""
+        steps = {record["step"]: record for record in self._lines("steps", Steps)}
+        return [steps[number] for number in sorted(steps)]
+
+    def append_metrics(self, record: Epoch) -> None:
+        """Add the line of an epoch. Raises OSError if the file can't be written."""
+        self._append(_line("epoch", record))
+
+    def append_steps(self, record: Steps) -> None:
+        """Add the line of some steps. Raises as `append_metrics`."""
+        self._append(_line("steps", record))
+
+    def keep_metrics(self, epochs: int, step: int) -> list[int]:
+        """Drop what comes after `step`, which is at the end of the first `epochs` or in the next one.
+
+        It was written, but is lost with the checkpoint that was to follow it. Returns those of the first `epochs` of
+        which metrics.jsonl does not tell.
+        """
+        first = range(1, epochs + 1)
+        kept = [record for record in self.metrics() if record["epoch"] in first]
+        lines = [(record["step"], _line("steps", record)) for record in self.steps() if record["step"] <= step]
+        lines += [(record["step"], _line("epoch", record)) for record in kept]
+        _write(self.path / "metrics.jsonl", "".join(line for _, line in sorted(lines, key=lambda line: line[0])))
+        there = {record["epoch"] for record in kept}
+        return [epoch for epoch in first if epoch not in there]
+
+    def _append(self, line: str) -> None:
+        file = self.path / "metrics.jsonl"
+        try:
+            with file.open("a") as lines:
+                lines.write(line)
+        except OSError as error:
+            raise OSError(f"{file} can't be written ({error.strerror}); --resume goes on when it can.") from error
+
+    def _lines(self, kind: _Kind, fields: Callable[..., T]) -> Iterator[T]:
         file = self.path / "metrics.jsonl"
         try:
             lines = file.read_bytes().splitlines()
         except FileNotFoundError:
-            return []
+            return
         except OSError as error:
             raise OSError(
                 f"{file} can't be read ({error.strerror}). Remove it and go on; only the learning curves need it."
             ) from error
-        epochs: dict[int, Epoch] = {}
         for line in lines:
             with contextlib.suppress(ValueError):
-                record = records.read(Epoch, records.parse(line))
-                epochs[record["epoch"]] = record
-        return [epochs[number] for number in sorted(epochs)]
-
-    def append_metrics(self, record: Epoch) -> None:
-        file = self.path / "metrics.jsonl"
-        try:
-            with file.open("a") as lines:
-                lines.write(json.dumps(record) + "\n")
-        except OSError as error:
-            raise OSError(f"{file} can't be written ({error.strerror}); --resume goes on when it can.") from error
-
-    def keep_metrics(self, epochs: int) -> list[int]:
-        """Drop what comes after the first `epochs`: written, but lost with the checkpoint that was to follow it.
-
-        Returns those of the first `epochs` of which metrics.jsonl does not tell.
-        """
-        first = range(1, epochs + 1)
-        kept = {record["epoch"]: json.dumps(record) + "\n" for record in self.metrics() if record["epoch"] in first}
-        _write(self.path / "metrics.jsonl", "".join(kept.values()))
-        return [epoch for epoch in first if epoch not in kept]
+                record = records.parse(line)
+                if isinstance(record, dict) and record.pop("kind", "epoch") == kind:  # an earlier version had one kind
+                    yield records.read(fields, record)
 
 
 def check_out(config: TrainConfig) -> None:
@@ -207,7 +244,8 @@ def open_run(path: Path) -> RunFolder:
             written.setdefault("source", None)  # an earlier version wrote none
         parts = records.read(_Parts, written)
         now = {"out": str(path), "overwrite": False, "resume": False}  # the folder may have been moved
-        config, facts = records.read(TrainConfig, parts["config"] | now), records.read(DatasetFacts, parts["dataset"])
+        config = records.read(TrainConfig, _WATCH | parts["config"] | now)  # an earlier version had nothing to watch
+        facts = records.read(DatasetFacts, parts["dataset"])
     except ValueError as error:
         what = str(error).rstrip(".")
         raise ValueError(f"{file} is not the config.json of a run, or is damaged: {what}. {_COPY}.") from error
@@ -271,6 +309,10 @@ def _check_same(before: TrainConfig, now: TrainConfig) -> None:
             f"cannot resume the run in {now.out} with other options: {'; '.join(different)}. "
             f"Go on with: {before.command()} --resume"
         )
+
+
+def _line(kind: _Kind, record: Epoch | Steps) -> str:
+    return json.dumps({"kind": kind, **record}) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

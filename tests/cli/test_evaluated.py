@@ -1,6 +1,5 @@
 """`jaxcnn eval` and `check` on other data, and without the run's own; `jaxcnn models`; `--model FILE.py:FUNCTION`."""
 
-import re
 import shutil
 
 import numpy as np

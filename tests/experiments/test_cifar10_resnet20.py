@@ -13,6 +13,7 @@ from jaxcnn import data, models
 from jaxcnn.data import Dataset
 from jaxcnn.train.experiment import prepare
 from jaxcnn.train.optim import make_schedule
+from jaxcnn.train.run_folder import open_run
 
 
 @pytest.fixture
@@ -86,5 +87,5 @@ def test_what_is_multiplied_is_rounded_to_bfloat16_unless_told_otherwise(dataset
     for name, chosen in {"one": {}, "two": {"precision": "bfloat16"}, "three": {"precision": "float32"}}.items():
         experiment.main(small, name, 1, None, tmp_path, **chosen)
         folder = tmp_path / f"{name}-{chosen.get('precision', 'bfloat16')}-seed0"
-        losses.append(json.loads((folder / "metrics.jsonl").read_text())["train_loss"])
+        losses.append(open_run(folder).metrics()[0]["train_loss"])
     assert losses[0] == losses[1] != losses[2] == pytest.approx(losses[0], rel=1e-2)

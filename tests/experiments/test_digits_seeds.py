@@ -11,6 +11,7 @@ import pytest
 from experiments import digits_seeds
 from jaxcnn.cli import main as command
 from jaxcnn.train.recipe import TrainConfig
+from jaxcnn.train.run_folder import open_run
 
 
 def test_the_recipe_is_that_of_make_demo(monkeypatch):
@@ -30,7 +31,7 @@ def test_two_seeds_for_one_epoch(tmp_path, capsys):
     losses = set()
     for seed, accuracy in enumerate(accuracies):
         run = tmp_path / "xla" / f"seed{seed}"
-        (record,) = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+        (record,) = open_run(run).metrics()
         losses.add(record["train_loss"])
         assert record["eval_accuracy"] == accuracy
         assert json.loads((run / "config.json").read_text())["config"]["seed"] == seed

@@ -14,9 +14,9 @@ from PIL import Image
 
 from jaxcnn.data import train_batches
 from jaxcnn.train import checkpoint, experiment
-from jaxcnn.train.epochs import Watcher
 from jaxcnn.train.loop import train
 from jaxcnn.train.restore import restore
+from jaxcnn.train.watch import Watcher
 from tests.train.test_checkpoint import leaves
 from tests.train.tiny import STEPS, config
 
@@ -42,7 +42,9 @@ def test_a_run_leaves_everything_in_its_folder(trained):
     path = trained.run.path
     names = {"config.json", "metrics.jsonl", "checkpoints", "model"}
     assert {child.name for child in path.iterdir()} == names
-    records = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["steps", "epoch"] * 2
+    records = lines[1::2]
     assert [(record["epoch"], record["step"]) for record in records] == [(1, STEPS), (2, 2 * STEPS)]
     assert records[-1]["eval_accuracy"] == trained.evaluation.accuracy > 0.2  # chance is 0.1
     assert records[-1]["eval_top5"] == trained.evaluation.top5 > records[-1]["eval_accuracy"]

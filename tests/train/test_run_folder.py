@@ -41,10 +41,10 @@ def epochs(run):
 
 def test_metrics_are_json_lines_and_can_be_cut(tmp_path):
     run = run_of(tmp_path / "run")
-    assert run.metrics() == [] and run.keep_metrics(0) == []
+    assert run.metrics() == [] and run.keep_metrics(0, 0) == []
     run = run_of(tmp_path / "other", 1, 2, 3)
     assert [json.loads(line)["epoch"] for line in (run.path / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
-    assert run.keep_metrics(2) == []
+    assert run.keep_metrics(2, 10) == []
     assert run.metrics() == [epoch(1), epoch(2)]
 
 
@@ -55,7 +55,7 @@ def test_an_unfinished_last_line_is_no_epoch(tmp_path, cut):
     file.write_bytes(file.read_bytes()[:-cut] + b"\xff\0" * (cut == 20))  # what a crash leaves at times
     finished = [1, 2, 3] if cut == 1 else [1, 2]  # only the end of the line is missing
     assert epochs(run) == finished
-    assert run.keep_metrics(3) == [3][: cut != 1]
+    assert run.keep_metrics(3, 15) == [3][: cut != 1]
     run.append_metrics(epoch(4))
     assert epochs(run) == [*finished, 4]
 
@@ -92,7 +92,7 @@ def test_a_line_that_is_no_epoch_is_left_out_and_known_to_be_lost(tmp_path, line
     lines = file.read_text().splitlines()
     file.write_text("\n".join([*lines[:place], line, *lines[place:]]) + "\n")
     assert epochs(run) == [1, 3]
-    assert run.keep_metrics(3) == [2]
+    assert run.keep_metrics(3, 15) == [2]
     assert file.read_text().splitlines() == lines
 
 
@@ -100,7 +100,43 @@ def test_epochs_come_in_order_and_once_the_last_that_was_written(tmp_path):
     run = run_of(tmp_path, 2, 1, 3, 2)
     run.append_metrics(epoch(1) | {"part": "test", "eval_loss": 0.25})
     assert run.metrics() == [epoch(1) | {"part": "test", "eval_loss": 0.25}, epoch(2), epoch(3)]
-    assert run.keep_metrics(5) == [4, 5]
+    assert run.keep_metrics(5, 25) == [4, 5]
+
+
+def steps(step, **changes):
+    measured = dict.fromkeys(("learning_rate", "images_per_second", "waiting"), 0.5)
+    return {"step": step, "loss": 0.5, "accuracy": None} | measured | changes
+
+
+def told(run):
+    """What metrics.jsonl tells, in its order: the steps, an epoch's in parentheses."""
+    lines = map(json.loads, (run.path / "metrics.jsonl").read_text().splitlines())
+    return [(line["step"],) if line["kind"] == "epoch" else line["step"] for line in lines]
+
+
+def test_lines_of_steps_are_apart_from_those_of_epochs_and_are_cut_where_the_run_goes_on(tmp_path):
+    run = run_of(tmp_path)
+    for step in range(2, 14, 2):
+        run.append_steps(steps(step, learning_rate=step / 100))
+        if step % 5 == 0:
+            run.append_metrics(epoch(step // 5))
+    assert told(run) == [2, 4, 6, 8, 10, (10,), 12]
+    assert run.steps()[1] == steps(4, learning_rate=0.04) and epochs(run) == [2]
+    assert run.keep_metrics(2, 11) == [1] and told(run) == [2, 4, 6, 8, 10, (10,)]
+    assert run.keep_metrics(1, 9) == [1] and told(run) == [2, 4, 6, 8]
+    run.append_steps(steps(8, loss=0.25))
+    (tmp_path / "metrics.jsonl").open("a").write('{"kind": "steps", "step": 10, "loss": NaN}\n{"kind": "other"}\n')
+    assert [line["loss"] for line in run.steps()] == [0.5, 0.5, 0.5, 0.25]
+    assert run.keep_metrics(0, 8) == [] and told(run) == [2, 4, 6, 8]
+
+
+def test_an_earlier_version_measured_less(tmp_path):
+    run = run_of(tmp_path, 2)
+    lacking = (*("eval_top5", "eval_balanced_accuracy", "eval_calibration_error"), "images_per_second", "waiting")
+    earlier = {name: value for name, value in epoch(1).items() if name not in lacking}
+    (tmp_path / "metrics.jsonl").open("a").write(json.dumps(earlier) + "\n")
+    assert run.metrics() == [earlier, epoch(2)]
+    assert run.keep_metrics(2, 10) == [] and run.metrics() == [earlier, epoch(2)]
 
 
 def test_metrics_that_cant_be_read_are_named(tmp_path):
@@ -167,6 +203,13 @@ def test_resume_names_the_options_that_differ_and_the_command_that_goes_on(tmp_p
     with pytest.raises(ValueError, match="with other options: model was 'tiny' and is now 'lenet5'; seed was 0") as e:
         check_out(config(tmp_path, resume=True, seed=1, model="lenet5"))
     assert f"Go on with: {config(tmp_path).command()} --resume" in str(e.value)
+
+
+def test_resume_may_tell_more_and_elsewhere(tmp_path, recwarn):
+    start(config(tmp_path), FACTS)
+    more = {"log_every": 1, "progress_every": "1h", "tensorboard": True, "wandb": "mine"}
+    start(config(tmp_path, resume=True, **more), FACTS)
+    assert open_run(tmp_path).config == config(tmp_path, **more) and list(recwarn) == []
 
 
 def test_resume_may_raise_epochs_and_move_the_data(tmp_path):
@@ -276,6 +319,8 @@ def test_another_value_in_config_json_is_found_by_its_hash(tmp_path):
     assert open_run(tmp_path) == found
     earlier = json.loads(good)
     del earlier["sha256"], earlier["source"]
+    for name in ("log_every", "progress_every", "tensorboard", "wandb"):
+        del earlier["config"][name]
     file.write_text(json.dumps(earlier))
     assert open_run(tmp_path) == found
     file.write_text(json.dumps(json.loads(good), indent=7, sort_keys=True))

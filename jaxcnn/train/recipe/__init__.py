@@ -4,5 +4,6 @@ from jaxcnn.train.recipe.data import DataRecipe, ModelRecipe
 from jaxcnn.train.recipe.optimization import OPTIMIZERS, OptimizationRecipe
 from jaxcnn.train.recipe.run import RunRecipe
 from jaxcnn.train.recipe.train import TrainConfig
+from jaxcnn.train.recipe.watch import WatchRecipe
 
-__all__ = ["OPTIMIZERS", "DataRecipe", "ModelRecipe", "OptimizationRecipe", "RunRecipe", "TrainConfig"]
+__all__ = ["OPTIMIZERS", "DataRecipe", "ModelRecipe", "OptimizationRecipe", "RunRecipe", "TrainConfig", "WatchRecipe"]

@@ -6,10 +6,21 @@ from typing import Any, Literal, get_args, get_origin
 
 import tyro
 
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # in seconds
+
 
 def unset(metavar: str, default: str) -> Any:
     """How --help shows an option whose default is None."""
     return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+
+
+def in_seconds(time: str) -> float:
+    """8h, 90m, 45s or a number of seconds; 0 where it is none of these."""
+    number, unit = (time[:-1], time[-1]) if time[-1:] in UNITS else (time, "s")
+    try:
+        return float(number) * UNITS[unit]
+    except ValueError:
+        return 0.0
 
 
 @dataclass(frozen=True)

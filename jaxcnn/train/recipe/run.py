@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from jaxcnn.train.recipe.option import Recipe, unset
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # in seconds
+from jaxcnn.train.recipe.option import Recipe, in_seconds, unset
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,4 @@ class RunRecipe(Recipe):
     def seconds(self, name: Literal["max_time", "save_every"]) -> float:
         """The option in seconds: of 8h, 90m, 45s or a number of seconds. Infinite without one, 0 where it is wrong."""
         time = getattr(self, name)
-        if time is None:
-            return math.inf
-        number, unit = (time[:-1], time[-1]) if time[-1:] in UNITS else (time, "s")
-        try:
-            return float(number) * UNITS[unit]
-        except ValueError:
-            return 0.0
+        return math.inf if time is None else in_seconds(time)

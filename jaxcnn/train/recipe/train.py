@@ -8,12 +8,13 @@ from pathlib import Path
 from jaxcnn.train.recipe.data import DataRecipe, ModelRecipe
 from jaxcnn.train.recipe.optimization import OptimizationRecipe
 from jaxcnn.train.recipe.run import RunRecipe
+from jaxcnn.train.recipe.watch import WatchRecipe
 
 FOLLOWING = ("data", "model", "optimizer", "loss")  # options that others' defaults follow
 
 
 @dataclass(frozen=True)
-class TrainConfig(RunRecipe, OptimizationRecipe, ModelRecipe, DataRecipe):
+class TrainConfig(RunRecipe, WatchRecipe, OptimizationRecipe, ModelRecipe, DataRecipe):
     """Train an image classifier and keep everything about it in a run folder."""
 
     # Making one raises ValueError for a value that makes no sense, naming the option.

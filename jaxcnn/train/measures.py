@@ -45,9 +45,9 @@ def balanced_accuracy(confusion: np.ndarray) -> float:
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
     """The expected calibration error: how far confidence is from accuracy (Guo et al. 2017, equation 3).
 
-    An example's confidence p is the probability of the class that it is taken for. Examples are put into `bins` of equal
-    width, the m-th with (m - 1) / bins < p <= m / bins; of each the distance of mean confidence and accuracy is taken,
-    and of these the mean, weighted by the bins' examples.
+    An example's confidence p is the probability of the class that it is taken for. Examples are put into `bins` of
+    equal width, the m-th with (m - 1) / bins < p <= m / bins; of each the distance of mean confidence and accuracy is
+    taken, and of these the mean, weighted by the bins' examples.
     """
     confidence = probabilities.max(-1).astype(np.float64)
     right = probabilities.argmax(-1) == labels

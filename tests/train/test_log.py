@@ -1,0 +1,148 @@
+"""What metrics.jsonl tells of the steps: each once, also of runs that are stopped or killed, without waiting."""
+
+import json
+from types import SimpleNamespace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcnn.train.fit import fit
+from jaxcnn.train.log import Log
+from jaxcnn.train.loop import train
+from jaxcnn.train.state import Metrics
+from jaxcnn.train.watch import Watcher
+from tests.train.test_loop import CtrlC
+from tests.train.tiny import STEPS, config, tiny
+
+UNTIMED = ("step", "loss", "accuracy", "learning_rate")
+
+
+class Killed(Watcher):
+    """Ends the run after a step, as a crash would."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def step_done(self, step, metrics):
+        if step == self.at:
+            raise MemoryError
+
+
+@pytest.fixture(scope="module")
+def of_each_step(trained):
+    """(loss, accuracy) of each step of the run `trained`, by its batches one after the other."""
+    of, measured = trained.experiment, []
+    state = of.initial_state()
+    for epoch in range(2):
+        for images, labels in of.feed.rest_of_epoch(epoch * STEPS):
+            state, metrics = of.train_step(state, images, labels)
+            measured.append(metrics.means())
+    return np.array(measured)
+
+
+def check(run, of_each_step, *ends):
+    """The lines end at these steps, and each tells the means since the one before it."""
+    lines = run.steps()
+    assert [line["step"] for line in lines] == list(ends)
+    for begin, line in zip((0, *ends), lines, strict=False):
+        loss, accuracy = of_each_step[begin : line["step"]].mean(0)
+        assert line["loss"] == pytest.approx(loss, rel=1e-5)
+        assert line["accuracy"] == pytest.approx(accuracy, rel=1e-5)
+        assert line["images_per_second"] > 0 and 0 <= line["waiting"] <= 1
+
+
+def test_lines_tell_the_means_of_their_steps(trained, of_each_step, tmp_path):
+    result = train(config(tmp_path, log_every=4))
+    check(result.run, of_each_step, 4, 8, 11, 15, 19, 22)
+    assert [line["learning_rate"] for line in result.run.steps()] == [
+        float(trained.experiment.schedule(line["step"] - 1)) for line in result.run.steps()
+    ]
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert kinds == ["steps", "steps", "steps", "epoch"] * 2
+    check(trained.run, of_each_step, 11, 22)
+
+
+@pytest.mark.parametrize("at", [2, 6, 8, 11, 13])
+def test_a_run_that_is_stopped_and_resumed_tells_each_step_once(of_each_step, tmp_path, at):
+    train(config(tmp_path, log_every=4), CtrlC(at))
+    resumed = train(config(tmp_path, log_every=4, resume=True))
+    check(resumed.run, of_each_step, *sorted({at, 4, 8, 11, 15, 19, 22}))
+
+
+def test_what_was_told_after_the_checkpoint_is_told_anew(of_each_step, tmp_path):
+    with pytest.raises(MemoryError):
+        train(config(tmp_path, log_every=1), Killed(17))
+    lines = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert max(lines) > 11
+    resumed = train(config(tmp_path, log_every=4, resume=True))
+    check(resumed.run, of_each_step, *range(1, 12), 15, 19, 22)
+
+
+def test_no_lines_but_those_of_epochs(tmp_path):
+    result = train(config(tmp_path, log_every=0, epochs=1))
+    assert result.run.steps() == []
+    assert [json.loads(line)["kind"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == ["epoch"]
+
+
+def test_fit_tells_its_watchers(trained, of_each_step):
+    told = []
+
+    class Heard(Watcher):
+        def logged(self, record):
+            told.append(record)
+
+    recipe = config("unused", epochs=1)
+    fit(tiny(), trained.experiment.dataset, recipe, [Heard()], log_every=5)
+    assert [record["step"] for record in told] == [5, 10, 11]
+
+
+class Coming:
+    """A number that the device still computes."""
+
+    def __init__(self, value):
+        self.value, self.there, self.sent_for = value, False, False
+
+    def is_ready(self):
+        return self.there
+
+    def copy_to_host_async(self):
+        self.sent_for = True
+
+    def __array__(self, dtype=None, copy=None):
+        assert self.there, "this would have waited"
+        return np.float32(self.value)
+
+
+def log_of(told, every):
+    log = Log(every, [told.append])
+    log.started(SimpleNamespace(steps_per_epoch=100, batch_size=8, schedule=lambda step: 0.5, feed=Feed()), 0)
+    return log
+
+
+class Feed:
+    waited = 0.0
+
+
+def test_a_loss_is_not_waited_for(trained):
+    told = []
+    log = log_of(told, 2)
+    metrics = [Metrics(*map(Coming, (3.0 * n, 4.0 * n, 8.0 * n, 0))) for n in range(1, 5)]
+    for step, so_far in enumerate(metrics, 1):
+        log.step_done(step, so_far)
+    assert told == [] and [so_far.loss.sent_for for so_far in metrics] == [False, True] * 2
+    for number in metrics[1]:
+        number.there = True
+    log.step_done(5, metrics[3])
+    assert [record["step"] for record in told] == [2]
+
+
+@pytest.mark.parametrize("so_far", [(np.nan, 3, 16, 1), (np.inf, 3, 16, 1), (0, 0, 0, 0)])
+def test_a_loss_that_is_not_finite_is_null(so_far):
+    told = []
+    log = log_of(told, 1)
+    log.step_done(1, Metrics(*map(jnp.float32, so_far)))
+    log.paused(1)
+    (record,) = told
+    assert (record["loss"], record["accuracy"], record["learning_rate"]) == (None, None, 0.5)
+    json.dumps(record, allow_nan=False)
