@@ -29,14 +29,14 @@ def run(options: TrainOptions) -> int:
     config = options.config()
     with on_interrupt(begun=False) as interrupt:
         from jaxcnn.cli.console import Console
-        from jaxcnn.cli.progress import Progress
+        from jaxcnn.cli.watchers import watchers
         from jaxcnn.report.run import draw
         from jaxcnn.train.gradients import check_on_hardest
         from jaxcnn.train.loop import train
 
         say = Console(soft_wrap=True).print
-        with Progress(config.title) as progress:
-            result = train(config, progress)
+        with watchers(config) as heard:
+            result = train(config, *heard)
         if result.evaluation is not None:
             draw(result)
         if result.evaluation is None:

@@ -1,0 +1,51 @@
+"""Event files that TensorBoard shows, written without TensorFlow."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from jaxcnn.report.scalars import scalars
+from jaxcnn.train.experiment import Experiment
+from jaxcnn.train.watch import Epoch, Steps, Watcher
+
+
+class TensorBoard(Watcher):
+    """Writes what is logged as scalars into a folder, for `tensorboard --logdir`; a context manager.
+
+    A resumed run writes a file of its own, which tells TensorBoard to hide what others say of later steps.
+
+    Raises ValueError without the package tensorboardX.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise ValueError(
+                'tensorboard=True needs the package tensorboardX; install it with: pip install "jaxcnn[tensorboard]".'
+            ) from error
+        self._folder, self._open = folder, SummaryWriter
+        self._writer: Any = None  # until the run starts
+
+    def __enter__(self) -> "TensorBoard":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def started(self, experiment: Experiment, step: int) -> None:
+        self._writer = self._open(str(self._folder), purge_step=step + 1 if step else None)
+
+    def logged(self, record: Steps) -> None:
+        self._write(scalars("steps", record), record["step"])
+
+    def epoch_done(self, record: Epoch) -> None:
+        self._write(scalars("epoch", record), record["step"])
+        self._writer.flush()
+
+    def _write(self, values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
