@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 from jaxcnn.cli.progress import Progress
 from jaxcnn.train.recipe import TrainConfig
+from jaxcnn.train.recipe.option import in_seconds
 from jaxcnn.train.watch import Watcher
 
 
@@ -23,5 +24,5 @@ def watchers(config: TrainConfig) -> Iterator[list[Watcher]]:
 
             options = {name: str(value) if name == "out" else value for name, value in vars(config).items()}
             heard.append(stack.enter_context(WeightsAndBiases(config.wandb, config.out, options)))
-        heard.append(stack.enter_context(Progress(config.title)))
+        heard.append(stack.enter_context(Progress(config.title, in_seconds(config.progress_every))))
         yield heard

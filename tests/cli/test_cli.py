@@ -8,18 +8,15 @@ import shutil
 import subprocess
 import sys
 
-import jax.numpy as jnp
 import pytest
 from PIL import Image
 
 from jaxcnn.cli.main import RUN, main
-from jaxcnn.cli.progress import Progress
 from jaxcnn.cli.summary import SummaryOptions
 from jaxcnn.cli.train import in_options
 from jaxcnn.train import gradients
-from jaxcnn.train.state import Metrics
 from tests.cli.printed import tables
-from tests.train.tiny import STEPS, config
+from tests.train.tiny import config
 
 
 @pytest.fixture
@@ -35,28 +32,13 @@ def test_train_prints_a_line_an_epoch_the_check_and_the_result(jaxcnn, tmp_path)
         "on digits: 1,437 images to train on and 360 to test, 8×8×1, 10 classes"
     )
     assert lines[1] == "images: scikit-learn's digits; every fifth picture of each class is for testing"
-    assert re.split("  +", lines[2]) == [
-        "epoch",
-        "train loss",
-        "train accuracy",
-        "test loss",
-        "test accuracy",
-        "seconds",
-    ]
+    heads = ("epoch", "train loss", "accuracy", "test loss", "accuracy", "images/s", "waiting", "seconds")
+    assert re.split("  +", lines[2]) == list(heads)
     assert [line.split()[0] for line in lines[3:5]] == ["1", "2"]
     assert re.fullmatch(r"handwritten gradients agree with jax\.grad: largest difference .*", lines[5])
     assert lines[6] == f"test accuracy {float(lines[4].split()[4]):.4f}"
     assert lines[7] == f"run folder {tmp_path / 'run'}"
     assert len(lines) == 8 and "\033" not in out
-
-
-def test_on_a_terminal_a_bar_tells_the_epoch_of_the_step_that_is_done(capsys, monkeypatch, trained):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
-    with Progress("tiny") as progress:
-        progress.started(trained.experiment, 0)
-        progress.step_done(2 * STEPS, Metrics(*map(jnp.float32, (50, 30, 100, 0))))
-    out = capsys.readouterr().out
-    assert "epoch 2/2  loss 0.5000  accuracy 0.3000" in out and "epoch 3" not in out
 
 
 def test_train_with_wrong_gradients_says_so_and_fails(jaxcnn, tmp_path, monkeypatch):
@@ -191,10 +173,10 @@ def test_a_picture_that_cant_be_drawn_does_not_decide_the_exit(jaxcnn, run_folde
     assert err.startswith(f"warning: {run_folder}/gradients.png could not be drawn (") and err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("line", "lost"), [(r'"step": \d+', "1 of 2 epochs (1)"), ("(?s).*", "2 of 2 epochs (1, 2)")])
+@pytest.mark.parametrize(("line", "lost"), [(r'"epoch": 1', "1 of 2 epochs (1)"), ("(?s).*", "2 of 2 epochs (1, 2)")])
 def test_a_run_goes_on_without_lines_of_the_metrics_and_names_what_the_curves_lack(jaxcnn, run_folder, line, lost):
     file = run_folder / "metrics.jsonl"
-    file.write_text(re.sub(line, '"step": "11"', file.read_text(), count=1))
+    file.write_text(re.sub(line, '"epoch": "1"', file.read_text(), count=1))
     code, _, err = jaxcnn(*config(run_folder).command().split()[1:], "--resume")
     warned = [f"warning: {file} has lost {lost}; only the learning curves lack them."]
     if lost.startswith("2"):
