@@ -26,6 +26,19 @@ REFRESH = 0.2  # seconds between looks at the running loss, on a terminal
 WINDOW = 30.0  # seconds over which speed is measured
 
 
+def heading(title: str, experiment: Experiment) -> list[str]:
+    """Lines that say what is trained on what."""
+    dataset, shapes = experiment.dataset, jax.eval_shape(experiment.initial_state)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
+    valid = "" if dataset.valid_images is None else f", {len(dataset.valid_images):,} to choose the best epoch by"
+    line = (
+        f"{title}, {parameters:,} parameters, on {dataset.name}: {len(dataset.train_images):,} images to train on"
+        f"{valid} and {len(dataset.test_images):,} to test, {'×'.join(map(str, dataset.image_shape))}, "
+        f"{len(dataset.classes)} classes"
+    )
+    return [line, f"images: {dataset.layout}"] if dataset.layout else [line]
+
+
 class _Look(NamedTuple):
     """Where the device was when; `waited` as in `Feed`."""
 
@@ -65,18 +78,10 @@ class Progress(Watcher):
 
     def started(self, experiment: Experiment, step: int) -> None:
         self._experiment, self._shown = experiment, time.monotonic()
-        recipe, dataset = experiment.recipe, experiment.dataset
-        shapes = jax.eval_shape(experiment.initial_state)
-        parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
-        self._epochs, self._steps = recipe.epochs, recipe.epochs * experiment.steps_per_epoch
-        valid = "" if dataset.valid_images is None else f", {len(dataset.valid_images):,} to choose the best epoch by"
-        self._console.print(
-            f"{self._title}, {parameters:,} parameters, on {dataset.name}: {len(dataset.train_images):,} images to "
-            f"train on{valid} and {len(dataset.test_images):,} to test, {'×'.join(map(str, dataset.image_shape))}, "
-            f"{len(dataset.classes)} classes"
-        )
-        if dataset.layout:
-            self._console.print(f"images: {dataset.layout}")
+        self._epochs = experiment.recipe.epochs
+        self._steps = self._epochs * experiment.steps_per_epoch
+        for line in heading(self._title, experiment):
+            self._console.print(line)
         if step:
             self._console.print(f"resumed after step {step}")
         part = experiment.chosen_by

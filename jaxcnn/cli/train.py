@@ -16,18 +16,25 @@ class TrainOptions(TrainConfig):
 
     # As typed: filled in and checked by `config`, so that tyro, which boxes errors, only parses.
 
+    dry_run: bool = False
+    """Show the plan (data, network, memory, steps and their time, by a few of them) and write nothing."""
+
     def __post_init__(self) -> None:
         pass
 
     def config(self) -> TrainConfig:
         """Raises ValueError for a value that makes no sense."""
-        return TrainConfig(**vars(self))
+        return TrainConfig(**{field.name: getattr(self, field.name) for field in dataclasses.fields(TrainConfig)})
 
 
 def run(options: TrainOptions) -> int:
     """Train; returns 0, 1 if the handwritten gradients are wrong, or 128 and the number of the signal that came."""
     config = options.config()
     with on_interrupt(begun=False) as interrupt:
+        if options.dry_run:
+            from jaxcnn.cli import plan
+
+            return plan.show(config)
         from jaxcnn.cli.console import Console
         from jaxcnn.cli.watchers import watchers
         from jaxcnn.report.run import draw
