@@ -17,9 +17,9 @@ from jaxcnn.train.watch import Epoch, Steps, Watcher
 class Log(Watcher):
     """Tells what the steps came to, after each `every` steps of an epoch, at its end, and where it is paused.
 
-    So each step is told once, also of a run that is stopped and resumed.
-    To look at a loss is to wait for its step, while the device would have nothing to do. So it is sent for, and told
-    after a later step, when it has come; at an epoch's end, where the loop waits anyway, at once.
+    So each step is told once, also of a run that is stopped and resumed. To look at a loss is to wait for its step,
+    while the device would have nothing to do. So it is sent for, and told after a later step, when it has come; at an
+    epoch's end, where the loop waits anyway, at once.
 
     Args:
       every: steps; 0 tells nothing.
@@ -33,10 +33,9 @@ class Log(Watcher):
         self._lines = deque[tuple[_Mark, _Mark]]()  # that are still to come
 
     def started(self, experiment: Experiment, step: int) -> None:
-        self._experiment, self._step = experiment, step
+        self._experiment = experiment
         self._rate = jax.jit(experiment.schedule)  # one call, where the operations one by one would take a millisecond
-        self._mark = self._here()
-        self._mark.time = time.perf_counter()
+        self._begin(step, self._metrics)
 
     def step_done(self, step: int, metrics: Metrics) -> None:
         self._step, self._metrics = step, metrics
@@ -50,9 +49,12 @@ class Log(Watcher):
 
     def epoch_done(self, record: Epoch) -> None:
         """The next line begins after the epoch's evaluation, and what is kept of it."""
-        self._metrics = Metrics.zero()
-        self._mark = self._here()
-        self._mark.time = time.perf_counter()
+        self.paused(self._step)
+        self._begin(record["step"], Metrics.zero())
+
+    def went_back(self, step: int, metrics: Metrics) -> None:
+        self.paused(self._step)
+        self._begin(step, metrics)
 
     def paused(self, step: int) -> None:
         """Tell of all steps until now, waiting for them: the checkpoint that follows is where the next line begins."""
@@ -60,6 +62,11 @@ class Log(Watcher):
             self._end_line()
         while self._lines:
             self._tell_first()
+
+    def _begin(self, step: int, metrics: Metrics) -> None:
+        self._step, self._metrics = step, metrics
+        self._mark = self._here()
+        self._mark.time = time.perf_counter()
 
     def _here(self) -> "_Mark":
         rate = self._rate(max(self._step - 1, 0))

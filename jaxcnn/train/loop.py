@@ -57,7 +57,7 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
                 mend_models(run, experiment)
             elif run.metrics():
                 warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=2)
-            _tidy(run, int(state.step), experiment.steps_per_epoch)
+            _tidy(run, int(state.step) // experiment.steps_per_epoch, int(state.step))
             log = Log(config.log_every, [run.append_steps, *(watcher.logged for watcher in watchers)], metrics)
             watchers = (log, *watchers)
             for watcher in watchers:
@@ -139,9 +139,8 @@ class _Clock:
         return "save" if now >= self._due else "go on"
 
 
-def _tidy(run: RunFolder, step: int, per_epoch: int) -> None:
+def _tidy(run: RunFolder, epochs: int, step: int) -> None:
     """metrics.jsonl as it was when the checkpoint was written; a warning where it lacks epochs."""
-    epochs = step // per_epoch
     if lost := run.keep_metrics(epochs, step):
         some = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
         warnings.warn(

@@ -55,6 +55,9 @@ class Watcher:
     def step_done(self, step: int, metrics: Metrics) -> None:
         """`metrics` are the epoch's so far, on the device: looking at them waits for the step to finish."""
 
+    def went_back(self, step: int, metrics: Metrics) -> None:
+        """Training goes on after `step` with an earlier state, and with the `metrics` of the epoch that it had then."""
+
     def paused(self, step: int) -> None:
         """The run is about to be kept, or left, after `step` steps, within an epoch."""
 

@@ -146,3 +146,29 @@ def test_a_loss_that_is_not_finite_is_null(so_far):
     (record,) = told
     assert (record["loss"], record["accuracy"], record["learning_rate"]) == (None, None, 0.5)
     json.dumps(record, allow_nan=False)
+
+
+def sums(loss, examples):
+    return Metrics(*map(jnp.float32, (loss, 0, examples, 0)))
+
+
+def test_where_a_run_goes_back_the_steps_until_then_are_told_and_lines_go_on_from_there():
+    """Steps 1 to 3, of which the last one is not finite; then on from step 3 with what step 1 had left."""
+    told = []
+    log = log_of(told, 10)
+    for step, so_far in enumerate((sums(8, 8), sums(20, 16), sums(np.nan, 24)), 1):
+        log.step_done(step, so_far)
+    log.went_back(3, sums(8, 8))
+    log.step_done(4, sums(24, 16))
+    log.paused(4)
+    assert [(record["step"], record["loss"]) for record in told] == [(3, None), (4, 2.0)]
+
+
+def test_an_epoch_that_ends_early_is_told():
+    told = []
+    log = log_of(told, 10)
+    log.step_done(1, sums(8, 8))
+    log.epoch_done({"step": 1})
+    log.step_done(2, sums(24, 8))
+    log.paused(2)
+    assert [(record["step"], record["loss"]) for record in told] == [(1, 1.0), (2, 3.0)]
