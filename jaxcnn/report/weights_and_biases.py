@@ -59,8 +59,9 @@ class WeightsAndBiases(Watcher):
                 config=self._config,
             )
         except self._wandb.Error as error:
+            reason = str(error).rstrip(".")
             raise ValueError(
-                f"Weights & Biases can't begin ({error}). Log in with wandb login, or set WANDB_MODE=offline; then go "
+                f"Weights & Biases can't begin ({reason}). Log in with wandb login, or set WANDB_MODE=offline; then go "
                 "on with --resume."
             ) from error
 
