@@ -1,4 +1,4 @@
-"""Learning curves: loss and accuracy by epoch."""
+"""Learning curves: loss and accuracy by epoch, and the training loss in between."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +10,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def save(records: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
-    """Draw the lines of metrics.jsonl into the PNG `path`. Raises ValueError if there are none."""
+def save(
+    records: Sequence[Mapping[str, Any]], path: Path, *, title: str, steps: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Draw the epochs of metrics.jsonl, and the loss of its `steps`, into the PNG `path`.
+
+    Raises ValueError if there are no epochs.
+    """
     if not records:
         raise ValueError("curves: there are no epochs to draw; finish one first.")
     figure = style.figure(10, 4, title)
     loss, accuracy = figure.subplots(1, 2)
     _lines(loss, records, "loss")
+    if len(steps) > len(records):  # else they are those of the epochs
+        per_epoch = records[-1]["step"] / records[-1]["epoch"]
+        known = [(line["step"] / per_epoch, line["loss"]) for line in steps if line["loss"] is not None]
+        loss.plot(*zip(*known, strict=True), color=style.FIRST, alpha=0.35, linewidth=0.8, zorder=1)
+        loss.set_xlim(left=0)
     values = [record[name] for record in records for name in ("train_loss", "eval_loss")]
     if max(values) > 10 * min(values) > 0:
         loss.set_yscale("log")

@@ -11,7 +11,7 @@ def draw(result: Result) -> None:
     with style.or_warn(path := run.path / "curves.png"):
         if not (epochs := run.metrics()):
             raise ValueError(f"{run.path / 'metrics.jsonl'} holds no epochs any more")
-        curves.save(epochs, path, title=title)
+        curves.save(epochs, path, title=title, steps=run.steps())
     if result.evaluation is not None:
         with style.or_warn(path := run.path / "predictions.png"):
             predictions.save(dataset, result.evaluation, path, title=title)

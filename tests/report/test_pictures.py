@@ -59,6 +59,18 @@ def test_the_best_epoch_is_that_of_the_test_images(tmp_path, monkeypatch):
     assert "best test 0.8000, epoch 2" in [text.get_text() for text in accuracy.get_legend().get_texts()]
 
 
+def test_the_loss_of_steps_lies_between_that_of_epochs(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, path: drawn.append(figure))
+    epochs = [record | {"step": 10 * record["epoch"]} for record in records(2)]
+    steps = [{"step": step, "loss": None if step == 10 else 3 / step} for step in (5, 10, 15, 20)]
+    curves.save(epochs, tmp_path, title="", steps=steps)
+    curves.save(epochs, tmp_path, title="", steps=steps[1::2])
+    with_steps, without = (figure.axes[0].get_lines() for figure in drawn)
+    assert len(with_steps) == len(without) + 1
+    assert with_steps[-1].get_xydata().tolist() == [[0.5, 0.6], [1.5, 0.2], [2.0, 0.15]]
+
+
 def test_curves_without_epochs(tmp_path):
     with pytest.raises(ValueError, match="there are no epochs to draw"):
         curves.save([], tmp_path / "curves.png", title="")
