@@ -20,7 +20,7 @@ class Evaluated:
     run: tyro.conf.Positional[Path]
     """The run folder; or a model folder of one, such as RUN/model/best, or a copy of it."""
     checkpoint: Literal["last", "best"] = "last"
-    """last: after the last epoch or Ctrl-C; best: of the epoch with the highest test accuracy."""
+    """last: after the last epoch or Ctrl-C; best: of the best epoch, by the highest accuracy or --best-by."""
     data: Annotated[str | None, unset("NAME", "the run's own")] = None
     """Another dataset with the same classes: digits, a TFDS name or a folder of images, as for jaxcnn train."""
     data_dir: Annotated[Path | None, unset("PATH", "the run's, TFDS_DATA_DIR, or TFDS's own")] = None

@@ -1,12 +1,12 @@
-"""Checkpoints: any pytree of arrays, written by Orbax so that a killed write leaves the previous one whole.
+"""Checkpoints on disk: pytrees of arrays, as `saver.Saver` wrote them, checked and restored.
 
-A checkpoint called `last` is the folder `last/N`, N counting up. Orbax writes beside it and renames when all is on
-disk; only then are older ones removed. So the highest N is always complete; of several that are kept the one before
-it is taken where it is damaged. Nothing is pickled.
+A checkpoint called `last` is the folder `last/N`, N counting up: Orbax's files, and a manifest with each one's SHA-256,
+by which a damaged one is found and named, and with what the checkpoint is to be remembered for. It gets the name N when
+all is on disk; only then are older ones removed. So the highest N is always complete; of several that are kept the one
+before it is taken where it is damaged. Nothing is pickled.
 
-Orbax's files get a manifest: each one's SHA-256, by which a damaged one is found and named, and what the checkpoint is
-to be remembered for. One without a manifest, of an earlier version or a process that was killed just then, is read all
-the same, and damaged where it can't be.
+One without a manifest, which earlier versions left if they were killed just then, is read all the same, and damaged
+where it can't be.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,32 +33,6 @@ class Damaged(ValueError):
     """A file of a checkpoint is not as it was written."""
 
 
-def save(folder: Path, tree: Any, *, keep: int = 1, **remarks: float) -> None:
-    """Make `tree` the checkpoint that `folder` holds, with `remarks` about it; returns when it is on disk.
-
-    Beside it the `keep` - 1 before it stay. Raises OSError if it can't be written; what was there is whole.
-    """
-    if not folder.is_dir():
-        remove(folder)  # a file, or a broken link
-    newest = _newest(folder)
-    target = folder.absolute() / ("0" if newest is None else str(int(newest.name) + 1))
-    try:
-        with _orbax(silent=True) as checkpointer:
-            checkpointer.save(target, tree)
-            checkpointer.wait_until_finished()
-    except Exception as error:  # a full disk is Orbax's or TensorStore's ValueError, a lost folder something else
-        for unfinished in folder.glob(f"{target.name}.*"):
-            remove(unfinished)
-        before = "there was none before it" if newest is None else f"the one before it, {newest}, is whole"
-        raise OSError(f"the checkpoint {target} can't be written ({_one_line(error)}); {before}.") from error
-    files = {file.relative_to(target).as_posix(): _hash(file) for file in sorted(target.rglob("*")) if file.is_file()}
-    _write_manifest(target / _MANIFEST, json.dumps({"remarks": remarks, "files": files}, indent=2))
-    kept = [path.name for path in _complete(folder)[:keep]]
-    for other in folder.iterdir():
-        if other.name not in kept:
-            remove(other)
-
-
 def remove(path: Path) -> None:
     """Remove a folder with all that it holds, a file or a link; nothing where there is none."""
     if path.is_dir() and not path.is_symlink():
@@ -69,7 +43,7 @@ def remove(path: Path) -> None:
 
 def exists(folder: Path) -> bool:
     """Whether `folder` holds a complete checkpoint. Raises Damaged if there is something, and no folder."""
-    return _newest(folder) is not None
+    return newest_in(folder) is not None
 
 
 def check(folder: Path) -> dict[str, float]:
@@ -83,19 +57,23 @@ def check(folder: Path) -> dict[str, float]:
 def restore(folder: Path, like: Tree) -> Tree:
     """The checkpoint in `folder`, in the structure of `like` (arrays or `jax.ShapeDtypeStruct`s).
 
+    An array comes to lie where `like`'s sharding says, by default on the first device. Of several processes each calls
+    this, with the same folder on a file system that they share, and reads its own part of a sharded array.
+
     A random key is of the kind that was saved, whatever JAX's default is now. In the place of a damaged one the one
     before it is taken, with a warning. Raises FileNotFoundError if there is none, Damaged, about the newest, if the
     files of all are not as they were written, and ValueError if one holds other arrays than `like` has.
     """
     _present(folder)
-    newest, *earlier = _complete(folder)
+    newest, *earlier = complete(folder)
     try:
         return _restore(newest, like)
     except Damaged as error:
         for path in earlier:
             with contextlib.suppress(Damaged):
                 restored = _restore(path, like)
-                warnings.warn(f"{error}; {path}, saved before it, is taken in its place.", stacklevel=2)
+                if jax.process_index() == 0:
+                    warnings.warn(f"{error}; {path}, saved before it, is taken in its place.", stacklevel=2)
                 return restored
         raise
 
@@ -104,24 +82,27 @@ def _restore(newest: Path, like: Tree) -> Tree:
     _checked(newest)
     if not _has_manifest(newest):
         _read_through(newest)
-    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
-    with _orbax() as checkpointer:
+    first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+
+    def placed(leaf: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None) or first)
+
+    with orbax() as checkpointer:
         with _blamed_on(f"checkpoint file {newest / '_METADATA'}"):
             metadata = checkpointer.metadata(newest.absolute()).item_metadata
             if metadata is None:
                 raise FileNotFoundError("it is missing, or _sharding beside it is none of Orbax's")
         _check_same(newest, _shapes(metadata.tree), _shapes(like))
         with _blamed_on(f"checkpoint {newest}"):
-            restored: Tree = checkpointer.restore(newest.absolute(), target)
+            restored: Tree = checkpointer.restore(newest.absolute(), jax.tree.map(placed, like))
     return restored
 
 
-def _write_manifest(file: Path, text: str) -> None:
-    """The text under its own hash, in one move."""
-    new = file.with_name(file.name + ".new")
-    new.write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
-    new.replace(file)
+def seal(checkpoint: Path, remarks: Mapping[str, float]) -> None:
+    """Write the manifest of a checkpoint whose files are all there: their hashes and the remarks, under its own hash."""
+    files = {f.relative_to(checkpoint).as_posix(): _hash(f) for f in sorted(checkpoint.rglob("*")) if f.is_file()}
+    text = json.dumps({"remarks": remarks, "files": files}, indent=2)
+    (checkpoint / _MANIFEST).write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
 
 
 def _has_manifest(checkpoint: Path) -> bool:
@@ -175,10 +156,10 @@ def _blamed_on(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise Damaged(f"the {what} is damaged: {_one_line(error)}") from error
+        raise Damaged(f"the {what} is damaged: {one_line(error)}") from error
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:400]
 
 
@@ -188,21 +169,21 @@ def _hash(file: Path) -> str:
 
 
 def _present(folder: Path) -> Path:
-    newest = _newest(folder)
+    newest = newest_in(folder)
     if newest is None:
         raise FileNotFoundError(f"{folder} holds no checkpoint")
     return newest
 
 
-def _newest(folder: Path) -> Path | None:
+def newest_in(folder: Path) -> Path | None:
     """The complete checkpoint with the highest number; an unfinished one has a longer name."""
     for path in (folder.parent, folder):
         if os.path.lexists(path) and not path.is_dir():
             raise Damaged(f"the checkpoint {folder} is damaged: {path} is not a folder")
-    return next(iter(_complete(folder)), None)
+    return next(iter(complete(folder)), None)
 
 
-def _complete(folder: Path) -> list[Path]:
+def complete(folder: Path) -> list[Path]:
     """The complete checkpoints, the newest first."""
     return sorted((child for child in folder.glob("*") if child.name.isdecimal()), key=lambda c: -int(c.name))
 
@@ -234,15 +215,18 @@ def _check_same(
 
 
 @contextmanager
-def _orbax(*, silent: bool = False) -> Iterator[Any]:
-    """An Orbax checkpointer; imported here because that takes a second. Its log tells of errors, or of nothing."""
+def orbax() -> Iterator[Any]:
+    """An Orbax checkpointer; imported here because that takes a second. Its log is silent: errors are raised."""
+
+    def of_others(record: logging.LogRecord) -> bool:
+        return "orbax" not in Path(record.pathname).parts
+
     logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL if silent else logging.ERROR)
+    logger.addFilter(of_others)
     try:
         import orbax.checkpoint as ocp
 
         with ocp.StandardCheckpointer() as checkpointer:
             yield checkpointer
     finally:
-        logger.setLevel(level)
+        logger.removeFilter(of_others)

@@ -11,11 +11,14 @@ from jaxcnn.train.diverged import first_not_finite
 from jaxcnn.train.epochs import Diverged, Wish, epochs
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
 from jaxcnn.train.facts import DatasetFacts
+from jaxcnn.train.figures import score
 from jaxcnn.train.interrupt import Interrupt, on_interrupt
+from jaxcnn.train.keeper import Keeper
 from jaxcnn.train.log import Log
 from jaxcnn.train.recipe import TrainConfig
-from jaxcnn.train.restore import best_accuracy, load, mend_models, save, save_model
+from jaxcnn.train.restore import load, mend_models
 from jaxcnn.train.run_folder import RunFolder, check_out, discard, source_of, start
+from jaxcnn.train.saver import Saver
 from jaxcnn.train.state import Metrics, TrainState
 from jaxcnn.train.watch import Epoch, Watcher
 
@@ -62,10 +65,6 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
             watchers = (log, *watchers)
             for watcher in watchers:
                 watcher.started(experiment, int(state.step))
-            if clock.wish() == "stop":  # without waiting for the first step to compile
-                save_model(run, experiment, "last", state)
-                save(run, "last", state, metrics)
-                return Result(run, experiment, state, None)
             try:
                 state, evaluation = _kept(run, experiment, state, metrics, watchers, clock)
             except Diverged as error:
@@ -82,23 +81,23 @@ def _kept(
     watchers: Sequence[Watcher],
     clock: "_Clock",
 ) -> tuple[TrainState, Evaluation | None]:
-    """Train, and write what each pause leaves: the final state and its evaluation, None of a run that is stopped."""
-    best, evaluation = best_accuracy(run), None
-    patience = _Patience(run.config.patience, [record["eval_accuracy"] for record in run.metrics()])
+    """Train, and keep what each pause leaves: the final state and its evaluation, None of a run that is stopped."""
+    evaluation = None
+    patience = _Patience(run.config, [score(run.config.best_by, record) for record in run.metrics()])
     pauses = epochs(
         experiment, state, metrics, (patience, *watchers), lambda: "stop" if patience.over else clock.wish()
     )
-    for pause in () if patience.over else pauses:
-        state, metrics, evaluation, record = pause
-        if record is not None:
-            run.append_metrics(record)
-            if record["eval_accuracy"] > best:
-                best = record["eval_accuracy"]
-                save_model(run, experiment, "best", state, best)
-                save(run, "best", state, metrics, eval_accuracy=best)
-        save_model(run, experiment, "last", state, None if record is None else record["eval_accuracy"])
-        save(run, "last", state, metrics, keep=run.config.keep)
-        clock.saved()
+    with Saver() as saver:
+        keeper = Keeper(run, experiment, saver)
+        if clock.wish() == "stop":  # without waiting for the first step to compile
+            keeper.keep(state, metrics)
+            return state, None
+        for pause in () if patience.over else pauses:
+            state, metrics, evaluation, record = pause
+            if record is not None:
+                run.append_metrics(record)
+            keeper.keep(state, metrics, record)
+            clock.saved()
     if patience.over or int(state.step) == run.config.epochs * experiment.steps_per_epoch:
         return state, evaluation if evaluation and experiment.chosen_by == "test" else experiment.evaluate(state)
     return state, None
@@ -106,19 +105,19 @@ def _kept(
 
 @dataclass
 class _Patience(Watcher):
-    """Whether as many `epochs` have passed since the best, `accuracies` being those of all so far."""
+    """Whether as many epochs as wanted have passed since the best, `scores` being those of all so far."""
 
-    epochs: int | None
-    accuracies: list[float]
+    config: TrainConfig
+    scores: list[float]
 
     def epoch_done(self, record: Epoch) -> None:
-        self.accuracies.append(record["eval_accuracy"])
+        self.scores.append(score(self.config.best_by, record))
 
     @property
     def over(self) -> bool:
-        if self.epochs is None or not self.accuracies:
+        if self.config.patience is None or not self.scores:
             return False
-        return len(self.accuracies) > self.accuracies.index(max(self.accuracies)) + self.epochs
+        return len(self.scores) > self.scores.index(max(self.scores)) + self.config.patience
 
 
 class _Clock:

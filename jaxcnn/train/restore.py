@@ -1,6 +1,5 @@
 """A run taken up again from its folder: its data, network and checkpoint."""
 
-import math
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ import jax
 
 from jaxcnn.train import checkpoint, model_folder
 from jaxcnn.train.experiment import Experiment, prepare
+from jaxcnn.train.keeper import save_model
 from jaxcnn.train.run_folder import RunFolder, open_run
 from jaxcnn.train.state import Metrics, TrainState
 
@@ -69,44 +69,6 @@ def _read(run: RunFolder, experiment: Experiment, name: Name) -> tuple[TrainStat
     return saved["train"], saved["metrics"]
 
 
-def save(run: RunFolder, name: Name, state: TrainState, metrics: Metrics, *, keep: int = 1, **remarks: float) -> None:
-    """Write what `load` and `restore` read, and `remarks` beside it; the `keep` - 1 before it stay."""
-    checkpoint.save(run.checkpoint(name), {"train": state, "metrics": metrics}, keep=keep, **remarks)
-
-
-def save_model(
-    run: RunFolder, experiment: Experiment, name: Name, state: TrainState, eval_accuracy: float | None = None
-) -> None:
-    """Write what `model_folder.load_model` reads.
-
-    It comes before the checkpoint: what a process that is killed between the two has written, the resumed run writes
-    again.
-    """
-    recipe, step = experiment.recipe, int(state.step)
-    assert recipe.label_smoothing is not None  # filled in
-    tree = {"params": state.params, "state": state.state}
-    if state.average:
-        tree["ema"] = dict(zip(("params", "state"), state.average, strict=True))
-    model_folder.write(
-        run.model(name),
-        tree,
-        run.source,
-        network=run.config.model if run.source is None else run.source.function,
-        options={"classes": len(run.facts.classes)},
-        classes=run.facts.classes,
-        image_shape=run.facts.image_shape,
-        mean=run.facts.mean,
-        std=run.facts.std,
-        loss=recipe.loss,
-        label_smoothing=recipe.label_smoothing,
-        dataset=run.facts.name,
-        checkpoint=name,
-        step=step,
-        epoch=step // experiment.steps_per_epoch,
-        eval_accuracy=eval_accuracy,
-    )
-
-
 def mend_models(run: RunFolder, experiment: Experiment) -> None:
     """Write again, from its checkpoint, each model that is damaged or missing."""
     for name in _OTHER:
@@ -119,20 +81,6 @@ def mend_models(run: RunFolder, experiment: Experiment) -> None:
                 remarks = checkpoint.check(run.checkpoint(name))
                 accuracy = remarks.get("eval_accuracy", by_step.get(int(state.step)))
                 save_model(run, experiment, name, state, accuracy)
-
-
-def best_accuracy(run: RunFolder) -> float:
-    """The test accuracy that `best` was saved with; -inf where there is none, or it is damaged: the next is better.
-
-    It is kept with the checkpoint, so that it is not lost with metrics.jsonl, to which an earlier version left it.
-    """
-    try:
-        remarks = checkpoint.check(run.checkpoint("best"))
-    except (FileNotFoundError, checkpoint.Damaged):
-        return -math.inf
-    if "eval_accuracy" in remarks:
-        return remarks["eval_accuracy"]
-    return max((record["eval_accuracy"] for record in run.metrics()), default=-math.inf)
 
 
 @contextmanager

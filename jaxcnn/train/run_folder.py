@@ -242,6 +242,8 @@ def open_run(path: Path) -> RunFolder:
         written = records.unsealed(file.read_bytes())
         if isinstance(written, dict):
             written.setdefault("source", None)  # an earlier version wrote none
+            if isinstance(options := written.get("config"), dict):
+                options.setdefault("best_by", "eval_accuracy")  # nor this
         parts = records.read(_Parts, written)
         now = {"out": str(path), "overwrite": False, "resume": False}  # the folder may have been moved
         config = records.read(TrainConfig, _WATCH | parts["config"] | now)  # an earlier version had nothing to watch

@@ -13,6 +13,7 @@ import optax
 import pytest
 
 from jaxcnn.train import checkpoint
+from jaxcnn.train.saver import Place, Saver
 from jaxcnn.train.state import Metrics, TrainState
 
 
@@ -28,10 +29,16 @@ def leaves(tree):
     return [np.asarray(jax.random.key_data(x) if is_key(x) else x).tobytes() for x in jax.tree.leaves(tree)]
 
 
+def save(folder, tree, keep=1, **remarks):
+    """Write it, and wait until it is written."""
+    with Saver() as saver:
+        saver.save(tree, Place(folder, keep, remarks))
+
+
 def test_round_trip(tmp_path):
     saved = {"train": train_state(), "metrics": Metrics.zero()}
     assert not checkpoint.exists(tmp_path / "last")
-    checkpoint.save(tmp_path / "last", saved)
+    save(tmp_path / "last", saved)
     assert checkpoint.exists(tmp_path / "last")
     back = checkpoint.restore(tmp_path / "last", jax.eval_shape(lambda: saved))
     assert jax.tree.structure(back) == jax.tree.structure(saved)
@@ -40,28 +47,28 @@ def test_round_trip(tmp_path):
 
 def test_saving_replaces_and_leaves_one(tmp_path):
     for value in (0.1, 0.2, 0.3):
-        checkpoint.save(tmp_path, train_state(value=value))
+        save(tmp_path, train_state(value=value))
     assert checkpoint.restore(tmp_path, train_state()).params["head"]["kernel"][0, 0] == jnp.float32(0.3)
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_failed_write_keeps_the_previous_one_and_the_next_write_tidies_up(tmp_path):
-    checkpoint.save(tmp_path, train_state())
+    save(tmp_path, train_state())
     with pytest.raises(OSError, match="object"):
-        checkpoint.save(tmp_path, {"not an array": object()})
+        save(tmp_path, {"not an array": object()})
     (tmp_path / "9.orbax-checkpoint-tmp-1").mkdir()  # what a killed write leaves
     assert leaves(checkpoint.restore(tmp_path, train_state())) == leaves(train_state())
-    checkpoint.save(tmp_path, train_state())
+    save(tmp_path, train_state())
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_ten_is_newer_than_nine(tmp_path):
     """A process that is killed before it has tidied up leaves both."""
     folder = tmp_path / "last"
-    checkpoint.save(folder, train_state(value=0.1))
+    save(folder, train_state(value=0.1))
     (folder / "0").rename(folder / "9")
     shutil.copytree(folder / "9", tmp_path / "9")
-    checkpoint.save(folder, train_state(value=0.2))
+    save(folder, train_state(value=0.2))
     (tmp_path / "9").rename(folder / "9")
     assert {child.name for child in folder.iterdir()} == {"9", "10"}
     assert checkpoint.restore(folder, train_state()).params["head"]["kernel"][0, 0] == jnp.float32(0.2)
@@ -69,10 +76,11 @@ def test_ten_is_newer_than_nine(tmp_path):
 
 def test_a_killed_process_leaves_a_whole_checkpoint(tmp_path):
     program = (
-        "import sys, pathlib, jax.numpy as jnp; from jaxcnn.train import checkpoint\n"
-        "for i in range(10**6):\n"
-        "    checkpoint.save(pathlib.Path(sys.argv[1]), [jnp.full((300, 300), i), jnp.full(5, i)])\n"
-        "    print(i, flush=True)\n"
+        "import sys, pathlib, jax.numpy as jnp; from jaxcnn.train.saver import Place, Saver\n"
+        "with Saver() as saver:\n"
+        "    for i in range(10**6):\n"
+        "        saver.save([jnp.full((300, 300), i), jnp.full(5, i)], Place(pathlib.Path(sys.argv[1])))\n"
+        "        print(i - 1, flush=True)\n"  # the one before it is written
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
@@ -86,7 +94,7 @@ def test_a_killed_process_leaves_a_whole_checkpoint(tmp_path):
 
 
 def test_refuses_another_network(tmp_path):
-    checkpoint.save(tmp_path, train_state(features=3))
+    save(tmp_path, train_state(features=3))
     message = r"of another network or optimizer: its params/head/bias has shape \(3,\), expected \(4,\)"
     with pytest.raises(ValueError, match=message):
         checkpoint.restore(tmp_path, train_state(features=4))
@@ -115,7 +123,7 @@ def damages(folder):
 
 def test_any_damage_is_found_and_the_file_named(tmp_path):
     good = tmp_path / "good"
-    checkpoint.save(good, train_state(), score=0.5)
+    save(good, train_state(), score=0.5)
     number = sum(1 for _ in damages(good))
     assert number > 60
     for i in range(number):
@@ -134,7 +142,7 @@ def test_any_damage_is_found_and_the_file_named(tmp_path):
 def test_damage_that_no_manifest_tells_is_the_checkpoints_too(tmp_path, capfd):
     """Of some files without a word of Orbax's or asyncio's; of others it changes nothing."""
     good, state = tmp_path / "good", train_state()
-    checkpoint.save(good, state)
+    save(good, state)
     next(good.glob("*/manifest.txt")).unlink()
     needed = ("_METADATA", "manifest.ocdbt", "d")
     found = set()
@@ -162,7 +170,7 @@ def test_damage_that_no_manifest_tells_is_the_checkpoints_too(tmp_path, capfd):
 
 def test_a_manifest_that_is_a_broken_link_is_damaged(tmp_path):
     for i, target in enumerate(("nowhere", "manifest.txt")):
-        checkpoint.save(tmp_path / str(i), train_state())
+        save(tmp_path / str(i), train_state())
         manifest = tmp_path / str(i) / "0/manifest.txt"
         manifest.unlink()
         manifest.symlink_to(target)
@@ -174,7 +182,7 @@ def test_a_manifest_that_is_a_broken_link_is_damaged(tmp_path):
 def test_a_random_key_comes_back_as_it_was_saved(tmp_path, kind):
     """Whatever JAX_DEFAULT_PRNG_IMPL is by then: `like` has a key of the default's."""
     key = jax.random.key(3, impl=kind)
-    checkpoint.save(tmp_path, [key, jnp.ones(2)])
+    save(tmp_path, [key, jnp.ones(2)])
     back, _ = checkpoint.restore(tmp_path, [jax.random.key(0), jnp.ones(2)])
     assert back.dtype == key.dtype and leaves([back]) == leaves([key])
 
@@ -184,11 +192,11 @@ def test_a_random_key_comes_back_as_it_was_saved(tmp_path, kind):
 def test_a_full_disk_leaves_the_checkpoint_before_whole(tmp_path, capfd):
     resource = pytest.importorskip("resource")  # not on Windows
     state, limits = train_state(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    checkpoint.save(tmp_path / "last", state)
+    save(tmp_path / "last", state)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
         with pytest.raises(OSError, match=r"last/1 can't be written \(.*\); the one before it, .*/last/0, is whole\.$"):
-            checkpoint.save(tmp_path / "last", state)
+            save(tmp_path / "last", state)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [path.name for path in (tmp_path / "last").iterdir()] == ["0"]

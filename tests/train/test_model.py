@@ -22,7 +22,8 @@ from jaxcnn.train import model_folder, weights
 from jaxcnn.train.checkpoint import Damaged
 from jaxcnn.train.loop import train
 from jaxcnn.train.model_folder import read, write
-from jaxcnn.train.restore import restore, save_model
+from jaxcnn.train.keeper import save_model
+from jaxcnn.train.restore import restore
 from jaxcnn.train.run_folder import open_run
 from tests.train.test_checkpoint import leaves
 from tests.train.test_loop import CtrlC

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from jaxcnn.train.figures import BETTER
 from jaxcnn.train.recipe.option import Recipe, in_seconds, unset
 
 
@@ -15,7 +16,9 @@ class RunRecipe(Recipe):
     max_time: Annotated[str | None, unset("TIME", "all epochs, however long")] = None
     """Stop and save after so much time, such as 8h, 90m or 45s; --resume goes on."""
     patience: Annotated[int | None, unset("EPOCHS", "all epochs")] = None
-    """Stop after so many epochs without a higher accuracy than the best."""
+    """Stop after so many epochs that were no better, by best_by, than the best before."""
+    best_by: str = "eval_accuracy"
+    """The figure in metrics.jsonl that the best epoch is chosen by, such as eval_loss, the lowest of which is best."""
     save_every: Annotated[str | None, unset("TIME", "after each epoch")] = None
     """Save within epochs, too, whenever so much time has passed, such as 10m."""
     keep: int = 2
@@ -31,6 +34,7 @@ class RunRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.need("patience", self.patience is None or self.patience >= 1, "expected 1 epoch or more")
+        self.need("best_by", self.best_by in BETTER, f"expected one of {', '.join(BETTER)}")
         for name in ("max_time", "save_every"):
             self.need(name, self.seconds(name) > 0, "expected a time such as 8h, 90m or 45s")
         self.need("keep", self.keep >= 1, "expected 1 checkpoint or more")
