@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import jaxcnn
 from jaxcnn.data import train_batches
 from jaxcnn.train import checkpoint, experiment
+from jaxcnn.train.figures import BETTER, score
 from jaxcnn.train.loop import train
 from jaxcnn.train.restore import restore
-from jaxcnn.train.watch import Watcher
+from jaxcnn.train.watch import Epoch, Watcher
 from tests.train.test_checkpoint import leaves
 from tests.train.tiny import STEPS, config
 
@@ -112,6 +114,34 @@ def test_best_is_the_epoch_with_the_highest_eval_accuracy(tmp_path, monkeypatch)
     train(config(tmp_path, epochs=3))
     assert restore(tmp_path, "best").state.step == 2 * STEPS
     assert restore(tmp_path, "last").state.step == 3 * STEPS
+
+
+def test_best_is_by_any_figure_and_patience_follows_it(tmp_path, monkeypatch):
+    losses, accuracies = iter([0.5, 0.3, 0.4, 0.6, 0.35, 0.2]), iter([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    evaluate = experiment.Experiment.evaluate
+
+    def made_up(self, *of):
+        return evaluate(self, *of)._replace(loss=next(losses), accuracy=next(accuracies))
+
+    monkeypatch.setattr(experiment.Experiment, "evaluate", made_up)
+    options = {"epochs": 9, "best_by": "eval_loss", "schedule": "constant"}
+    over = train(config(tmp_path, patience=2, **options))
+    assert over.state.step == 4 * STEPS and restore(tmp_path, "best").state.step == 2 * STEPS
+    assert checkpoint.check(tmp_path / "checkpoints/best") == {"eval_loss": 0.3}
+    assert jaxcnn.load_model(tmp_path).card.eval_accuracy == 0.2
+    train(config(tmp_path, patience=3, **options, resume=True))  # 0.35 is no better
+    assert restore(tmp_path).state.step == 5 * STEPS and restore(tmp_path, "best").state.step == 2 * STEPS
+    with pytest.raises(ValueError, match="best_by was 'eval_loss' and is now 'eval_accuracy'"):
+        train(config(tmp_path, **options | {"best_by": "eval_accuracy"}, resume=True))
+
+
+def test_a_figure_that_best_may_be_chosen_by_is_one_of_an_epoch():
+    assert set(BETTER) <= set(Epoch.__annotations__)
+    record = {"epoch": 1, "eval_loss": 0.5, "eval_accuracy": None}
+    assert score("eval_loss", record) == -0.5
+    for figure in ("eval_accuracy", "train_loss"):
+        with pytest.raises(ValueError, match=f"best_by is '{figure}', which this run's epochs do not have; they have"):
+            score(figure, record)
 
 
 def test_best_stays_best_without_the_metrics(tmp_path, monkeypatch):

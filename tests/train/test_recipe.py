@@ -61,6 +61,7 @@ def test_the_run_folder_is_named_after_data_and_model(tmp_path):
         ({"max_time": "soon"}, "max_time is 'soon'; expected a time such as 8h"),
         ({"save_every": "-1m"}, "save_every is '-1m'; expected a time such as 8h"),
         ({"patience": 0}, "patience is 0; expected 1 epoch or more"),
+        ({"best_by": "accuracy"}, "best_by is 'accuracy'; expected one of eval_accuracy, eval_loss, "),
         ({"keep": 0}, "keep is 0; expected 1 checkpoint or more"),
         ({"seed": -1}, "seed is -1; expected an int from 0"),
         ({"overwrite": True, "resume": True}, "overwrite=True and resume=True exclude each other"),

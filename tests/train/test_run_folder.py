@@ -319,7 +319,7 @@ def test_another_value_in_config_json_is_found_by_its_hash(tmp_path):
     assert open_run(tmp_path) == found
     earlier = json.loads(good)
     del earlier["sha256"], earlier["source"]
-    for name in ("log_every", "progress_every", "tensorboard", "wandb"):
+    for name in ("best_by", "log_every", "progress_every", "tensorboard", "wandb"):
         del earlier["config"][name]
     file.write_text(json.dumps(earlier))
     assert open_run(tmp_path) == found
