@@ -1,16 +1,21 @@
 """What becomes of a training run that is killed, starved or damaged? Each fault is made, and the run gone on with.
 
-    python experiments/faults.py [--kills 5] [--epochs 30] [--seed 0] [--out runs/faults] [--table TABLE.md]
+    python experiments/faults.py [--kills 4] [--epochs 30] [--seed 0] [--options=...] [--out FOLDER] [--table TABLE.md]
 
-Takes 5 minutes on 2 CPU cores. A small LeNet-5 run on the digits, saved every 50 ms, is first trained without any
-fault. Then each fault is done to a fresh run: SIGKILL at random moments, SIGKILL within a save, SIGTERM, a truncated
-and an altered checkpoint, a disk without room (a limit on the size of files), a second process in the same folder.
-After it the run is resumed until it ends. Its parameters, statistics and optimizer must then be those of the first run,
-bit for bit. Printed, and written as a table, are the fault and what happened; the exit code is 1 if one ends otherwise.
+Takes 8 minutes on 2 CPU cores. A small LeNet-5 run on the digits, saved every 50 ms while it goes on, is first trained
+without any fault. Then each fault is done to a fresh run: SIGKILL at random moments, SIGKILL while a checkpoint is
+being written, SIGTERM, a truncated and an altered checkpoint, a disk without room (a limit on the size of files), a
+folder that may not be written, a clock that jumps back, a second process in the same folder. After it the run is
+resumed until it ends. Its parameters, statistics and optimizer must then be those of the first run, bit for bit.
+Printed, and written as a table, are the fault and what happened; the exit code is 1 if one ends otherwise. `--options`
+are more of `jaxcnn train`, for all runs.
 """
 
 import argparse
+import functools
+import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -32,14 +37,14 @@ PATIENCE = 300  # seconds
 class Run:
     """A run in a folder of its own, and what its last process said."""
 
-    def __init__(self, folder: Path, epochs: int) -> None:
-        self.folder, self.words = folder, ["train", *OPTIONS.split(), "--epochs", str(epochs), "--out", str(folder)]
+    def __init__(self, folder: Path, options: str) -> None:
+        self.folder, self.words = folder, ["train", *shlex.split(options), "--out", str(folder)]
         shutil.rmtree(folder, ignore_errors=True)
         self.said = ""
 
-    def start(self, *more: str) -> subprocess.Popen[str]:
+    def start(self, *more: str, program: list[str] = PROGRAM) -> subprocess.Popen[str]:
         resumed = ["--resume"] if (self.folder / "config.json").exists() else []
-        words = [*PROGRAM, *self.words, *resumed, *more]
+        words = [*program, *self.words, *resumed, *more]
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def ended(self, process: subprocess.Popen[str]) -> int:
@@ -49,6 +54,7 @@ class Run:
     def until(self, condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         while process.poll() is None and not condition():
             time.sleep(0.001)
+        assert process.poll() is None, self.said or "it ended before that"
 
     def finish(self) -> None:
         code = self.ended(self.start())
@@ -61,28 +67,34 @@ class Run:
 
     @property
     def last(self) -> list[Path]:
-        return sorted((self.folder / "checkpoints/last").glob("[0-9]*[0-9]"), key=lambda path: path.name)
+        there = (self.folder / "checkpoints/last").glob("*")
+        return sorted((path for path in there if path.name.isdecimal()), key=lambda path: int(path.name))
 
     def saving(self) -> bool:
-        return any((self.folder / "checkpoints").glob("*/*.orbax-checkpoint-tmp"))
+        return any((self.folder / "checkpoints").glob("*/*.new*"))
 
 
 def killed(run: Run, rng: random.Random) -> str:
     process = run.start()
     run.until(lambda: len(run.last) > 0, process)
-    time.sleep(rng.uniform(0, 1.0))
+    time.sleep(rng.uniform(0, 2))
     process.kill()
     run.ended(process)
     return f"killed after {steps(run)} steps that were saved"
 
 
 def killed_in_a_save(run: Run, rng: random.Random) -> str:
-    process = run.start()
-    run.until(lambda: len(run.last) > 0 and run.saving(), process)
+    process, stopped = run.start(), 0
+    while not (stopped and run.saving()):  # it may be finished between a look and the stop
+        process.send_signal(signal.SIGCONT)
+        run.until(lambda: len(run.last) > 1 and run.saving(), process)
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        stopped += 1
     process.kill()
     run.ended(process)
-    left = "an unfinished checkpoint left" if run.saving() else "it had just been finished"
-    return f"killed after {steps(run)} steps that were saved, {left}"
+    unfinished = next((run.folder / "checkpoints").glob("*/*.new*"))
+    return f"killed after {steps(run)} steps that were saved, {unfinished} left"
 
 
 def terminated(run: Run, rng: random.Random) -> str:
@@ -109,14 +121,32 @@ def damaged(run: Run, harm: Callable[[bytes], bytes]) -> str:
     return next(line for line in run.said.splitlines() if line.startswith("warning")).split(": ", 1)[1]
 
 
-def full(run: Run, rng: random.Random) -> str:
+def full(run: Run, rng: random.Random, blocks: int) -> str:
     terminated(run, rng)
-    words = " ".join(f"'{word}'" for word in [*PROGRAM, *run.words, "--resume"])
-    process = subprocess.Popen(
-        ["bash", "-c", f"ulimit -f 8; {words}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    code = run.ended(process)
-    return f"exit {code}: {run.said.splitlines()[-1].split(' (')[0]}"
+    code = run.ended(run.start(program=["bash", "-c", f'ulimit -f {blocks}; exec "$0" "$@"', *PROGRAM]))
+    before, _, rest = run.said.splitlines()[-1].partition(" (")
+    return f"exit {code}: {before} (...{rest[rest.rindex(')') :]}"
+
+
+def read_only(run: Run, rng: random.Random) -> str:
+    """Also to the superuser, without the right to write everywhere."""
+    terminated(run, rng)
+    run.folder.chmod(0o555)
+    superuser = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    code = run.ended(run.start(program=[*superuser, *PROGRAM]))
+    run.folder.chmod(0o755)
+    return f"exit {code}: {run.said.splitlines()[-1]}"
+
+
+def clock_jumps_back(run: Run, rng: random.Random) -> str:
+    """By a day, as Python sees it, once there are checkpoints."""
+    there = run.folder / "checkpoints"
+    jump = f"import os, time; now = time.time; time.time = lambda: now() - 86400 * os.path.isdir({str(there)!r}); "
+    process = run.start(program=[*PROGRAM[:-1], jump + PROGRAM[-1]])
+    run.until(lambda: len(run.last) > 0 and int(run.last[-1].name) > 2, process)
+    process.kill()
+    run.ended(process)
+    return f"killed after {steps(run)} steps that were saved"
 
 
 def second(run: Run, rng: random.Random) -> str:
@@ -135,34 +165,45 @@ def steps(run: Run) -> int:
     return int(restore(run.folder).state.step) if run.last else 0
 
 
-FAULTS: dict[str, Callable[[Run, random.Random], str]] = {
-    "SIGKILL at a random moment": killed,
-    "SIGKILL within a save": killed_in_a_save,
-    "SIGTERM": terminated,
-    "the newest checkpoint truncated": truncated,
-    "one bit of the newest checkpoint changed": altered,
-    "no room for a checkpoint (`ulimit -f 8`)": full,
-    "a second process in the run folder": second,
-}
+Fault = Callable[[Run, random.Random], str]
+FAULTS: list[tuple[str, Fault, str]] = [  # in words, what is done, and more options of the run
+    ("SIGKILL at a random moment", killed, ""),
+    ("SIGKILL while a checkpoint is being written", killed_in_a_save, ""),
+    ("SIGTERM", terminated, ""),
+    ("the newest checkpoint truncated", truncated, ""),
+    ("one bit of the newest checkpoint changed", altered, ""),
+    ("no room for a model (`ulimit -f 8`)", functools.partial(full, blocks=8), ""),
+    ("room for a model, but not for a checkpoint (`ulimit -f 200`)", functools.partial(full, blocks=200), ""),
+    ("a run folder that may not be written", read_only, ""),
+    ("a clock that jumps back by a day", clock_jumps_back, ""),
+    ("a second process in the run folder", second, ""),
+]
 
 
-def main(kills: int, epochs: int, seed: int, out: Path, table: Path | None) -> bool:
-    """Try all faults, the first `kills` times; whether each run ended in the bits of the one without a fault."""
+def main(kills: int, epochs: int, seed: int, options: str, out: Path, table: Path | None) -> bool:
+    """Try all faults, the first `kills` times; whether each run ended in the bits of one without a fault."""
     rng, rows = random.Random(seed), []
-    untouched = Run(out / "untouched", epochs)
-    untouched.finish()
-    trials = [(name, fault) for name, fault in FAULTS.items() for _ in range(kills if fault is killed else 1)]
-    for number, (name, fault) in enumerate(trials):
-        run = Run(out / str(number), epochs)
+    every = f"{OPTIONS} --epochs {epochs} {options}".strip()
+
+    @functools.cache
+    def untouched(more: str) -> list[bytes]:
+        run = Run(out / f"untouched{more}".replace(" ", ""), f"{every} {more}")
+        run.finish()
+        return run.bits()
+
+    trials = [trial for trial in FAULTS for _ in range(kills if trial[1] is killed else 1)]
+    for number, (name, fault, more) in enumerate(trials):
+        run = Run(out / str(number), f"{every} {more}")
         happened = fault(run, rng).replace(f"{run.folder}", "RUN")
         run.finish()
-        same = run.bits() == untouched.bits()
-        rows.append((name, happened, "the same bits" if same else "OTHER BITS"))
+        same = run.bits() == untouched(more)
+        named = f"{name} (`{more}`)" if more else name
+        rows.append((named, happened, "the same bits" if same else "OTHER BITS"))
         print(" | ".join(rows[-1]), flush=True)
     if table is not None:
         heading = [("fault", "what happened", "resumed to the end"), ("---",) * 3]
         lines = [f"| {' | '.join(row)} |" for row in [*heading, *rows]]
-        words = " ".join(["jaxcnn", *untouched.words[:-1], "RUN"])
+        words = f"jaxcnn train {every} --out RUN"
         head = f"# Faults, and what became of the run\n\n`python experiments/faults.py`; each run is `{words}`.\n\n"
         table.write_text(head + "\n".join(lines) + "\n")
     return all(same == "the same bits" for *_, same in rows)
@@ -170,9 +211,10 @@ def main(kills: int, epochs: int, seed: int, out: Path, table: Path | None) -> b
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Kill, starve and damage training runs, and go on with them.")
-    parser.add_argument("--kills", type=int, default=5, help="kills at random moments (default 5)")
+    parser.add_argument("--kills", type=int, default=4, help="kills at random moments (default 4)")
     parser.add_argument("--epochs", type=int, default=30, help="passes over the digits (default 30)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument("--options", default="", help="more of jaxcnn train, as in --options='--optimizer lion'")
     parser.add_argument("--out", type=Path, default=Path("runs/faults"), help="folder for the run folders")
     parser.add_argument("--table", type=Path, help="write the table here, as Markdown")
     sys.exit(0 if main(**vars(parser.parse_args())) else 1)

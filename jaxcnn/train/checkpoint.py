@@ -99,7 +99,7 @@ def _restore(newest: Path, like: Tree) -> Tree:
 
 
 def seal(checkpoint: Path, remarks: Mapping[str, float]) -> None:
-    """Write the manifest of a checkpoint whose files are all there: their hashes and the remarks, under its own hash."""
+    """Write the manifest of a checkpoint whose files are all there: remarks and their hashes, under its own hash."""
     files = {f.relative_to(checkpoint).as_posix(): _hash(f) for f in sorted(checkpoint.rglob("*")) if f.is_file()}
     text = json.dumps({"remarks": remarks, "files": files}, indent=2)
     (checkpoint / _MANIFEST).write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")

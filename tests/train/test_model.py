@@ -20,9 +20,9 @@ import jaxcnn
 from jaxcnn import data, layers
 from jaxcnn.train import model_folder, weights
 from jaxcnn.train.checkpoint import Damaged
+from jaxcnn.train.keeper import save_model
 from jaxcnn.train.loop import train
 from jaxcnn.train.model_folder import read, write
-from jaxcnn.train.keeper import save_model
 from jaxcnn.train.restore import restore
 from jaxcnn.train.run_folder import open_run
 from tests.train.test_checkpoint import leaves
