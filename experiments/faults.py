@@ -21,7 +21,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -37,14 +37,15 @@ PATIENCE = 300  # seconds
 class Run:
     """A run in a folder of its own, and what its last process said."""
 
-    def __init__(self, folder: Path, options: str) -> None:
-        self.folder, self.words = folder, ["train", *shlex.split(options), "--out", str(folder)]
+    def __init__(self, folder: Path, epochs: int, options: str) -> None:
+        self.folder, self.epochs = folder, epochs
+        self.words = ["train", *shlex.split(options), "--epochs", str(epochs), "--out", str(folder)]
         shutil.rmtree(folder, ignore_errors=True)
         self.said = ""
 
-    def start(self, *more: str, program: list[str] = PROGRAM) -> subprocess.Popen[str]:
+    def start(self, *more: str, program: Sequence[str] = ()) -> subprocess.Popen[str]:
         resumed = ["--resume"] if (self.folder / "config.json").exists() else []
-        words = [*program, *self.words, *resumed, *more]
+        words = [*(program or PROGRAM), *self.words, *resumed, *more]
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def ended(self, process: subprocess.Popen[str]) -> int:
@@ -75,9 +76,10 @@ class Run:
 
 
 def killed(run: Run, rng: random.Random) -> str:
-    process = run.start()
-    run.until(lambda: len(run.last) > 0, process)
-    time.sleep(rng.uniform(0, 2))
+    """There is a checkpoint for each epoch, and more."""
+    process, checkpoints = run.start(), rng.randrange(run.epochs)
+    run.until(lambda: len(run.last) > 0 and int(run.last[-1].name) >= checkpoints, process)
+    time.sleep(rng.uniform(0, 0.1))
     process.kill()
     run.ended(process)
     return f"killed after {steps(run)} steps that were saved"
@@ -183,17 +185,17 @@ FAULTS: list[tuple[str, Fault, str]] = [  # in words, what is done, and more opt
 def main(kills: int, epochs: int, seed: int, options: str, out: Path, table: Path | None) -> bool:
     """Try all faults, the first `kills` times; whether each run ended in the bits of one without a fault."""
     rng, rows = random.Random(seed), []
-    every = f"{OPTIONS} --epochs {epochs} {options}".strip()
+    every = f"{OPTIONS} {options}".strip()
 
     @functools.cache
     def untouched(more: str) -> list[bytes]:
-        run = Run(out / f"untouched{more}".replace(" ", ""), f"{every} {more}")
+        run = Run(out / f"untouched{more}".replace(" ", ""), epochs, f"{every} {more}")
         run.finish()
         return run.bits()
 
     trials = [trial for trial in FAULTS for _ in range(kills if trial[1] is killed else 1)]
     for number, (name, fault, more) in enumerate(trials):
-        run = Run(out / str(number), f"{every} {more}")
+        run = Run(out / str(number), epochs, f"{every} {more}")
         happened = fault(run, rng).replace(f"{run.folder}", "RUN")
         run.finish()
         same = run.bits() == untouched(more)
@@ -203,7 +205,7 @@ def main(kills: int, epochs: int, seed: int, options: str, out: Path, table: Pat
     if table is not None:
         heading = [("fault", "what happened", "resumed to the end"), ("---",) * 3]
         lines = [f"| {' | '.join(row)} |" for row in [*heading, *rows]]
-        words = f"jaxcnn train {every} --out RUN"
+        words = f"jaxcnn train {every} --epochs {epochs} --out RUN"
         head = f"# Faults, and what became of the run\n\n`python experiments/faults.py`; each run is `{words}`.\n\n"
         table.write_text(head + "\n".join(lines) + "\n")
     return all(same == "the same bits" for *_, same in rows)

@@ -101,7 +101,7 @@ class Saver:
 
     @contextmanager
     def _tidied(self, writes: "Sequence[_Write]") -> Iterator[None]:
-        """Leave nothing unfinished behind where something fails inside."""
+        """Remove what is unfinished where something fails inside; the next save, what threads write even later."""
         try:
             yield
         except BaseException:

@@ -199,6 +199,8 @@ def test_a_full_disk_leaves_the_checkpoint_before_whole(tmp_path, capfd):
             save(tmp_path / "last", state)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert [path.name for path in (tmp_path / "last").iterdir()] == ["0"]
+    assert checkpoint.complete(tmp_path / "last") == [tmp_path / "last/0"]
     assert leaves(checkpoint.restore(tmp_path / "last", state)) == leaves(state)
     assert capfd.readouterr().err == ""
+    save(tmp_path / "last", state)  # removes what the others still wrote
+    assert [path.name for path in (tmp_path / "last").iterdir()] == ["1"]

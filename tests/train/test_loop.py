@@ -14,7 +14,7 @@ from PIL import Image
 
 import jaxcnn
 from jaxcnn.data import train_batches
-from jaxcnn.train import checkpoint, experiment
+from jaxcnn.train import checkpoint, experiment, model_folder
 from jaxcnn.train.figures import BETTER, score
 from jaxcnn.train.loop import train
 from jaxcnn.train.restore import restore
@@ -221,6 +221,24 @@ def test_saved_within_epochs_and_killed_it_ends_in_the_same_bits(trained, tmp_pa
     again = train(config(tmp_path, resume=True))
     assert leaves(again.state) == leaves(trained.state)
     assert figures(again) == figures(trained)
+
+
+@pytest.mark.parametrize("step", [3, 2 * STEPS])
+def test_a_write_that_fails_ends_the_run_which_goes_on_from_the_one_before(trained, tmp_path, monkeypatch, step):
+    """It is told by the next save, or at the end."""
+    write = model_folder.write
+
+    def write_others(*args, **facts):
+        if facts["step"] == step:
+            raise OSError("no room")
+        write(*args, **facts)
+
+    with monkeypatch.context() as full:
+        full.setattr(model_folder, "write", write_others)
+        with pytest.raises(OSError, match="no room"):
+            train(config(tmp_path, save_every="0.000001s"))
+    assert restore(tmp_path).state.step == step - 1
+    assert leaves(train(config(tmp_path, resume=True)).state) == leaves(trained.state)
 
 
 def test_the_time_ends_a_run_and_it_goes_on(trained, tmp_path):
