@@ -314,20 +314,6 @@ TRAIN = [
         "tests/train/test_checkpoint.py",
     ),
     Mutation(
-        "the-highest-loss-is-the-best",
-        "index",
-        'return value if BETTER[figure] == "higher" else -value',
-        "return value",
-        "tests/train/test_loop.py -k best",
-    ),
-    Mutation(
-        "the-error-of-the-last-write-is-lost",
-        "guard",
-        "            if error is None:\n                raise\n            warnings.warn(str(failed)",
-        "            warnings.warn(str(failed)",
-        "tests/train/test_saver.py",
-    ),
-    Mutation(
         "padding-with-an-infinite-loss",
         "guard",
         "jnp.where(weights > 0, loss(logits, labels), 0.0)",
