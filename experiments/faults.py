@@ -2,7 +2,7 @@
 
     python experiments/faults.py [--kills 4] [--epochs 30] [--seed 0] [--options=...] [--out FOLDER] [--table TABLE.md]
 
-Takes 8 minutes on 2 CPU cores. A small LeNet-5 run on the digits, saved every 50 ms while it goes on, is first trained
+Takes 5 minutes on 2 CPU cores. A small LeNet-5 run on the digits, saved every 50 ms while it goes on, is first trained
 without any fault. Then each fault is done to a fresh run: SIGKILL at random moments, SIGKILL while a checkpoint is
 being written, SIGTERM, a truncated and an altered checkpoint, a disk without room (a limit on the size of files), a
 folder that may not be written, a clock that jumps back, a second process in the same folder. After it the run is
