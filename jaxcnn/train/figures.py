@@ -6,6 +6,9 @@ from typing import Any, Literal
 BETTER: dict[str, Literal["higher", "lower"]] = {
     "eval_accuracy": "higher",
     "eval_loss": "lower",
+    "eval_top5": "higher",
+    "eval_balanced_accuracy": "higher",
+    "eval_calibration_error": "lower",
     "train_accuracy": "higher",
     "train_loss": "lower",
 }

@@ -10,13 +10,13 @@ from jax import Array
 from jax.experimental import multihost_utils
 
 from jaxcnn.train import checkpoint, model_folder
-from jaxcnn.train.watch import Epoch
 from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.figures import score
 from jaxcnn.train.model import CheckpointName
 from jaxcnn.train.run_folder import RunFolder
 from jaxcnn.train.saver import Place, Saver
 from jaxcnn.train.state import Metrics, TrainState
+from jaxcnn.train.watch import Epoch
 
 
 class Keeper:

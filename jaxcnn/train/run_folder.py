@@ -51,6 +51,7 @@ _MAY_CHANGE = (
     "resume",
     *_WATCH,
 )
+_LATER = _WATCH | {"best_by": "eval_accuracy"}  # what an earlier version had no choice of
 
 
 class _Parts(TypedDict):
@@ -242,11 +243,9 @@ def open_run(path: Path) -> RunFolder:
         written = records.unsealed(file.read_bytes())
         if isinstance(written, dict):
             written.setdefault("source", None)  # an earlier version wrote none
-            if isinstance(options := written.get("config"), dict):
-                options.setdefault("best_by", "eval_accuracy")  # nor this
         parts = records.read(_Parts, written)
         now = {"out": str(path), "overwrite": False, "resume": False}  # the folder may have been moved
-        config = records.read(TrainConfig, _WATCH | parts["config"] | now)  # an earlier version had nothing to watch
+        config = records.read(TrainConfig, _LATER | parts["config"] | now)
         facts = records.read(DatasetFacts, parts["dataset"])
     except ValueError as error:
         what = str(error).rstrip(".")
