@@ -395,9 +395,9 @@ COMMANDS = [
     Mutation(
         "taken-for-itself",
         "guard",
-        "np.bincount(of_class[of_class != label],",
-        "np.bincount(of_class,",
-        "tests/cli/test_cli.py -k eval",
+        "mistakes = confusion - np.diag(confusion.diagonal())",
+        "mistakes = confusion.copy()",
+        "tests/train/test_measures.py",
     ),
     Mutation(
         "wrong-kernels-exit-with-0",
@@ -409,9 +409,9 @@ COMMANDS = [
     Mutation(
         "last-step-in-the-next-epoch",
         "off by one",
-        "epoch = (step - 1) // self._steps_per_epoch + 1",
-        "epoch = step // self._steps_per_epoch + 1",
-        "tests/cli/test_cli.py -k terminal",
+        "(look.step - 1) // self._experiment.steps_per_epoch + 1",
+        "look.step // self._experiment.steps_per_epoch + 1",
+        "tests/cli/test_progress.py",
     ),
     Mutation(
         "a-fixture-that-never-fails",
