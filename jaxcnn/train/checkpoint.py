@@ -10,6 +10,7 @@ where it can't be.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import logging
@@ -94,8 +95,18 @@ def _restore(newest: Path, like: Tree) -> Tree:
                 raise FileNotFoundError("it is missing, or _sharding beside it is none of Orbax's")
         _check_same(newest, _shapes(metadata.tree), _shapes(like))
         with _blamed_on(f"checkpoint {newest}"):
-            restored: Tree = checkpointer.restore(newest.absolute(), jax.tree.map(placed, like))
-    return restored
+            restored = _named(checkpointer.restore(newest.absolute(), _known(jax.tree.map(placed, like), metadata.tree)))
+    tree: Tree = jax.tree.map_with_path(lambda path, _: restored[_name(path)], like)
+    return tree
+
+
+def _known(like: Any, saved: Any) -> Any:
+    """`like` without its empty fields that are not in what was saved: an earlier version's train state had fewer."""
+    if dataclasses.is_dataclass(like):
+        like = {field.name: getattr(like, field.name) for field in dataclasses.fields(like)}
+    if not isinstance(like, dict) or not isinstance(saved, dict):
+        return like
+    return {k: _known(v, saved.get(k)) for k, v in like.items() if k in saved or jax.tree.leaves(v)}
 
 
 def seal(checkpoint: Path, remarks: Mapping[str, float]) -> None:
@@ -194,8 +205,20 @@ def _shapes(tree: Any) -> Shapes:
     def shape(leaf: Any) -> tuple[int, ...] | None:
         return None if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else tuple(leaf.shape)
 
-    leaves, _ = jax.tree.flatten_with_path(tree, is_leaf=lambda leaf: hasattr(leaf, "shape"))
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): shape(leaf) for path, leaf in leaves}
+    return {name: shape(leaf) for name, leaf in _named(tree).items()}
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    """Every array, or what describes one, by its path."""
+    return {_name(path): leaf for path, leaf in jax.tree.leaves_with_path(tree, is_leaf=_is_array)}
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _is_array(leaf: Any) -> bool:
+    return hasattr(leaf, "shape")
 
 
 def _check_same(

@@ -37,7 +37,8 @@ def epochs(
 
     It is asked after each step. Where it is not to go on, there is a pause within the epoch.
 
-    Raises: FloatingPointError at the end of an epoch in which a loss was not finite, or where the evaluation's is not.
+    Raises: Diverged at the end of an epoch in which a loss or a gradient was not finite, or where the evaluation's loss
+    is not.
     """
     per_epoch = experiment.steps_per_epoch
     for epoch in range(int(state.step) // per_epoch, experiment.recipe.epochs):
@@ -93,12 +94,12 @@ def epochs(
 
 
 class Diverged(FloatingPointError):
-    """A loss was not finite; `step` is the first, counted from 1, 0 where it is that of an evaluation."""
+    """A loss or gradient was not finite; `step` is the first, counted from 1, 0 where it is an evaluation's loss."""
 
     def __init__(self, step: int, evaluated: bool = False) -> None:
         super().__init__(
-            f"the loss is no longer finite at step {step}: training has diverged. Start again with a lower "
-            "--learning-rate, with --schedule cosine and a --warmup, or with --clip-norm."
+            f"the loss or its gradient is no longer finite at step {step}: training has diverged. Start again with a "
+            "lower --learning-rate, with --schedule cosine and a --warmup, or with --clip-norm."
         )
         self.step = 0 if evaluated else step
 

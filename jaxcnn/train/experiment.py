@@ -19,11 +19,12 @@ from jaxcnn.models.custom import Source
 from jaxcnn.train import measures
 from jaxcnn.train.feed import Feed, InMemory, Order
 from jaxcnn.train.freeze import frozen
+from jaxcnn.train.loss_scale import LossScale
 from jaxcnn.train.optim import make_optimizer, make_schedule
 from jaxcnn.train.placement import Placement
 from jaxcnn.train.recipe import OptimizationRecipe, TrainConfig
 from jaxcnn.train.state import Metrics, TrainState
-from jaxcnn.train.step import EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step, step_key
+from jaxcnn.train.step import EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step
 
 EVAL_BATCH = 128
 
@@ -105,9 +106,9 @@ class Experiment:
         loss = loss_of(self.recipe.loss, self.recipe.label_smoothing)  # without class weights, which are for training
         return make_eval_step(self.model, loss, normalise=self.normalise, probabilities=probabilities)
 
-    def train_inputs(self, train: TrainState, images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array, Array]:
-        """What the next step computes with: augmented, normalised images, their labels, and dropout's key."""
-        augment_key, dropout_key = jax.random.split(step_key(train))
+    def train_inputs(self, key: Array, images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array, Array]:
+        """What a step of this key computes with: augmented, normalised images, their labels, and dropout's key."""
+        augment_key, dropout_key = jax.random.split(key)
         changed, labels = self._augmented(augment_key, jnp.asarray(images), jnp.asarray(labels))
         return self.normalise(changed), labels, dropout_key
 
@@ -118,7 +119,8 @@ class Experiment:
             init_key, run_key = jax.random.split(key)
             params, state = self.model.init(init_key, self._image)
             average = () if self.recipe.ema is None else (params, state)
-            return TrainState(params, state, self.optimizer.init(params), jnp.int32(0), run_key, average)
+            scale = LossScale.initial() if self.recipe.precision == "float16" else ()
+            return TrainState(params, state, self.optimizer.init(params), jnp.int32(0), run_key, average, scale)
 
         state: TrainState = jax.jit(make)(jax.random.key(self.recipe.seed))
         return state
@@ -226,7 +228,7 @@ def experiment_of(
         optimizer=make_optimizer(recipe, schedule, network),
         placement=Placement(),
     )
-    jax.eval_shape(made.train_inputs, jax.eval_shape(made.initial_state), dataset.train_images[:2], np.zeros(2, int))
+    jax.eval_shape(made.train_inputs, jax.eval_shape(jax.random.key, 0), dataset.train_images[:2], np.zeros(2, int))
     return made
 
 

@@ -151,7 +151,7 @@ def _tidy(run: RunFolder, epochs: int, step: int) -> None:
 
 def _where(run: RunFolder, experiment: Experiment, step: int) -> str:
     """What was not finite at that step, by the steps since the last checkpoint, made once more."""
-    if not step or experiment.recipe.accumulate > 1:  # of an evaluation, or of parts of a batch
+    if not step:  # of an evaluation
         return ""
     state, _ = load(run, experiment) or (experiment.initial_state(), None)
     return f"{first_not_finite(experiment, state, step)} "

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcnn.layers import Params, State
+from jaxcnn.train.loss_scale import LossScale
 
 
 @jax.tree_util.register_dataclass
@@ -21,6 +22,7 @@ class TrainState:
     step: Array  # int32, steps done; tells the epoch and the place in it
     key: Array  # the run's key; each step folds `step` into it and never changes it
     average: tuple[Params, State] | tuple[()] = ()  # of params and state over the steps, where it is kept
+    scale: LossScale | tuple[()] = ()  # of the loss, where it is computed in float16
 
     @property
     def evaluated(self) -> tuple[Params, State]:
@@ -49,7 +51,7 @@ class Metrics(NamedTuple):
     loss: Array
     correct: Array
     examples: Array
-    diverged_at: Array  # int32, the first step (counted from 1) whose loss was not finite; 0 for none
+    diverged_at: Array  # int32, the first step (counted from 1) that was not finite; 0 for none
 
     @classmethod
     def zero(cls) -> "Metrics":

@@ -1,5 +1,6 @@
 """One training step and one evaluation step, each a jitted pure function."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.primitive import promoting
 from jaxcnn.train.freeze import stopped
+from jaxcnn.train.loss_scale import LossScale
 from jaxcnn.train.precision import Precision, computed_in
 from jaxcnn.train.state import Metrics, TrainState
 
@@ -31,7 +33,8 @@ class StepOptions:
     Attributes:
       accumulate: parts of a batch that are computed one after the other. The gradient is that of the whole batch, but
         batch norm takes its statistics from each part, and dropout draws for each.
-      precision: what activations are computed in, see `computed_in`.
+      precision: what activations are computed in, see `computed_in`. In float16 the loss is scaled: the train state
+        begins with a `LossScale.initial()`, and a step whose gradients overflow is left out, see `LossScale`.
       freeze: paths of parameters that get no gradient, see `freeze.frozen`.
       ema: the share of the average that each step keeps, or None for no average, see `TrainState.averaged`.
       skip: whether a step whose loss or gradient is not finite leaves everything as it was but its own number.
@@ -58,11 +61,13 @@ def make_train_step(
     `augment(key, images, labels)` changes the pixels and perhaps the labels, and `normalise(images)` makes them floats,
     inside the step. The gradient of the mean loss is taken by `jax.grad` through the handwritten rules. Augmentation
     and dropout get keys from the state's key and step alone, so that a step is the same whenever it is run.
+
+    A step whose loss or gradient is not finite is named by its metrics, as `diverged_at`.
     """
     options = options or StepOptions()
 
     def gradient(
-        params: Params, state: State, images: Array, labels: Array, key: Array
+        params: Params, state: State, images: Array, labels: Array, key: Array, factor: Array | None
     ) -> tuple[Params, State, Array, Array]:
         """The gradient of the mean loss, the new state, the mean loss and the number of right answers."""
         augment_key, dropout_key = jax.random.split(key)
@@ -70,24 +75,29 @@ def make_train_step(
             images, labels = augment(augment_key, images, labels)
         x = normalise(images)
 
-        def mean_loss(params: Params) -> tuple[Array, tuple[Array, State]]:
+        def mean_loss(params: Params) -> tuple[Array, tuple[Array, Array, State]]:
             trained, inputs = computed_in(options.precision, model, stopped(params, options.freeze), x)
             logits, new = model.apply(trained, state, inputs, train=True, key=dropout_key)
             logits = logits.astype(x.dtype)
-            return jnp.mean(loss(logits, labels)), (logits, new)
+            mean = jnp.mean(loss(logits, labels))
+            return mean if factor is None else mean * factor, (mean, logits, new)
 
-        (mean, (logits, new)), gradients = jax.value_and_grad(mean_loss, has_aux=True)(params)
+        gradients, (mean, logits, new) = jax.grad(mean_loss, has_aux=True)(params)
+        if factor is not None:
+            gradients = jax.tree.map(lambda g: g / factor, gradients)
         answers = labels if labels.ndim == 1 else jnp.argmax(labels, -1)
         return gradients, new, mean, jnp.sum(jnp.argmax(logits, -1) == answers, dtype=jnp.float32)
 
-    def accumulated(params: Params, state: State, images: Array, labels: Array, key: Array) -> Any:
+    def accumulated(
+        params: Params, state: State, images: Array, labels: Array, key: Array, factor: Array | None
+    ) -> Any:
         """The same, part by part: means over the parts, which are of one size."""
         parts = [a.reshape(options.accumulate, -1, *a.shape[1:]) for a in (images, labels)]
 
         def add(carry: Any, part: Any) -> tuple[Any, None]:
             state, sums = carry
             images, labels, number = part
-            gradients, state, *measured = gradient(params, state, images, labels, jax.random.fold_in(key, number))
+            gradients, state, *measured = gradient(params, state, images, labels, part_key(key, number), factor)
             return (state, jax.tree.map(jnp.add, sums, (gradients, *measured))), None
 
         zero = (jax.tree.map(jnp.zeros_like, params), jnp.float32(0), jnp.float32(0))
@@ -99,20 +109,32 @@ def make_train_step(
 
     @promoting()
     def step(train: TrainState, images: Array, labels: Array) -> tuple[TrainState, Metrics]:
+        if (options.precision == "float16") != isinstance(train.scale, LossScale):
+            raise ValueError(
+                f"precision is {options.precision!r}, and the train state's scale {train.scale!r}; expected a loss "
+                "scale with float16 and none without: TrainState(..., scale=LossScale.initial())."
+            )
+        factor = train.scale.factor if train.scale else None
         compute = gradient if options.accumulate == 1 else accumulated
-        gradients, state, mean, correct = compute(train.params, train.state, images, labels, step_key(train))
+        gradients, state, mean, correct = compute(train.params, train.state, images, labels, step_key(train), factor)
         updates, opt_state = optimizer.update(gradients, train.opt_state, train.params)
         params = optax.apply_updates(train.params, updates)
-        n, done = jnp.float32(len(labels)), train.step + 1
-        metrics = Metrics(mean * n, correct, n, jnp.where(jnp.isfinite(mean), 0, done))
-        after = TrainState(params, state, opt_state, done, train.key, train.average)
+        n, done, scale = jnp.float32(len(labels)), train.step + 1, train.scale
+        finite = jnp.isfinite(mean) & _all_finite(gradients)
+        broken = ~finite
+        if isinstance(scale, LossScale):  # a smaller one may help, unless the loss itself is not finite
+            overflowed = broken & jnp.isfinite(mean)
+            broken &= ~(overflowed & scale.may_fall)
+            scale = scale.after(finite, overflowed)
+        after = TrainState(params, state, opt_state, done, train.key, train.average, scale)
         if options.ema is not None:
             after = after.averaged(options.ema)
-        if options.skip:
-            finite = jnp.isfinite(mean) & jnp.isfinite(optax.tree.norm(gradients))
-            unchanged = replace(train, step=done)
+        metrics = Metrics(mean * n, correct, n, jnp.where(broken, done, 0))
+        if options.skip or train.scale:
+            unchanged = replace(train, step=done, scale=scale)
             after = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, unchanged)
-            metrics = jax.tree.map(lambda m: jnp.where(finite, m, jnp.zeros_like(m)), metrics)
+        if options.skip:
+            metrics = jax.tree.map(lambda m: jnp.where(broken, jnp.zeros_like(m), m), metrics)
         return after, metrics
 
     return jax.jit(step, donate_argnums=0)
@@ -121,6 +143,17 @@ def make_train_step(
 def step_key(train: TrainState) -> Array:
     """The key of the step that comes next, to be split for augmentation and dropout."""
     return jax.random.fold_in(train.key, train.step)
+
+
+def part_key(key: Array, number: ArrayLike) -> Array:
+    """The same for one of the parts of a batch that is accumulated, from the step's key."""
+    return jax.random.fold_in(key, number)
+
+
+def _all_finite(gradients: Params) -> Array:
+    return functools.reduce(
+        jnp.logical_and, [jnp.isfinite(g).all() for g in jax.tree.leaves(gradients)], jnp.array(True)
+    )
 
 
 def make_eval_step(

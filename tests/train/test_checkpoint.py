@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import fields
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +44,14 @@ def test_round_trip(tmp_path):
     back = checkpoint.restore(tmp_path / "last", jax.eval_shape(lambda: saved))
     assert jax.tree.structure(back) == jax.tree.structure(saved)
     assert leaves(back) == leaves(saved)
+
+
+def test_a_field_that_an_earlier_version_lacked_is_empty(tmp_path):
+    now = train_state()
+    before = {field.name: getattr(now, field.name) for field in fields(now) if field.name not in ("average", "scale")}
+    checkpoint.save(tmp_path / "last", before)
+    back = checkpoint.restore(tmp_path / "last", jax.eval_shape(lambda: now))
+    assert jax.tree.structure(back) == jax.tree.structure(now) and leaves(back) == leaves(now)
 
 
 def test_saving_replaces_and_leaves_one(tmp_path):

@@ -67,9 +67,10 @@ class OptimizationRecipe(Recipe):
     """balanced: each class has the same share of the loss, however few its images."""
     sampling: Literal["shuffled", "balanced"] = "shuffled"
     """Images of an epoch. shuffled: each once; balanced: as many, of each class alike, so that small ones repeat."""
-    precision: Literal["float32", "bfloat16", "mixed"] = "float32"
-    """What a step computes in. mixed: images and activations bfloat16; parameters, statistics, norms' sums and the
-    loss float32. bfloat16: parameters are rounded to it as well while gradients are computed."""
+    precision: Literal["float32", "bfloat16", "mixed", "float16"] = "float32"
+    """What a step computes in, from parameters that are float32. mixed: images, kernels, biases and activations
+    bfloat16; statistics, norms' vectors and sums and the loss float32. bfloat16: the norms' vectors, too. float16: as
+    mixed, in float16; the loss is scaled, and a step whose gradients overflow is left out and halves the scale."""
     augment: str = "shift"
     """Random changes of the training images, by name, such as 'crop(4,reflect),flip,cutout(8)' or
     'random_resized_crop,rand_augment,mixup(0.2)'; shift, by up to 1/8 of the side; or none. See jaxcnn augment."""
