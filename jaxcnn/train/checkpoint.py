@@ -95,7 +95,10 @@ def _restore(newest: Path, like: Tree) -> Tree:
                 raise FileNotFoundError("it is missing, or _sharding beside it is none of Orbax's")
         _check_same(newest, _shapes(metadata.tree), _shapes(like))
         with _blamed_on(f"checkpoint {newest}"):
-            restored = _named(checkpointer.restore(newest.absolute(), _known(jax.tree.map(placed, like), metadata.tree)))
+            # Without a manifest a field that is not there may as well be damage.
+            target = jax.tree.map(placed, like)
+            known = _known(target, metadata.tree) if _has_manifest(newest) else target
+            restored = _named(checkpointer.restore(newest.absolute(), known))
     tree: Tree = jax.tree.map_with_path(lambda path, _: restored[_name(path)], like)
     return tree
 
