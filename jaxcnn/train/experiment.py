@@ -95,6 +95,7 @@ class Experiment:
                 precision=recipe.precision,
                 freeze=recipe.freeze,
                 ema=recipe.ema,
+                remat=recipe.remat,
                 skip=recipe.on_nonfinite == "skip",
             ),
         )

@@ -16,6 +16,7 @@ from jaxcnn.primitive import promoting
 from jaxcnn.train.freeze import stopped
 from jaxcnn.train.loss_scale import LossScale
 from jaxcnn.train.precision import Precision, computed_in
+from jaxcnn.train.remat import compiler_options, rematerialised
 from jaxcnn.train.state import Metrics, TrainState
 
 # (logits (n, classes), labels (n,), or probabilities (n, classes)) -> one loss per example, (n,)
@@ -37,6 +38,7 @@ class StepOptions:
         begins with a `LossScale.initial()`, and a step whose gradients overflow is left out, see `LossScale`.
       freeze: paths of parameters that get no gradient, see `freeze.frozen`.
       ema: the share of the average that each step keeps, or None for no average, see `TrainState.averaged`.
+      remat: whether activations are computed once more on the way back, block by block, rather than kept, see `Blocks`.
       skip: whether a step whose loss or gradient is not finite leaves everything as it was but its own number.
     """
 
@@ -44,6 +46,7 @@ class StepOptions:
     precision: Precision = "float32"
     freeze: str = ""
     ema: float | None = None
+    remat: bool = False
     skip: bool = False
 
 
@@ -65,6 +68,7 @@ def make_train_step(
     A step whose loss or gradient is not finite is named by its metrics, as `diverged_at`.
     """
     options = options or StepOptions()
+    network = rematerialised(model) if options.remat else model
 
     def gradient(
         params: Params, state: State, images: Array, labels: Array, key: Array, factor: Array | None
@@ -77,7 +81,7 @@ def make_train_step(
 
         def mean_loss(params: Params) -> tuple[Array, tuple[Array, Array, State]]:
             trained, inputs = computed_in(options.precision, model, stopped(params, options.freeze), x)
-            logits, new = model.apply(trained, state, inputs, train=True, key=dropout_key)
+            logits, new = network.apply(trained, state, inputs, train=True, key=dropout_key)
             logits = logits.astype(x.dtype)
             mean = jnp.mean(loss(logits, labels))
             return mean if factor is None else mean * factor, (mean, logits, new)
@@ -137,7 +141,7 @@ def make_train_step(
             metrics = jax.tree.map(lambda m: jnp.where(broken, jnp.zeros_like(m), m), metrics)
         return after, metrics
 
-    return jax.jit(step, donate_argnums=0)
+    return jax.jit(step, donate_argnums=0, compiler_options=compiler_options() if options.remat else None)
 
 
 def step_key(train: TrainState) -> Array:

@@ -7,6 +7,11 @@ import pytest
 from experiments import memory_peak
 
 
+def test_rematerialisation_needs_less():
+    before, after = (memory_peak.laid_out("cifar_small", 8, remat=remat) for remat in (False, True))
+    assert after < 0.8 * before
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 def test_a_line_for_each_with_at_least_what_the_activations_take(monkeypatch, capsys):
     monkeypatch.setattr(

@@ -71,6 +71,8 @@ class OptimizationRecipe(Recipe):
     """What a step computes in, from parameters that are float32. mixed: images, kernels, biases and activations
     bfloat16; statistics, norms' vectors and sums and the loss float32. bfloat16: the norms' vectors, too. float16: as
     mixed, in float16; the loss is scaled, and a step whose gradients overflow is left out and halves the scale."""
+    remat: bool = False
+    """Compute a block's activations once more on the way back rather than keep them: less memory, a third more work."""
     augment: str = "shift"
     """Random changes of the training images, by name, such as 'crop(4,reflect),flip,cutout(8)' or
     'random_resized_crop,rand_augment,mixup(0.2)'; shift, by up to 1/8 of the side; or none. See jaxcnn augment."""
