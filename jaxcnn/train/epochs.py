@@ -61,8 +61,8 @@ def epochs(
         training = time.perf_counter() - began
         left_out = per_epoch - round(float(metrics.examples) / experiment.batch_size)
         if left_out:
-            what = f"{left_out} of {per_epoch} steps were not finite and left out"
-            warnings.warn(f"epoch {epoch + 1}: {what}.", stacklevel=2)
+            why = "were passed over" if experiment.recipe.on_nonfinite == "rollback" else "were not finite and left out"
+            warnings.warn(f"epoch {epoch + 1}: {left_out} of {per_epoch} steps {why}.", stacklevel=2)
         if left_out == per_epoch:
             raise Diverged(step, evaluated=True)
         evaluation = experiment.evaluate(state, experiment.chosen_by)
@@ -94,14 +94,17 @@ def epochs(
 
 
 class Diverged(FloatingPointError):
-    """A loss or gradient was not finite; `step` is the first, counted from 1, 0 where it is an evaluation's loss."""
+    """A loss or gradient was not finite; `step` is the first, counted from 1, 0 where it is an evaluation's loss.
+
+    `reached` is that step, or the one before the evaluation.
+    """
 
     def __init__(self, step: int, evaluated: bool = False) -> None:
         super().__init__(
             f"the loss or its gradient is no longer finite at step {step}: training has diverged. Start again with a "
             "lower --learning-rate, with --schedule cosine and a --warmup, or with --clip-norm."
         )
-        self.step = 0 if evaluated else step
+        self.step, self.reached = 0 if evaluated else step, step
 
 
 def _check_finite(metrics: Metrics) -> None:

@@ -43,8 +43,13 @@ def fit(
 
     Returns: a `Fitted`. `fitted.state.evaluated` are the params and state to use.
 
-    Raises: ValueError if the network does not fit the images or the recipe, FloatingPointError if training diverges.
+    Raises: ValueError if the network does not fit the images or the recipe, or the recipe is to go back to checkpoints,
+    FloatingPointError if training diverges.
     """
+    if recipe.on_nonfinite == "rollback":
+        raise recipe.wrong(
+            "on_nonfinite", "fit writes no checkpoint to go back to; take skip, or train in a run folder"
+        )
     experiment = experiment_of(recipe, dataset, network)
     state, evaluation, records = experiment.initial_state(), None, []
     watchers = (Log(log_every, [watcher.logged for watcher in watchers]), *watchers)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from jaxcnn.train import checkpoint
 from jaxcnn.train.alone import alone
-from jaxcnn.train.diverged import first_not_finite
 from jaxcnn.train.epochs import Diverged, Wish, epochs
 from jaxcnn.train.experiment import Evaluation, Experiment, prepare
 from jaxcnn.train.facts import DatasetFacts
@@ -17,6 +16,7 @@ from jaxcnn.train.keeper import Keeper
 from jaxcnn.train.log import Log
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.restore import load, mend_models
+from jaxcnn.train.rollback import epochs_with_rollback, found
 from jaxcnn.train.run_folder import RunFolder, check_out, discard, source_of, start
 from jaxcnn.train.saver import Saver
 from jaxcnn.train.state import Metrics, TrainState
@@ -68,7 +68,7 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
             try:
                 state, evaluation = _kept(run, experiment, state, metrics, watchers, clock)
             except Diverged as error:
-                where = _where(run, experiment, error.step)
+                where = found(experiment, error, lambda: _saved(run, experiment))
                 raise FloatingPointError(f"{error} {where}{_left(run)}") from None
             return Result(run, experiment, state, evaluation)
 
@@ -84,14 +84,21 @@ def _kept(
     """Train, and keep what each pause leaves: the final state and its evaluation, None of a run that is stopped."""
     evaluation = None
     patience = _Patience(run.config, [score(run.config.best_by, record) for record in run.metrics()])
-    pauses = epochs(
-        experiment, state, metrics, (patience, *watchers), lambda: "stop" if patience.over else clock.wish()
-    )
+    hears, wish = (patience, *watchers), lambda: "stop" if patience.over else clock.wish()
+
+    def saved() -> tuple[TrainState, Metrics]:
+        saver.wait()
+        return _saved(run, experiment)
+
     with Saver() as saver:
         keeper = Keeper(run, experiment, saver)
         if clock.wish() == "stop":  # without waiting for the first step to compile
             keeper.keep(state, metrics)
             return state, None
+        if run.config.on_nonfinite == "rollback":
+            pauses = epochs_with_rollback(experiment, state, metrics, hears, wish, saved)
+        else:
+            pauses = epochs(experiment, state, metrics, hears, wish)
         for pause in () if patience.over else pauses:
             state, metrics, evaluation, record = pause
             if record is not None:
@@ -149,12 +156,9 @@ def _tidy(run: RunFolder, epochs: int, step: int) -> None:
         )
 
 
-def _where(run: RunFolder, experiment: Experiment, step: int) -> str:
-    """What was not finite at that step, by the steps since the last checkpoint, made once more."""
-    if not step:  # of an evaluation
-        return ""
-    state, _ = load(run, experiment) or (experiment.initial_state(), None)
-    return f"{first_not_finite(experiment, state, step)} "
+def _saved(run: RunFolder, experiment: Experiment) -> tuple[TrainState, Metrics]:
+    """What the last checkpoint holds; before the first, what training began with."""
+    return load(run, experiment) or (experiment.initial_state(), Metrics.zero())
 
 
 def _left(run: RunFolder) -> str:

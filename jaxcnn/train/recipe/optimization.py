@@ -76,8 +76,9 @@ class OptimizationRecipe(Recipe):
     augment: str = "shift"
     """Random changes of the training images, by name, such as 'crop(4,reflect),flip,cutout(8)' or
     'random_resized_crop,rand_augment,mixup(0.2)'; shift, by up to 1/8 of the side; or none. See jaxcnn augment."""
-    on_nonfinite: Literal["stop", "skip"] = "stop"
-    """At a loss or gradient that is not finite: stop, or leave the step out and go on."""
+    on_nonfinite: Literal["stop", "skip", "rollback"] = "stop"
+    """At a loss or gradient that is not finite: stop; skip, leave the step out and go on; or rollback, go on from the
+    last checkpoint (see --save-every) without the batches up to that step, five times at most until an epoch ends."""
     seed: int = 0
     """Decides initial weights, shuffling, augmentation and dropout; the same seed gives the same parameters."""
 
