@@ -47,8 +47,8 @@ def show(config: TrainConfig) -> int:
         print(line)
     print(summary(experiment.model, experiment.dataset.image_shape))  # in full, also on a narrow terminal
     per_epoch, batch = experiment.steps_per_epoch, experiment.batch_size
-    steps = config.epochs * per_epoch
-    print(f"steps: {steps:,}, {per_epoch:,} of {batch:,} images in each of {config.epochs:,} epochs", flush=True)
+    steps = experiment.total_steps
+    print(f"steps: {steps:,}, {per_epoch:,} of {batch:,} images in each of {experiment.epochs:,} epochs", flush=True)
 
     cost = measured(experiment)
     whole, held = memory(cost.memory), memory(cost.held)

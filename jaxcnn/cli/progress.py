@@ -78,8 +78,7 @@ class Progress(Watcher):
 
     def started(self, experiment: Experiment, step: int) -> None:
         self._experiment, self._shown = experiment, time.monotonic()
-        self._epochs = experiment.recipe.epochs
-        self._steps = self._epochs * experiment.steps_per_epoch
+        self._epochs, self._steps = experiment.epochs, experiment.total_steps
         for line in heading(self._title, experiment):
             self._console.print(line)
         if step:

@@ -1,5 +1,6 @@
 """The loop: steps, and after each epoch an evaluation. Who runs it keeps what is to be kept."""
 
+import itertools
 import math
 import time
 import warnings
@@ -41,16 +42,17 @@ def epochs(
     is not.
     """
     per_epoch = experiment.steps_per_epoch
-    for epoch in range(int(state.step) // per_epoch, experiment.recipe.epochs):
+    for epoch in range(experiment.epochs_done(int(state.step)), experiment.epochs):
+        end = min((epoch + 1) * per_epoch, experiment.total_steps)
         began, first, waited = time.perf_counter(), int(state.step), experiment.feed.waited
         step = first
-        for images, labels in experiment.feed.rest_of_epoch(step):
+        for images, labels in itertools.islice(experiment.feed.rest_of_epoch(step), end - step):
             state, of_batch = experiment.train_step(state, images, labels)
             metrics, step = metrics.plus(of_batch), step + 1
             for watcher in watchers:
                 watcher.step_done(step, metrics)
             asked = wish()
-            if asked != "go on" and step < (epoch + 1) * per_epoch:
+            if asked != "go on" and step < end:
                 _check_finite(metrics)
                 for watcher in watchers:
                     watcher.paused(step)
@@ -59,11 +61,12 @@ def epochs(
                     return
         _check_finite(metrics)  # waits for the last step
         training = time.perf_counter() - began
-        left_out = per_epoch - round(float(metrics.examples) / experiment.batch_size)
+        steps = end - epoch * per_epoch
+        left_out = steps - round(float(metrics.examples) / experiment.batch_size)
         if left_out:
             why = "were passed over" if experiment.recipe.on_nonfinite == "rollback" else "were not finite and left out"
-            warnings.warn(f"epoch {epoch + 1}: {left_out} of {per_epoch} steps {why}.", stacklevel=2)
-        if left_out == per_epoch:
+            warnings.warn(f"epoch {epoch + 1}: {left_out} of {steps} steps {why}.", stacklevel=2)
+        if left_out == steps:
             raise Diverged(step, evaluated=True)
         evaluation = experiment.evaluate(state, experiment.chosen_by)
         if not math.isfinite(evaluation.loss):
@@ -85,7 +88,8 @@ def epochs(
             "images_per_second": round((step - first) * experiment.batch_size / training, 1),
             "waiting": round((experiment.feed.waited - waited) / training, 4),
         }
-        metrics = Metrics.zero()
+        if end == (epoch + 1) * per_epoch:  # else of an epoch that may go on
+            metrics = Metrics.zero()
         yield Pause(state, metrics, evaluation, record)
         for watcher in watchers:
             watcher.epoch_done(record)

@@ -72,6 +72,20 @@ class Experiment:
         order = Order(labels, self.batch_size, self.recipe.seed, balanced=self.recipe.sampling == "balanced")
         return InMemory(images, labels, order, self.placement)
 
+    @property
+    def total_steps(self) -> int:
+        """The steps of the whole training."""
+        return self.recipe.total_steps(self.steps_per_epoch)
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of the whole training, of which the last may be a part of one."""
+        return -(-self.total_steps // self.steps_per_epoch)
+
+    def epochs_done(self, step: int) -> int:
+        """The epochs that have ended after so many steps."""
+        return self.epochs if step >= self.total_steps else step // self.steps_per_epoch
+
     def normalise(self, images: Array) -> Array:
         """uint8 images as the network wants them, float32."""
         return normalise(images, jnp.float32(self.mean), jnp.float32(self.std))

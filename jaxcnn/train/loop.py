@@ -60,7 +60,7 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
                 mend_models(run, experiment)
             elif run.metrics():
                 warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=2)
-            _tidy(run, int(state.step) // experiment.steps_per_epoch, int(state.step))
+            _tidy(run, experiment.epochs_done(int(state.step)), int(state.step))
             log = Log(config.log_every, [run.append_steps, *(watcher.logged for watcher in watchers)], metrics)
             watchers = (log, *watchers)
             for watcher in watchers:
@@ -105,7 +105,7 @@ def _kept(
                 run.append_metrics(record)
             keeper.keep(state, metrics, record)
             clock.saved()
-    if patience.over or int(state.step) == run.config.epochs * experiment.steps_per_epoch:
+    if patience.over or int(state.step) == experiment.total_steps:
         return state, evaluation if evaluation and experiment.chosen_by == "test" else experiment.evaluate(state)
     return state, None
 

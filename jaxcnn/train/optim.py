@@ -16,12 +16,13 @@ from jaxcnn.train.recipe import OptimizationRecipe
 
 
 def make_schedule(recipe: OptimizationRecipe, steps_per_epoch: int) -> optax.Schedule:
-    """The learning rate as a function of the step, 0 being the first of `epochs * steps_per_epoch`.
+    """The learning rate as a function of the step, 0 being the first of `max_steps` or of those in all `epochs`.
 
     "step" divides the rate by 10 after 1/2 and 3/4 of the steps, as He et al. 2015 train their CIFAR networks.
     "cosine" is Loshchilov & Hutter 2017 without restarts. "onecycle" is Smith & Topin 2018 with cosine sides: from
-    1/25 of the peak up to it in 30 % of the steps, then down to 1/250000 of it. `warmup` epochs of linear rise
-    come before the others and take part of their time; of n such steps the first has 1/n of the peak, the last all.
+    1/25 of the peak up to it in 30 % of the steps, then down to 1/250000 of it. `warmup` epochs or
+    `warmup_steps` of linear rise come before the others and take part of their time; of n such steps the first has 1/n
+    of the peak, the last all.
     """
     return promoting()(_schedule(recipe, steps_per_epoch))  # optax multiplies booleans by floats
 
@@ -29,8 +30,7 @@ def make_schedule(recipe: OptimizationRecipe, steps_per_epoch: int) -> optax.Sch
 def _schedule(recipe: OptimizationRecipe, steps_per_epoch: int) -> optax.Schedule:
     peak = recipe.learning_rate
     assert peak is not None  # the recipe fills it in
-    total = recipe.epochs * steps_per_epoch
-    rise = round(recipe.warmup * steps_per_epoch)
+    total, rise = recipe.total_steps(steps_per_epoch), recipe.warmup_in_steps(steps_per_epoch)
     rest = max(total - rise, 1)
     if recipe.schedule == "onecycle":
         return optax.cosine_onecycle_schedule(total, peak)

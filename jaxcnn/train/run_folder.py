@@ -41,6 +41,7 @@ _SOURCE_AGAIN = "Put back a copy of it, such as the one in model/last, or train 
 _WATCH = {field.name: field.default for field in dataclasses.fields(WatchRecipe)}
 _MAY_CHANGE = (
     "epochs",
+    "max_steps",
     "data_dir",
     "max_time",
     "patience",
@@ -51,7 +52,8 @@ _MAY_CHANGE = (
     "resume",
     *_WATCH,
 )
-_LATER = _WATCH | {"best_by": "eval_accuracy"}  # what an earlier version had no choice of
+# Options that an earlier version did not have, and what it did.
+_ADDED = {"max_steps": None, "warmup_steps": None, "remat": False, "best_by": "eval_accuracy", **_WATCH}
 
 
 class _Parts(TypedDict):
@@ -245,7 +247,7 @@ def open_run(path: Path) -> RunFolder:
             written.setdefault("source", None)  # an earlier version wrote none
         parts = records.read(_Parts, written)
         now = {"out": str(path), "overwrite": False, "resume": False}  # the folder may have been moved
-        config = records.read(TrainConfig, _LATER | parts["config"] | now)
+        config = records.read(TrainConfig, _ADDED | parts["config"] | now)
         facts = records.read(DatasetFacts, parts["dataset"])
     except ValueError as error:
         what = str(error).rstrip(".")
@@ -288,13 +290,17 @@ def _check_goes_on(before: RunFolder, now: RunFolder) -> None:
             f"cannot resume the run in {now.path}: its dataset has changed (classes, image shape or pixel "
             f"statistics). Compare {now.path / 'config.json'} with the data, or start again with --overwrite."
         )
-    schedule, epochs = now.config.schedule, now.config.epochs
-    if schedule != "constant" and epochs != before.config.epochs:
+    schedule, length, was = now.config.schedule, _length(now.config), _length(before.config)
+    if schedule != "constant" and length != was:
         warnings.warn(
-            f"the {schedule} schedule now stretches over {epochs} epochs, not {before.config.epochs}: the learning "
-            "rate goes on from another value than the one that the run stopped at.",
+            f"the {schedule} schedule now stretches over {length}, not {was.split()[0]}: the learning rate goes on "
+            "from another value than the one that the run stopped at.",
             stacklevel=4,  # of train's caller
         )
+
+
+def _length(config: TrainConfig) -> str:
+    return f"{config.epochs} epochs" if config.max_steps is None else f"{config.max_steps} steps"
 
 
 def _check_same(before: TrainConfig, now: TrainConfig) -> None:
@@ -305,6 +311,8 @@ def _check_same(before: TrainConfig, now: TrainConfig) -> None:
     ]
     if now.epochs < before.epochs:
         different.append(f"epochs was {before.epochs} and is now {now.epochs} (it may only grow)")
+    if (now.max_steps is None) != (before.max_steps is None) or (now.max_steps or 0) < (before.max_steps or 0):
+        different.append(f"max_steps was {before.max_steps} and is now {now.max_steps} (it may only grow)")
     if different:
         raise ValueError(
             f"cannot resume the run in {now.out} with other options: {'; '.join(different)}. "

@@ -64,8 +64,5 @@ class Watcher:
     def logged(self, record: Steps) -> None:
         """`record` is what the last steps came to, see `Log`; it comes when it is there, perhaps some steps later."""
 
-    def went_back(self, step: int, metrics: Metrics) -> None:
-        """Training goes on after `step` with an earlier state, and with the `metrics` of the epoch that it had then."""
-
     def epoch_done(self, record: Epoch) -> None:
         """`record` is what the epoch came to."""

@@ -247,6 +247,22 @@ def test_the_time_ends_a_run_and_it_goes_on(trained, tmp_path):
     assert leaves(train(config(tmp_path, resume=True)).state) == leaves(trained.state)
 
 
+def test_training_for_some_steps_ends_within_an_epoch_and_may_go_on(trained, tmp_path):
+    options = {"max_steps": STEPS + 4, "epochs": 7, "schedule": "constant"}
+    short = train(config(tmp_path / "short", **options))
+    assert short.state.step == STEPS + 4 and short.evaluation.accuracy > 0.1
+    assert [(record["epoch"], record["step"]) for record in short.run.metrics()] == [(1, STEPS), (2, STEPS + 4)]
+    again = train(config(tmp_path / "short", resume=True, **options))
+    assert leaves(again.state) == leaves(short.state) and figures(again) == figures(short)
+
+    whole = train(config(tmp_path / "whole", schedule="constant"))
+    longer = train(config(tmp_path / "short", resume=True, **options | {"max_steps": 2 * STEPS}))
+    assert leaves(longer.state) == leaves(whole.state)
+    assert figures(longer) == figures(whole)
+    with pytest.raises(ValueError, match=r"max_steps was 22 and is now 9 \(it may only grow\)"):
+        train(config(tmp_path / "short", resume=True, **options | {"max_steps": 9}))
+
+
 def test_without_a_better_epoch_for_as_long_as_patience_lasts_it_is_over(tmp_path):
     over = train(config(tmp_path, epochs=9, learning_rate=1e-9, patience=2))
     assert [record["epoch"] for record in over.run.metrics()] == [1, 2, 3]

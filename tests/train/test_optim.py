@@ -49,6 +49,19 @@ def test_warmup_is_linear_and_the_schedule_follows():
     np.testing.assert_allclose(seen[10:], PEAK * (1 + np.cos(np.pi * np.arange(30) / 30)) / 2, rtol=1e-6, atol=EPS)
 
 
+def test_steps_say_the_same_as_epochs():
+    epochs = rates(schedule="cosine", warmup=2.5)
+    np.testing.assert_array_equal(rates(schedule="cosine", warmup_steps=10), epochs)
+    np.testing.assert_array_equal(rates(schedule="cosine", warmup=2.5, max_steps=40), epochs)
+    longer = rates(schedule="cosine", warmup_steps=10, max_steps=70)
+    np.testing.assert_allclose(longer[10:], PEAK * (1 + np.cos(np.pi * np.arange(30) / 60)) / 2, rtol=1e-6)
+
+
+def test_more_warmup_than_training_is_refused():
+    with pytest.raises(ValueError, match="warmup_steps is 41; expected no more than all .* which has 40 steps"):
+        rates(schedule="cosine", warmup_steps=41)
+
+
 @pytest.mark.parametrize(("steps", "expected"), [(1, [1]), (2, [1, 0.1]), (3, [1, 0.1, 0.01]), (4, [1, 1, 0.1, 0.01])])
 def test_step_in_a_few_steps_drops_once_at_a_time_and_not_before_the_first(steps, expected):
     schedule = make_schedule(TrainConfig(epochs=steps, learning_rate=PEAK, schedule="step"), 1)

@@ -53,6 +53,13 @@ def test_the_run_folder_is_named_after_data_and_model(tmp_path):
         ({"label_smoothing": 0.1, "loss": "sigmoid"}, "smoothing belongs to --loss softmax"),
         ({"warmup": 9.0, "epochs": 9}, "warmup is 9.0; expected 0 or more epochs and fewer than all 9"),
         ({"warmup": 1.0}, "onecycle brings its own rise"),
+        ({"warmup_steps": 9}, "warmup_steps is 9; onecycle brings its own rise"),
+        ({"warmup_steps": -1, "schedule": "step"}, "warmup_steps is -1; expected 0 or more steps"),
+        (
+            {"warmup_steps": 9, "warmup": 1.0, "schedule": "step"},
+            "warmup_steps is 9; and warmup is 1.0 epochs; give one of them",
+        ),
+        ({"max_steps": 0}, "max_steps is 0; expected 1 or more"),
         ({"accumulate": 0}, "accumulate is 0; expected 1 or more parts"),
         ({"accumulate": 3}, "accumulate is 3; expected a number that divides batch_size, which is 64"),
         ({"clip_norm": 0.0}, "clip_norm is 0.0; expected a positive number"),

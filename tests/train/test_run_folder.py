@@ -319,7 +319,8 @@ def test_another_value_in_config_json_is_found_by_its_hash(tmp_path):
     assert open_run(tmp_path) == found
     earlier = json.loads(good)
     del earlier["sha256"], earlier["source"]
-    for name in ("best_by", "log_every", "progress_every", "tensorboard", "wandb"):
+    added = ("max_steps", "warmup_steps", "remat", "best_by", "log_every", "progress_every", "tensorboard", "wandb")
+    for name in added:
         del earlier["config"][name]
     file.write_text(json.dumps(earlier))
     assert open_run(tmp_path) == found

@@ -26,6 +26,8 @@ class OptimizationRecipe(Recipe):
 
     epochs: int = 60
     """Passes over the training set."""
+    max_steps: Annotated[int | None, unset("STEPS", "as many as --epochs takes")] = None
+    """Train for so many steps, whatever --epochs says. Where they end within an epoch, that is evaluated, too."""
     batch_size: int | Literal["full"] = 64
     """Images per step: 1 is stochastic gradient descent, full is gradient descent on the whole training set."""
     accumulate: int = 1
@@ -51,6 +53,8 @@ class OptimizationRecipe(Recipe):
     the first 30 % and down to 0."""
     warmup: float = 0.0
     """Epochs over which the rate rises linearly from 0 before the schedule begins (onecycle has its own rise)."""
+    warmup_steps: Annotated[int | None, unset("STEPS", "as many as --warmup takes")] = None
+    """The same in steps."""
     layer_decay: float = 1.0
     """Factor of the learning rate from each layer to the one before it, the last layer's being 1."""
     freeze: str = ""
@@ -91,6 +95,7 @@ class OptimizationRecipe(Recipe):
         full = self.batch_size == "full"
         self._check_augment()
         self.need("epochs", self.epochs >= 1, "expected 1 or more")
+        self.need("max_steps", self.max_steps is None or self.max_steps >= 1, "expected 1 or more")
         self.need(
             "batch_size",
             full or (isinstance(self.batch_size, int) and self.batch_size >= 1),
@@ -110,12 +115,31 @@ class OptimizationRecipe(Recipe):
             raise self.wrong("label_smoothing", "smoothing belongs to --loss softmax; with sigmoid leave it at 0")
         if self.class_weights == "balanced" and self.loss == "sigmoid":
             raise self.wrong("class_weights", "weights belong to --loss softmax; take --sampling balanced")
-        self.need(
-            "warmup", 0 <= self.warmup < self.epochs, f"expected 0 or more epochs and fewer than all {self.epochs}"
-        )
-        if self.warmup and self.schedule == "onecycle":
-            raise self.wrong("warmup", "onecycle brings its own rise; leave it at 0 or take --schedule cosine")
+        self._check_warmup()
         self.need("seed", 0 <= self.seed < 2**32, "expected an int from 0 to 4294967295")
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """The steps of the whole training, over which the schedule stretches."""
+        return self.epochs * steps_per_epoch if self.max_steps is None else self.max_steps
+
+    def warmup_in_steps(self, steps_per_epoch: int) -> int:
+        """The steps of the linear rise. Raises ValueError if they are more than all."""
+        rise, total = self.warmup_steps, self.total_steps(steps_per_epoch)
+        if rise is None:
+            rise = round(self.warmup * steps_per_epoch)
+        name = "warmup" if self.warmup_steps is None else "warmup_steps"
+        self.need(name, rise <= total, f"expected no more than all of training, which has {total} steps")
+        return rise
+
+    def _check_warmup(self) -> None:
+        epochs = self.epochs if self.max_steps is None else math.inf
+        self.need("warmup", 0 <= self.warmup < epochs, f"expected 0 or more epochs and fewer than all {epochs}")
+        self.need("warmup_steps", self.warmup_steps is None or self.warmup_steps >= 0, "expected 0 or more steps")
+        if self.warmup and self.warmup_steps is not None:
+            raise self.wrong("warmup_steps", f"and warmup is {self.warmup} epochs; give one of them")
+        for name in ("warmup", "warmup_steps"):
+            if getattr(self, name) and self.schedule == "onecycle":
+                raise self.wrong(name, "onecycle brings its own rise; leave it out or take --schedule cosine")
 
     def _check_augment(self) -> None:
         from jaxcnn.data import augment  # brings JAX
