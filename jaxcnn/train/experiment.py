@@ -215,7 +215,8 @@ def experiment_of(
 
     `pixel_statistics` are the (mean, deviation) per channel that the network was trained with; by default those of
     `dataset`'s training images. Raises ValueError, about the network by `name`, if the images do not fit it or the
-    augmentation, and for a batch larger than the training set or too small for batch norm.
+    augmentation, for a batch larger than the training set or too small for batch norm, and for parameters to freeze
+    that are not there.
     """
     examples = len(dataset.train_images)
     batch_size = examples if recipe.batch_size == "full" else recipe.batch_size
@@ -243,6 +244,7 @@ def experiment_of(
         optimizer=make_optimizer(recipe, schedule, network),
         placement=Placement(),
     )
+    _ = made.train_step  # now, so that what can't be frozen or rematerialised is refused before a run begins
     jax.eval_shape(made.train_inputs, jax.eval_shape(jax.random.key, 0), dataset.train_images[:2], np.zeros(2, int))
     return made
 

@@ -396,6 +396,8 @@ def test_interrupted_while_the_data_is_read_leaves_the_folder_as_it_was(tmp_path
         ({"model": "lenet"}, "Did you mean 'lenet5'"),
         ({"batch_size": 9999}, "more than the 1437 training images"),
         ({"augment": "crop(9)"}, "crop: pixels is 9"),
+        ({"freeze": "cnov/*"}, r"freeze is 'cnov/\*'; 'cnov/\*' matches no parameter"),
+        ({"schedule": "cosine", "warmup_steps": 999}, "warmup_steps is 999; expected no more than all of training"),
         ({"data": "cifer10"}, "Did you mean 'cifar10'"),
     ],
 )

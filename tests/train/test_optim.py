@@ -58,7 +58,7 @@ def test_steps_say_the_same_as_epochs():
 
 
 def test_more_warmup_than_training_is_refused():
-    with pytest.raises(ValueError, match="warmup_steps is 41; expected no more than all .* which has 40 steps"):
+    with pytest.raises(ValueError, match=r"warmup_steps is 41; expected no more than all .* which has 40 steps"):
         rates(schedule="cosine", warmup_steps=41)
 
 
