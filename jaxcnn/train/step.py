@@ -39,6 +39,7 @@ class StepOptions:
       freeze: paths of parameters that get no gradient, see `freeze.frozen`.
       ema: the share of the average that each step keeps, or None for no average, see `TrainState.averaged`.
       remat: whether activations are computed once more on the way back, block by block, rather than kept, see `Blocks`.
+        On a CPU the step is then compiled with an option of its own, and can't be called within another `jax.jit`.
       skip: whether a step whose loss or gradient is not finite leaves everything as it was but its own number.
     """
 
