@@ -330,8 +330,8 @@ TRAIN = [
     Mutation(
         "nothing-but-warmup",
         "off by one",
-        "0 <= self.warmup < self.epochs,",
-        "0 <= self.warmup <= self.epochs,",
+        "0 <= self.warmup < epochs,",
+        "0 <= self.warmup <= epochs,",
         "tests/train/test_recipe.py",
     ),
     Mutation(
@@ -344,7 +344,7 @@ TRAIN = [
     Mutation(
         "interrupted-when-all-is-done",
         "guard",
-        "if patience.over or int(state.step) == run.config.epochs * experiment.steps_per_epoch:",
+        "if patience.over or int(state.step) == experiment.total_steps:",
         "if patience.over:",
         "tests/train/test_loop.py -k last_step",
     ),
