@@ -48,7 +48,7 @@ def show(config: TrainConfig) -> int:
     print(summary(experiment.model, experiment.dataset.image_shape))  # in full, also on a narrow terminal
     per_epoch, batch = experiment.steps_per_epoch, experiment.batch_size
     steps = experiment.total_steps
-    print(f"steps: {steps:,}, {per_epoch:,} of {batch:,} images in each of {experiment.epochs:,} epochs", flush=True)
+    print(f"steps: {steps:,} of {batch:,} images in {experiment.epochs:,} epochs of {per_epoch:,}", flush=True)
 
     cost = measured(experiment)
     whole, held = memory(cost.memory), memory(cost.held)

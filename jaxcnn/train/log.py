@@ -42,7 +42,7 @@ class Log(Watcher):
         while self._lines and self._lines[0][1].has_come():
             self._tell_first()
         place = step % self._experiment.steps_per_epoch
-        if not place:
+        if not place or step == self._experiment.total_steps:
             self.paused(step)
         elif self._every and place % self._every == 0:
             self._end_line()

@@ -22,7 +22,7 @@ def test_the_plan_says_what_the_run_would_be_and_writes_nothing(jaxcnn, trained,
     assert str(summary(trained.experiment.model, (8, 8, 1))) in out
     pixels = 64 * (1437 + 360)
     assert lines[-5:] == [
-        f"steps: {2 * STEPS}, {STEPS} of 128 images in each of 2 epochs",
+        f"steps: {2 * STEPS} of 128 images in 2 epochs of {STEPS}",
         f"memory: 2.3 GB in a step, 12.3 MB of it from step to step; all pixels {pixels / 1000:.0f} kB",
         "time of a step: 0.25 s, 512 images/s; 7 s to compile it",
         "time of all steps: 0:00:06, without evaluations",

@@ -48,10 +48,11 @@ def experiment():
     )
     network, x = models.create("resnet18", 1000), jax.ShapeDtypeStruct((1, 224, 224, 3), "float32")
     return SimpleNamespace(
-        recipe=SimpleNamespace(epochs=90),
+        epochs=90,
         dataset=dataset,
         initial_state=lambda: TrainState(*network.init(jax.random.key(0), x), (), jnp.int32(0), jax.random.key(0)),
         steps_per_epoch=10_010,
+        total_steps=900_900,
         batch_size=128,
         chosen_by="valid",
         feed=SimpleNamespace(waited=0.0),

@@ -49,7 +49,7 @@ def test_round_trip(tmp_path):
 def test_a_field_that_an_earlier_version_lacked_is_empty(tmp_path):
     now = train_state()
     before = {field.name: getattr(now, field.name) for field in fields(now) if field.name not in ("average", "scale")}
-    checkpoint.save(tmp_path / "last", before)
+    save(tmp_path / "last", before)
     back = checkpoint.restore(tmp_path / "last", jax.eval_shape(lambda: now))
     assert jax.tree.structure(back) == jax.tree.structure(now) and leaves(back) == leaves(now)
 

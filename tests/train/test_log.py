@@ -116,7 +116,10 @@ class Coming:
 
 def log_of(told, every):
     log = Log(every, [told.append])
-    log.started(SimpleNamespace(steps_per_epoch=100, batch_size=8, schedule=lambda step: 0.5, feed=Feed()), 0)
+    experiment = SimpleNamespace(
+        steps_per_epoch=100, total_steps=250, batch_size=8, schedule=lambda step: 0.5, feed=Feed()
+    )
+    log.started(experiment, 0)
     return log
 
 
