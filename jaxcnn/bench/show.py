@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxcnn.bench.machine import Machine
 from jaxcnn.bench.measure import Timing
 from jaxcnn.bench.result import OURS, Report, Row
 from jaxcnn.report import style
@@ -21,18 +22,23 @@ Panel = tuple[str, list[Row]]  # a title, and the rows that become bars
 
 def header(report: Report) -> str:
     """Where and when: without it the numbers mean nothing."""
-    machine = report.machine
+    peaks = "peaks measured here: " + ", ".join(_peak(name, value) for name, value in report.peaks.items())
+    missing = [f"not compared with {package}; to have it: {command}" for package, command in report.missing.items()]
+    return "\n".join([*of_machine(report.machine, peaks), *missing])
+
+
+def of_machine(machine: Machine, *more: str) -> list[str]:
+    """Lines that tell of it, and after what else is to be told, a warning where it was busy."""
     gpu = "" if machine.device == machine.processor else f"{machine.device}, beside "
     lines = [
         f"{gpu}{machine.processor}, {machine.cores} cores {' '.join(machine.instructions)}".rstrip(),
         ", ".join(f"{name} {version}" for name, version in machine.versions.items()),
         f"{machine.date}  {machine.command}",
-        "peaks measured here: " + ", ".join(_peak(name, value) for name, value in report.peaks.items()),
+        *more,
     ]
     if machine.busy:
         lines.append(f"OTHER PROGRAMS RAN: {machine.load:.1f} of them wanted one of the cores; expect wrong ratios.")
-    lines += [f"not compared with {package}; to have it: {command}" for package, command in report.missing.items()]
-    return "\n".join(lines)
+    return lines
 
 
 def table(report: Report, title: str, rows: list[Row]) -> "Table":

@@ -55,7 +55,7 @@ def run(options: AugmentOptions) -> int:
         raise ValueError(
             f"--picture is {options.picture}, but its folder {options.picture.resolve().parent} is missing."
         )
-    dataset = load(options.data, data_dir=options.data_dir, image_size=options.image_size)
+    dataset = load(options.data, data_dir=options.data_dir, image_size=options.image_size, stream="auto")
     chosen = _of_different_classes(dataset, options.seed)
     images, labels = dataset.train_images[chosen], dataset.train_labels[chosen]
     targets = np.eye(len(dataset.classes), dtype=np.float32)[labels]

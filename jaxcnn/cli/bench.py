@@ -1,5 +1,6 @@
 """`jaxcnn bench`: how fast, against autodiff and other frameworks doing the same work."""
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,6 +37,12 @@ class BenchOptions:
     resnet18."""
     inference: Annotated[str | None, _names(default=f"{QUICK}, where none of the three is given")] = None
     """Networks to time at answering one image, and 64."""
+    data: Annotated[str | None, _names("NAME", "none; nothing else is timed with it")] = None
+    """A dataset whose loading alone to time, as jaxcnn train takes it: from memory, where it fits, and streamed."""
+    data_dir: Annotated[Path | None, _names("PATH", "TFDS_DATA_DIR, or TFDS's own")] = None
+    """Where TFDS datasets lie."""
+    workers: str = "0,1,2"
+    """Of a streamed dataset, the numbers of processes that decode it; 0 is threads."""
     precision: Annotated[str, _names(default="all: float32,bfloat16, and on a GPU tensorfloat32")] = "all"
     """What numbers are multiplied in."""
     peers: Annotated[str, _names(default="all")] = "all"
@@ -61,6 +68,8 @@ def run(options: BenchOptions) -> int:
     for name, path in (("json", options.json), ("picture", options.picture)):
         if path is not None and not path.resolve().parent.is_dir():
             raise ValueError(f"--{name} is {path}, but the folder {path.resolve().parent} does not exist.")
+    if options.data is not None:
+        return _run_data(options)
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others need some of a GPU's memory, too
 
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -88,6 +97,41 @@ def run(options: BenchOptions) -> int:
     if options.picture is not None:
         show.picture(report, options.picture)
         print(f"picture {options.picture}")
+    return 0
+
+
+def _run_data(options: BenchOptions) -> int:
+    """The loader alone."""
+    from dataclasses import asdict
+
+    from jaxcnn import data
+    from jaxcnn.bench import show
+    from jaxcnn.bench.data import speeds, table, to_json
+    from jaxcnn.bench.machine import machine
+    from jaxcnn.cli.console import Console
+
+    assert options.data is not None
+    for name in ("ops", "steps", "inference", "picture"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name} is {getattr(options, name)}, but --data is timed alone; leave one of them out.")
+    if not all(number.isdecimal() for number in options.workers.split(",")):
+        raise ValueError(f"--workers is {options.workers!r}; expected numbers of processes, such as 0,2.")
+    workers = [int(number) for number in options.workers.split(",")]
+    dataset = data.load(options.data, data_dir=options.data_dir, image_size=options.image_size, stream="auto")
+    streamed = data.load(options.data, data_dir=options.data_dir, image_size=options.image_size, stream="always")
+    datasets = [streamed] if dataset.workers is not None else [dataset, streamed]
+    batch_size = options.batch_size or 128
+    if batch_size > len(dataset.train_labels):
+        raise ValueError(f"--batch-size is {batch_size}, more than the {len(dataset.train_labels)} training images.")
+    console, here = Console(soft_wrap=True), machine()
+    console.print("\n".join(show.of_machine(here)))
+    console.print(f"images: {dataset.layout}")
+    found = speeds(datasets, workers, batch_size, options.repeats)
+    title = f"training images of {dataset.name}, {'×'.join(map(str, dataset.image_shape))}, {batch_size} at a time"
+    console.print(table(dataset, found, title))
+    if options.json is not None:
+        options.json.write_text(json.dumps({"machine": asdict(here), "loading": to_json(found)}, indent=2))
+        print(f"report {options.json}")
     return 0
 
 

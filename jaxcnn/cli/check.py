@@ -17,7 +17,7 @@ def run(options: CheckOptions) -> int:
     """Print the table and the verdict, draw gradients.png; returns 0, or 1 if the gradients differ."""
     from jaxcnn.cli.console import Console
     from jaxcnn.report import gradients, style
-    from jaxcnn.train.evaluate import evaluate, examples_of, loss
+    from jaxcnn.train.evaluate import evaluate, examples_of, inputs, loss
     from jaxcnn.train.gradients import check_gradients
 
     if options.images < 1:
@@ -26,7 +26,7 @@ def run(options: CheckOptions) -> int:
     dataset = options.dataset(model)
     images, labels = examples_of(model, dataset)
     chosen = evaluate(model, images, labels).hardest(labels)[: options.images]
-    check = check_gradients(model.network, loss(model), model, model.normalise(images[chosen]), labels[chosen])
+    check = check_gradients(model.network, loss(model), model, inputs(model, images[chosen]), labels[chosen])
     console = Console(soft_wrap=True)
     console.print_table(gradients.table(check))
     console.print(str(check))

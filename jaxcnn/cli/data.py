@@ -54,6 +54,7 @@ def run(options: DataOptions) -> int:
         image_size=options.image_size,
         split=options.split,
         seed=options.seed,
+        stream="auto",
     )
     seen = survey(found, image_size=options.image_size)
     console = Console(soft_wrap=True)

@@ -1,14 +1,18 @@
 """Cut a dataset into batches: shuffled ones to train on, padded ones to evaluate on."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, Shaped
+from jaxtyping import Bool, Float32, Int, UInt8
 
+from jaxcnn.data.ahead import read_ahead
 from jaxcnn.data.balance import balanced_order
+from jaxcnn.data.dataset import Images
 
-Images = Shaped[np.ndarray, "n h w c"]
 Labels = Int[np.ndarray, " n"]
+Batch = tuple[UInt8[np.ndarray, "b h w c"], Int[np.ndarray, " b"]]
+Weighted = tuple[UInt8[np.ndarray, "b h w c"], Int[np.ndarray, " b"], Float32[np.ndarray, " b"]]
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
@@ -35,7 +39,7 @@ def train_batches(
     epoch: int,
     start: int = 0,
     balanced: bool = False,
-) -> Iterator[tuple[Images, Labels]]:
+) -> Iterator[Batch]:
     """The shuffled batches of one epoch, n // batch_size of them, all full.
 
     The images left over, fewer than a batch, are not seen in this epoch: so every step has one shape, and batch
@@ -68,30 +72,59 @@ def batch_rows(
         )
     if start < 0:
         raise ValueError(f"train_batches: start is {start}; expected the number of batches to leave out, 0 or more.")
-    order = balanced_order(labels, seed, epoch) if balanced else epoch_order(n, seed, epoch)
+    order = order_of(labels, seed, epoch, balanced)
     for batch in range(start, n // batch_size):
         yield order[batch * batch_size : (batch + 1) * batch_size]
 
 
-def eval_batches(
-    images: Images, labels: Labels, batch_size: int
-) -> Iterator[tuple[Images, Labels, Float32[np.ndarray, " b"]]]:
+def order_of(labels: Labels, seed: int, epoch: int, balanced: bool) -> Int[np.ndarray, " n"]:
+    """The `balanced_order` of the epoch, or its `epoch_order`."""
+    return balanced_order(labels, seed, epoch) if balanced else epoch_order(len(labels), seed, epoch)
+
+
+def eval_batches(images: Images, labels: Labels, batch_size: int) -> Iterator[Weighted]:
     """All images in order, in batches of one size, with weights: 1 for an image, 0 for what fills the last batch.
 
-    A mean over the dataset is Σ weight · value / Σ weight. The filling is zeros.
+    A mean over the dataset is Σ weight · value / Σ weight. The filling is zeros. Images that are no NumPy array are
+    read ahead, by threads.
 
     Raises: ValueError, when the first batch is asked for, for a batch size below 1, and images and labels that
       differ in number.
     """
-    n = len(images)
-    _check("eval_batches", n, len(labels), batch_size)
-    for begin in range(0, n, batch_size):
-        weights = np.arange(begin, begin + batch_size) < n
-        yield (
-            _filled(images[begin : begin + batch_size], batch_size),
-            _filled(labels[begin : begin + batch_size], batch_size),
-            weights.astype(np.float32),
-        )
+    _check("eval_batches", len(images), len(labels), batch_size)
+    batches = _EvalBatches(images, labels, batch_size)
+    yield from map(batches.__getitem__, range(len(batches))) if isinstance(images, np.ndarray) else read_ahead(batches)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The images of some rows, in pieces of 128."""
+
+    images: Images
+    rows: Int[np.ndarray, " n"]
+    piece: int = 128
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.piece)
+
+    def __getitem__(self, index: int) -> UInt8[np.ndarray, "n h w c"]:
+        return self.images[self.rows[index * self.piece : (index + 1) * self.piece]]
+
+
+@dataclass(frozen=True)
+class _EvalBatches:
+    images: Images
+    labels: Labels
+    size: int
+
+    def __len__(self) -> int:
+        return -(-len(self.labels) // self.size)
+
+    def __getitem__(self, index: int) -> Weighted:
+        rows = slice(index * self.size, (index + 1) * self.size)
+        weights = np.arange(rows.start, rows.stop) < len(self.labels)
+        images, labels = self.images[rows], self.labels[rows]
+        return _filled(images, self.size), _filled(labels, self.size), weights.astype(np.float32)
 
 
 def _filled(piece: np.ndarray, size: int) -> np.ndarray:

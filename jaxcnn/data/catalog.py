@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import io
 import logging
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,16 +18,26 @@ import numpy as np
 
 from jaxcnn.data import pictures
 from jaxcnn.data.dataset import Dataset, Part
+from jaxcnn.data.lazy import Pictures, Records
+from jaxcnn.data.room import Streaming, streams
 from jaxcnn.data.split import in_parts, refuse, uses
 
 DataDir = str | os.PathLike[str] | None
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}  # TFDS's word for each part
+CHUNK = 256  # records that are held at once, while their labels are read
 
 
 def load(
-    name: str, *, data_dir: DataDir = None, image_size: int | None = None, split: str | None = None, seed: int = 0
+    name: str,
+    *,
+    data_dir: DataDir = None,
+    image_size: int | None = None,
+    split: str | None = None,
+    seed: int = 0,
+    stream: Streaming = "never",
+    workers: int = 0,
 ) -> Dataset:
-    """Read the dataset that TFDS calls `name` into memory, and prepare its files first where that is needed.
+    """Read the dataset that TFDS calls `name`, and prepare its files first where that is needed.
 
     Of TFDS's splits "train", "validation" and "test" each becomes a part. Without "test", "validation" is for testing;
     a lone "train" is cut into parts (`split.in_parts`). A split without examples or without labels (-1) is none.
@@ -49,15 +60,22 @@ def load(
         if len(words) > 1:
             refuse(split, f"TFDS's {name!r}", words)
         gray = builder.info.features[image].shape[-1] == 1
-        read = {word: _read(f"{name} {word}", sources[word], image, label, gray, image_size) for word in words}
+        first = pictures.decode(io.BytesIO(sources["train"][0][image]), image_size)
+        shape = (*first.shape[:2], 1 if gray else 3)
+        streamed, room = streams(stream, sum(len(sources[word]) for word in words) * math.prod(shape))
+        read = _lazily if streamed else _into_memory
+        parts = {word: read(f"{name} {word}", sources[word], image, label, shape, image_size) for word in words}
     if len(words) > 1:
         parts_of = SPLITS if "test" in words else SPLITS | {"validation": "test"}
-        parts = {parts_of[word]: part for word, part in read.items()}
-        return Dataset.of(name, parts, classes, f"TFDS's splits: {uses({parts_of[word]: word for word in words})}")
-    images, labels = read["train"]
-    rows, how = in_parts(labels, classes, split, seed)
-    parts = {part: (images[chosen], labels[chosen]) for part, chosen in rows.items()}
-    return Dataset.of(name, parts, classes, f"TFDS's split train; {how}")
+        parts = {parts_of[word]: part for word, part in parts.items()}
+        how = f"TFDS's splits: {uses({parts_of[word]: word for word in words})}"
+    else:
+        images, labels = parts["train"]
+        rows, cut = in_parts(labels, classes, split, seed)
+        pick = images.part if isinstance(images, Pictures) else images.__getitem__
+        parts = {part: (pick(chosen), labels[chosen]) for part, chosen in rows.items()}
+        how = f"TFDS's split train; {cut}"
+    return Dataset.of(name, parts, classes, how + room, workers if streamed else None)
 
 
 def names(data_dir: DataDir = None) -> list[str]:
@@ -125,10 +143,29 @@ def _source(name: str, builder: Any, split: str, image: str) -> Any:
         ) from None
 
 
-def _read(name: str, source: Any, image: str, label: str, gray: bool, image_size: int | None) -> Part:
+def _lazily(
+    name: str, source: Any, image: str, label: str, shape: tuple[int, int, int], image_size: int | None
+) -> Part:
+    """The images of one split, to be decoded later, and its labels. All records are read, of images their heads."""
+    height, width, channels = shape
+    rows, labels = np.arange(len(source)), np.empty(len(source), np.int32)
+    found = np.empty(len(source), np.uint8)
+    for begin in range(0, len(rows), CHUNK):
+        chunk = rows[begin : begin + CHUNK]
+        for i, record in zip(chunk, source.__getitems__(chunk.tolist()), strict=True):
+            head = pictures.header(io.BytesIO(record[image]))
+            if image_size is None:
+                pictures.check_size(f"{name}[{i}]", head[:2], f"{name}[0]", shape[:2])
+            labels[i], found[i] = record[label], head.channels
+    lazy = Pictures(Records(name, source, image), rows, (height, width, min(channels, int(found.max()))), image_size)
+    return lazy, labels
+
+
+def _into_memory(
+    name: str, source: Any, image: str, label: str, shape: tuple[int, int, int], image_size: int | None
+) -> Part:
     """The images and labels of one split."""
-    first = pictures.decode(io.BytesIO(source[0][image]), image_size)
-    stack = pictures.Stack(len(source), first, 1 if gray else 3, lambda i: f"{name}[{i}]")
+    stack = pictures.Stack((len(source), *shape), lambda i: f"{name}[{i}]")
 
     def read(chunk: range) -> list[int]:
         labels = []

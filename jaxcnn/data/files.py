@@ -4,15 +4,16 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxcnn.data import pictures
-from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.dataset import Dataset, Part
+from jaxcnn.data.failure import or_reason
+from jaxcnn.data.lazy import Files, Pictures
+from jaxcnn.data.room import Streaming, streams
 from jaxcnn.data.split import PARTS, in_parts
-
-T = TypeVar("T")
 
 
 class Picture(NamedTuple):
@@ -55,88 +56,132 @@ def cut(
     return Listing(name, classes, parts, f"{layout}; {how}", left_out)
 
 
-def read(listing: Listing, *, image_size: int | None = None, skip_bad: bool = False) -> Dataset:
-    """Read the pictures into memory. What is left out, and with `skip_bad` what can't be read, is named in a warning.
+def read(
+    listing: Listing,
+    *,
+    image_size: int | None = None,
+    skip_bad: bool = False,
+    stream: Streaming = "never",
+    workers: int = 0,
+) -> Dataset:
+    """Read the pictures into memory, or make them a dataset that is streamed: see `lookup.load`.
+
+    What is left out, and with `skip_bad` what can't be read, is named in a warning.
 
     Raises ValueError for pictures of different sizes without `image_size` (before any is decoded), and for pictures
-    that can't be read (unless `skip_bad`), all named.
+    that can't be read (unless `skip_bad`), all named. Of pictures that are streamed only the heads are read now; with
+    `skip_bad` all are decoded once, so that the same are left out.
     """
     if listing.left_out:
         what = "files or folders, which are no pictures of a class"
         warnings.warn(f"left out {len(listing.left_out)} {what}: {some(listing.left_out)}.", stacklevel=3)
     files = [file for part in listing.parts.values() for file in part]
+    ends = np.cumsum([len(part) for part in listing.parts.values()])
+    labels = np.array([file.label for file in files], np.int32)
+    paths = Files(file.path for file in files)
     with pictures.in_silence():
-        stack, transparent, reasons = _read([file.path for file in files], image_size)
-    bad = [named(file, reason) for file, reason in zip(files, reasons, strict=True) if reason]
-    if bad:
+        heads = _look(paths, image_size)
+        height, width = heads.size
+        streamed, how = streams(stream, len(files) * height * width * int(heads.channels.max()))
+        if not streamed:
+            stack = _stack(paths, heads, image_size)
+        elif skip_bad:
+            _decode_all(paths, heads, image_size)
+    if heads.reasons:
+        bad = [named(files[i], reason) for i, reason in sorted(heads.reasons.items())]
         _report(bad, len(files), skip_bad)
-    good = [i for i, reason in enumerate(reasons) if not reason]
-    labels = np.array([files[i].label for i in good], np.int32)
-    ends = np.searchsorted(good, np.cumsum([len(part) for part in listing.parts.values()]))
+    good = np.flatnonzero(heads.channels)
+    ends = np.searchsorted(good, ends)
     rows = {part: slice(begin, end) for part, begin, end in zip(listing.parts, [0, *ends], ends, strict=False)}
     for part, chosen in rows.items():
-        gone = sorted(set(range(len(listing.classes))) - set(labels[chosen].tolist())) if part == "train" else []
-        if gone or not len(labels[chosen]):
+        there = labels[good[chosen]]
+        gone = np.setdiff1d(np.arange(len(listing.classes)), there).tolist() if part == "train" else []
+        if gone or not len(there):
             what = f"training pictures of class {listing.classes[gone[0]]!r}" if gone else f"{PARTS[part]} pictures"
             raise ValueError(f"load: none of the {what} in {listing.name} can be read: {some(bad)}.")
-    assert stack is not None  # some can be read
-    images = stack.take(good)
+    parts: dict[str, Part] = {}
+    if streamed:
+        lazy = Pictures(paths, good, (height, width, int(heads.channels.max())), image_size)
+        parts = {part: (lazy.part(chosen), labels[good[chosen]]) for part, chosen in rows.items()}
+    else:
+        images = stack.take(good)
+        parts = {part: (images[chosen], labels[good[chosen]]) for part, chosen in rows.items()}
+    transparent = np.count_nonzero(heads.transparent[good])
     layout = listing.layout + (f"; {transparent} with transparency, laid over white" if transparent else "")
-    parts = {part: (images[chosen], labels[chosen]) for part, chosen in rows.items()}
-    return Dataset.of(listing.name, parts, listing.classes, layout)
+    return Dataset.of(listing.name, parts, listing.classes, layout + how, workers if streamed else None)
 
 
-def _read(paths: list[Path], image_size: int | None) -> tuple[pictures.Stack | None, int, list[str]]:
-    """The pictures, how many have transparency, and for each "" or the reason why it can't be read.
+@dataclass
+class _Heads:
+    """What the heads of picture files say.
 
-    There is no stack where none can be read.
+    Attributes:
+      channels: of each picture, 0 where it can't be read.
+      transparent: whether each is laid over white.
+      reasons: why a picture can't be read, by its number.
+      size: (height, width) of the first that can be read, and of all others; (0, 0) where there is none.
+      first: its number.
     """
-    count = len(paths)
-    headers = list(pictures.in_threads(lambda chunk: [or_reason(pictures.header, paths[i]) for i in chunk], count))
-    reasons = [header if isinstance(header, str) else "" for header in headers]
-    stack, size = None, (0, 0)
-    for i, header in enumerate(headers):
-        if isinstance(header, str) or (stack and (image_size or header[:2] == size)):
+
+    channels: np.ndarray
+    transparent: np.ndarray
+    reasons: dict[int, str]
+    size: tuple[int, int] = (0, 0)
+    first: int = 0
+
+    def bad(self, i: int, reason: str) -> None:
+        self.channels[i], self.reasons[i] = 0, reason
+
+
+def _look(paths: Files, image_size: int | None) -> _Heads:
+    """Read the heads. Raises ValueError for a picture of another size than the first."""
+    heads = _Heads(np.zeros(len(paths), np.uint8), np.zeros(len(paths), bool), {})
+    seen = pictures.in_threads(lambda chunk: [or_reason(pictures.header, paths[i]) for i in chunk], len(paths))
+    for i, header in enumerate(seen):
+        if isinstance(header, str):
+            heads.bad(i, header)
+            continue
+        heads.channels[i], heads.transparent[i] = header.channels, header.transparent
+        if heads.size != (0, 0) and (image_size or header[:2] == heads.size):
             continue
         # The first picture, or one that by its header is of another size, which is looked at before it is said.
         pixels = or_reason(pictures.decode, paths[i], image_size)
         if isinstance(pixels, str):
-            reasons[i] = pixels
-        elif stack:
-            stack.check_size(i, pixels)
+            heads.bad(i, pixels)
+        elif heads.size == (0, 0):
+            heads.size, heads.first = (pixels.shape[0], pixels.shape[1]), i
         else:
-            channels = max(header.channels for header in headers if not isinstance(header, str))
-            stack = pictures.Stack(count, pixels, channels, lambda i: str(paths[i]), first=i)
-            size = pixels.shape[:2]
-    if stack is None:
-        return None, 0, reasons
+            pictures.check_size(paths.name(i), pixels.shape[:2], paths.name(heads.first), heads.size)
+    return heads
 
-    def put(i: int) -> str:
+
+def _stack(paths: Files, heads: _Heads, image_size: int | None) -> pictures.Stack:
+    """All pictures, decoded; those that can't be are noted in `heads`."""
+    shape = (len(paths), *heads.size, int(heads.channels.max()))
+    stack = pictures.Stack(shape, paths.name, heads.first)
+    _decode_all(paths, heads, image_size, stack.put)
+    return stack
+
+
+def _decode_all(
+    paths: Files,
+    heads: _Heads,
+    image_size: int | None,
+    put: Callable[[int, pictures.Pixels], None] = lambda i, pixels: None,
+) -> None:
+    """Decode all pictures and `put` each; those that can't be decoded are noted in `heads`."""
+
+    def decoded(i: int) -> str:
         pixels = or_reason(pictures.decode, paths[i], image_size)
         if isinstance(pixels, str):
             return pixels
-        stack.put(i, pixels)
+        put(i, pixels)
         return ""
 
-    reasons = list(pictures.in_threads(lambda chunk: [reasons[i] or put(i) for i in chunk], count))
-    kinds = [header for header, reason in zip(headers, reasons, strict=True) if not reason]
-    return stack, sum(not isinstance(kind, str) and kind.transparent for kind in kinds), reasons
-
-
-def or_reason(read: Callable[..., T], path: Path, *options: Any) -> T | str:
-    """What `read` makes of the file, or the reason why it can't be read."""
-    from PIL import UnidentifiedImageError
-
-    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-        return "a folder, a pipe or a device"
-    try:
-        return read(path, *options)
-    except UnidentifiedImageError:
-        return "not a picture of any kind that Pillow reads" if path.stat().st_size else "the file is empty"
-    except FileNotFoundError:
-        return "a broken link" if path.is_symlink() else "there is no such file"
-    except Exception as error:  # Pillow's readers raise OSError, SyntaxError, struct.error, their own kinds, ...
-        return str(error) or type(error).__name__
+    looks = pictures.in_threads(lambda chunk: [heads.reasons.get(i) or decoded(i) for i in chunk], len(paths))
+    for i, reason in enumerate(looks):
+        if reason:
+            heads.bad(i, reason)
 
 
 def named(file: Picture, reason: str) -> str:

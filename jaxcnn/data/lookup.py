@@ -1,11 +1,15 @@
 """One door to all datasets: the name says where the images come from."""
 
 import difflib
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from jaxcnn.data import catalog, digits, files, folder, table
 from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.room import Streaming, streams
 from jaxcnn.data.split import parsed
 
 KINDS = (
@@ -22,8 +26,10 @@ def load(
     skip_bad: bool = False,
     split: str | None = None,
     seed: int = 0,
+    stream: Streaming = "never",
+    workers: int = 0,
 ) -> Dataset:
-    """Read a dataset into memory.
+    """Read a dataset into memory, or make it one that is streamed.
 
     Args:
       name: looked up in this order. "digits" is scikit-learn's handwritten digits (`jaxcnn.data.digits`). The
@@ -40,6 +46,10 @@ def load(
         "0.8/0.2" for training and testing; of each class, to within one image. By default every fifth image of each
         class is for testing.
       seed: draws the images of each part, if there is a split.
+      stream: "never" reads all images into memory. "always" leaves them where they are, to be decoded each time that
+        they are needed (`jaxcnn.data.lazy`); labels are read. "auto" does so where they would take more than a quarter
+        of the memory (`jaxcnn.data.room`).
+      workers: of a streamed dataset, the processes that decode its training images, or 0 for threads of this one.
 
     Raises:
       ValueError: for a name that is none of these (with the nearest that is), for images that can't be read,
@@ -48,8 +58,10 @@ def load(
       OSError: where TFDS files are not prepared and can't be prepared here (FileNotFoundError without
         TensorFlow), with what to do.
     """
-    found = find(name, data_dir=data_dir, image_size=image_size, split=split, seed=seed)
-    return found if isinstance(found, Dataset) else files.read(found, image_size=image_size, skip_bad=skip_bad)
+    found = find(name, data_dir=data_dir, image_size=image_size, split=split, seed=seed, stream=stream, workers=workers)
+    if isinstance(found, Dataset):
+        return found
+    return files.read(found, image_size=image_size, skip_bad=skip_bad, stream=stream, workers=workers)
 
 
 def find(
@@ -59,17 +71,26 @@ def find(
     image_size: int | None = None,
     split: str | None = None,
     seed: int = 0,
+    stream: Streaming = "never",
+    workers: int = 0,
 ) -> Dataset | files.Listing:
-    """A dataset in memory, or the files that it consists of, not yet read. Arguments and errors are those of `load`."""
+    """A dataset, or the files that it consists of, not yet read. Arguments and errors are those of `load`."""
     if image_size is not None and (isinstance(image_size, bool) or image_size < 1):
         raise ValueError(f"load: image_size is {image_size!r}; expected a number of pixels, 1 or more.")
     if isinstance(seed, bool) or seed < 0:
         raise ValueError(f"load: seed is {seed!r}; expected a whole number, 0 or more.")
+    if stream not in get_args(Streaming):
+        raise ValueError(f"load: stream is {stream!r}; expected one of {', '.join(get_args(Streaming))}.")
+    if isinstance(workers, bool) or workers < 0:
+        raise ValueError(f"load: workers is {workers!r}; expected a number of processes, 0 or more.")
     if split is not None:
         parsed(split)
     name = os.fspath(name)
     if name == "digits":
-        return digits.load(16 if image_size is None else image_size, split=split, seed=seed)
+        made = digits.load(16 if image_size is None else image_size, split=split, seed=seed)
+        size = sum(len(images) for images, _ in made.parts.values()) * math.prod(made.image_shape)
+        streamed, how = streams(stream, size)
+        return replace(made, layout=made.layout + how, workers=workers if streamed else None)
     path = Path(name).expanduser()
     if name and path.is_dir():
         return folder.find(path, split=split, seed=seed)
@@ -77,7 +98,9 @@ def find(
         return table.find(path, split=split, seed=seed)
     known = catalog.names(data_dir)
     if catalog.base_name(name) in known:
-        return catalog.load(name, data_dir=data_dir, image_size=image_size, split=split, seed=seed)
+        return catalog.load(
+            name, data_dir=data_dir, image_size=image_size, split=split, seed=seed, stream=stream, workers=workers
+        )
     raise ValueError(_unknown(name, path, ["digits", *known]))
 
 

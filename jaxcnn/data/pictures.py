@@ -67,7 +67,7 @@ def decode(file: Path | IO[bytes], image_size: int | None = None) -> Pixels:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def header(file: Path) -> Header:
+def header(file: Path | IO[bytes]) -> Header:
     """The size and kind of what `decode` gives, from the head of the file alone.
 
     An orientation that stands behind a PNG's pixels is not seen: then h and w may be exchanged. Raises as `decode`.
@@ -191,36 +191,39 @@ def in_threads(read: Callable[[range], list[T]], count: int) -> Iterator[T]:
             yield from part
 
 
+def be_silent() -> None:
+    """For the whole process: lazily decoded pictures are decoded by threads, to which `in_silence` would be common."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def check_size(name: str, size: tuple[int, ...], other: str, expected: tuple[int, ...]) -> None:
+    """Raises ValueError unless the picture `name` has the (height, width) of the `other`."""
+    if size != expected:
+        raise ValueError(
+            f"load: the images differ in size: {other} is {expected[0]} × {expected[1]} (height × width) and {name} is "
+            f"{size[0]} × {size[1]}. Give the size that all shall have: image_size=64."
+        )
+
+
 class Stack:
     """Pictures as one (n, h, w, channels) array, into which any thread puts each: none is held in memory twice.
 
     With 3 channels a grayscale picture gets three equal ones. `name` says what the picture at an index is called, and
-    `first` is the index of the picture `like`, whose size all have.
+    `first` is the index of the one whose size is that of `shape`, (n, h, w, channels).
     """
 
-    def __init__(self, count: int, like: Pixels, channels: int, name: Callable[[int], str], first: int = 0) -> None:
-        height, width, _ = like.shape
-        self._images = np.empty((count, height, width, channels), np.uint8)
-        self._gray = np.ones(count, bool)
+    def __init__(self, shape: tuple[int, ...], name: Callable[[int], str], first: int = 0) -> None:
+        self._images = np.empty(shape, np.uint8)
+        self._gray = np.ones(len(self._images), bool)
         self._name, self._first = name, first
-
-    def check_size(self, index: int, pixels: Pixels) -> None:
-        """Raises ValueError unless the picture is as large as the first."""
-        height, width = self._images.shape[1:3]
-        if pixels.shape[:2] != (height, width):
-            raise ValueError(
-                f"load: the images differ in size: {self._name(self._first)} is {height} × {width} (height × width) "
-                f"and {self._name(index)} is {pixels.shape[0]} × {pixels.shape[1]}. Give the size that all shall "
-                "have: image_size=64."
-            )
 
     def put(self, index: int, pixels: Pixels) -> None:
         """Raises as `check_size`."""
-        self.check_size(index, pixels)
+        check_size(self._name(index), pixels.shape[:2], self._name(self._first), self._images.shape[1:3])
         self._images[index] = pixels
         self._gray[index] = pixels.shape[-1] == 1
 
-    def take(self, rows: Sequence[int]) -> Pixels:
+    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Pixels:
         """The pictures at the indices `rows`, ascending; of 1 channel if all are grayscale. The stack is used up."""
         images = self._images
         if len(rows) < len(images):

@@ -12,21 +12,29 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxcnn.data import pictures
-from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.files import Listing, Picture, named, or_reason
+from jaxcnn.data.dataset import Dataset, Images
+from jaxcnn.data.failure import or_reason
+from jaxcnn.data.files import Listing, Picture, named
 from jaxcnn.data.pictures import Header, Pixels
 from jaxcnn.data.pixels import moments, value_counts
 
 SIZE = 96  # pixels a side of a sample, where sizes differ
 
 
+class Row(NamedTuple):
+    """An image of a dataset, which is decoded when it is asked for, if it is not in memory."""
+
+    images: Images
+    row: int
+
+
 class Item(NamedTuple):
-    """A picture: the part that it is in, its label, what it is called, and its file, or its pixels in memory."""
+    """A picture: the part that it is in, its label, what it is called, and its file, or where its pixels are."""
 
     part: str
     label: int
     name: str
-    source: Picture | Pixels
+    source: Picture | Row
 
 
 class _Look(NamedTuple):
@@ -139,19 +147,23 @@ def _items(source: Dataset | Listing) -> list[Item]:
     if isinstance(source, Listing):
         return [Item(part, file.label, str(file.path), file) for part, of in source.parts.items() for file in of]
     return [
-        Item(part, int(label), f"{part}[{i}]", image)
+        Item(part, int(label), f"{part}[{i}]", Row(images, i))
         for part, (images, labels) in source.parts.items()
-        for i, (image, label) in enumerate(zip(images, labels, strict=True))
+        for i, label in enumerate(labels)
     ]
 
 
-def _look(source: Picture | Pixels, image_size: int | None) -> _Look | str:
+def _look(source: Picture | Row, image_size: int | None) -> _Look | str:
     """What the picture is, or the reason why it can't be read."""
     if isinstance(source, Picture):
         return or_reason(_look_at_file, source.path, image_size)
-    height, width, channels = source.shape
+    try:
+        pixels = source.images[source.row]
+    except ValueError as error:  # of a record that is decoded only now
+        return str(error)
+    height, width, channels = pixels.shape
     header = Header(height, width, channels, "L" if channels == 1 else "RGB", False, False, False)
-    return _Look(header, 1, _fingerprint(source), value_counts(source.reshape(-1, channels)))
+    return _Look(header, 1, _fingerprint(pixels), value_counts(pixels.reshape(-1, channels)))
 
 
 def _look_at_file(path: Path, image_size: int | None) -> _Look:
@@ -177,9 +189,9 @@ def _fingerprint(pixels: Pixels) -> bytes:
     return hashlib.blake2b(repr(pixels.shape[:2]).encode() + distinct.tobytes(), digest_size=16).digest()
 
 
-def _pixels(source: Picture | Pixels, image_size: int | None) -> Pixels:
+def _pixels(source: Picture | Row, image_size: int | None) -> Pixels:
     with pictures.in_silence():
-        pixels = pictures.decode(source.path) if isinstance(source, Picture) else source
+        pixels = pictures.decode(source.path) if isinstance(source, Picture) else source.images[source.row]
     return _resized(pixels, image_size)
 
 

@@ -49,6 +49,7 @@ def epochs(
         for images, labels in itertools.islice(experiment.feed.rest_of_epoch(step), end - step):
             state, of_batch = experiment.train_step(state, images, labels)
             metrics, step = metrics.plus(of_batch), step + 1
+            experiment.feed.running(metrics)
             for watcher in watchers:
                 watcher.step_done(step, metrics)
             asked = wish()

@@ -1,22 +1,34 @@
 """A trained network on images with labels, of the dataset that it was trained on or of any other with its classes."""
 
+import functools
 import warnings
 from collections.abc import Collection
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
 
-from jaxcnn.data import Dataset
+from jaxcnn.data import Dataset, Images
 from jaxcnn.train.experiment import Evaluation, evaluation, loss_of
 from jaxcnn.train.model import Model, in_channels
 from jaxcnn.train.step import Loss, make_eval_step
 
 
-def evaluate(model: Model, images: np.ndarray, labels: np.ndarray) -> Evaluation:
-    """Loss, accuracy and probabilities of uint8 images (n, h, w, c) whose labels (n,) are places in `model.classes`."""
-    step = make_eval_step(model.network, loss(model), normalise=model.normalise, probabilities=model.activation)
+def evaluate(model: Model, images: Images, labels: np.ndarray) -> Evaluation:
+    """Loss, accuracy and probabilities of uint8 images (n, h, w, c) whose labels (n,) are places in `model.classes`.
+
+    They may have other channels than the network takes, see `inputs`.
+    """
+    normalise = functools.partial(inputs, model)
+    step = make_eval_step(model.network, loss(model), normalise=normalise, probabilities=model.activation)
     return evaluation(step, model.params, model.state, images, labels)
+
+
+def inputs(model: Model, images: ArrayLike) -> Array:
+    """What the network takes of uint8 images of any size: in its channels, normalised."""
+    return model.normalise(in_channels(images, model.image_shape[-1]))
 
 
 def loss(model: Model) -> Loss:
@@ -24,11 +36,11 @@ def loss(model: Model) -> Loss:
     return loss_of(model.card.loss, model.card.label_smoothing)
 
 
-def examples_of(model: Model, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """The dataset's test images, in as many channels as the network takes, and their labels in its order of classes.
+def examples_of(model: Model, dataset: Dataset) -> tuple[Images, np.ndarray]:
+    """The dataset's test images, and their labels in the network's order of classes.
 
     Classes are the same where their names are. A warning says where they come in another order or some are lacking, and
-    where grey becomes colour or colour grey.
+    where grey is to become colour or colour grey.
 
     Raises: ValueError where a class is none of the network's, and where the network does not take images of this size.
     """
@@ -45,12 +57,13 @@ def examples_of(model: Model, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]
         warnings.warn(
             f"the classes of {name} are in another order than the network's: their names count.", stacklevel=2
         )
-    images = in_channels(dataset.test_images, model.image_shape[-1])
-    if images is not dataset.test_images:
-        became = "grey, and become three equal channels" if images.shape[-1] == 3 else "coloured, and become grey"
+    channels = model.image_shape[-1]
+    in_channels(np.zeros(dataset.image_shape, np.uint8), channels)  # whether it can be
+    if dataset.image_shape[-1] != channels:
+        became = "grey, and become three equal channels" if channels == 3 else "coloured, and become grey"
         warnings.warn(f"the images of {name} are {became}, as the network takes them.", stacklevel=2)
     place = np.array([known.index(c) for c in there], np.int32)
-    return images, place[dataset.test_labels]
+    return dataset.test_images, place[dataset.test_labels]
 
 
 def _check_size(model: Model, dataset: Dataset) -> None:

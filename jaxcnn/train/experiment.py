@@ -13,11 +13,11 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcnn import models, ops
-from jaxcnn.data import Dataset, augment, class_weights, eval_batches, normalise, statistics
+from jaxcnn.data import Dataset, Images, augment, class_weights, eval_batches, normalise, statistics
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.models.custom import Source
 from jaxcnn.train import measures
-from jaxcnn.train.feed import Feed, InMemory, Order
+from jaxcnn.train.feed import Feed, InMemory, Order, Streamed
 from jaxcnn.train.freeze import frozen
 from jaxcnn.train.loss_scale import LossScale
 from jaxcnn.train.optim import make_optimizer, make_schedule
@@ -70,6 +70,8 @@ class Experiment:
         """The batches to train on."""
         images, labels = self.dataset.parts["train"]
         order = Order(labels, self.batch_size, self.recipe.seed, balanced=self.recipe.sampling == "balanced")
+        if (workers := self.dataset.workers) is not None:
+            return Streamed(images, order, self.placement, workers, steps=self.recipe.epochs * self.steps_per_epoch)
         return InMemory(images, labels, order, self.placement)
 
     @property
@@ -169,7 +171,7 @@ class Experiment:
         return augmentation(key, images, labels)
 
 
-def evaluation(step: EvalStep, params: Params, state: State, images: np.ndarray, labels: np.ndarray) -> Evaluation:
+def evaluation(step: EvalStep, params: Params, state: State, images: Images, labels: np.ndarray) -> Evaluation:
     """What the step comes to over all the images, batch by batch."""
     metrics, parts = Metrics.zero(), []
     for batch in eval_batches(images, labels, min(EVAL_BATCH, len(images))):

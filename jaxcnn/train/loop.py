@@ -70,6 +70,8 @@ def train(config: TrainConfig, *watchers: Watcher) -> Result:
             except Diverged as error:
                 where = found(experiment, error, lambda: _saved(run, experiment))
                 raise FloatingPointError(f"{error} {where}{_left(run)}") from None
+            finally:
+                experiment.feed.close()
             return Result(run, experiment, state, evaluation)
 
 

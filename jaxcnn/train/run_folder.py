@@ -43,6 +43,8 @@ _MAY_CHANGE = (
     "epochs",
     "max_steps",
     "data_dir",
+    "stream",
+    "workers",
     "max_time",
     "patience",
     "save_every",
@@ -53,7 +55,15 @@ _MAY_CHANGE = (
     *_WATCH,
 )
 # Options that an earlier version did not have, and what it did.
-_ADDED = {"max_steps": None, "warmup_steps": None, "remat": False, "best_by": "eval_accuracy", **_WATCH}
+_ADDED = {
+    "max_steps": None,
+    "warmup_steps": None,
+    "remat": False,
+    "best_by": "eval_accuracy",
+    "stream": "auto",
+    "workers": 0,
+    **_WATCH,
+}
 
 
 class _Parts(TypedDict):

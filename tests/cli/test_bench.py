@@ -61,3 +61,31 @@ def test_what_is_measured(options, operations, training, inference):
     assert len(made.cases) == operations
     assert [p.name for p in made.training] == training
     assert [p.name for p in made.inference] == inference
+
+
+def test_the_loader_alone(jaxcnn, tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxcnn.bench.data.SAMPLE", 0.01)
+    file = tmp_path / "out.json"
+    code, out, _ = jaxcnn("bench", "--data", "digits", "--workers", "0", "--repeats", 1, "--json", file)
+    assert code == 0
+    lines = out.splitlines()
+    assert "training images of digits, 16×16×1, 128 at a time" in lines
+    assert any(line.startswith("  in memory") for line in lines)
+    written = json.loads(file.read_text())
+    assert [speed["way"] for speed in written["loading"]] == ["in memory", "streamed by threads"]
+    assert lines[-1] == f"report {file}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workers", "two"], "error: --workers is 'two'; expected numbers of processes, such as 0,2."),
+        (["--workers", "-1"], "error: --workers is '-1'; expected"),
+        (["--ops", "conv"], "error: --ops is conv, but --data is timed alone"),
+        (["--batch-size", 2000], "error: --batch-size is 2000, more than the 1437 training images."),
+    ],
+)
+def test_what_makes_no_sense_of_a_loader_is_an_error(jaxcnn, arguments, message):
+    code, out, err = jaxcnn("bench", "--data", "digits", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(message), err

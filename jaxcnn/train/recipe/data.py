@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from jaxcnn.train.recipe.option import Recipe, unset
 
@@ -27,6 +27,11 @@ class DataRecipe(Recipe):
     """Decides which images these are."""
     skip_bad: bool = False
     """Leave unreadable pictures of an image folder out instead of stopping."""
+    stream: Literal["auto", "always", "never"] = "auto"
+    """Decode images for each batch, ahead of the steps, instead of keeping all in memory; auto: where they would take
+    more than a quarter of it."""
+    workers: int = 0
+    """Processes that decode streamed images; 0 for threads of one process."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -35,6 +40,7 @@ class DataRecipe(Recipe):
             self.put("data", str(path.absolute()))
         if self.data_dir is not None:
             self.put("data_dir", self.data_dir.expanduser().absolute())
+        self.need("workers", self.workers >= 0, "expected 0 or more processes")
         self.need("image_size", self.image_size is None or self.image_size >= 1, "expected 1 or more pixels a side")
 
     def load(self) -> "Dataset":
@@ -48,6 +54,8 @@ class DataRecipe(Recipe):
             skip_bad=self.skip_bad,
             split=self.split,
             seed=self.split_seed,
+            stream=self.stream,
+            workers=self.workers,
         )
 
 
