@@ -77,6 +77,7 @@ def measured(experiment: "Experiment") -> Cost:
         state, metrics = step(state, images, labels)
     jax.block_until_ready((state, metrics))
     seconds = (time.perf_counter() - began) / TIMED_STEPS
+    experiment.feed.close()
     plan = step.memory_analysis()
     held = plan.argument_size_in_bytes
     memory = held + plan.temp_size_in_bytes + plan.output_size_in_bytes - plan.alias_size_in_bytes

@@ -130,6 +130,9 @@ class Streamed(Feed):
 
     def rest_of_epoch(self, step: int) -> Iterator[tuple[Array, Array]]:
         for number in range(step, step - step % self._steps_per_epoch + self._steps_per_epoch):
+            if number >= len(self._batches):  # after the last epoch nothing is read ahead
+                yield self._placement.batch(self._batches[number])
+                continue
             if self._step != number:
                 self._begin(number)
             yield self._next()

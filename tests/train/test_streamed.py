@@ -51,7 +51,7 @@ def same(batches, right):
 @pytest.mark.parametrize("balanced", [False, True])
 def test_batches_are_those_of_the_host_from_any_step(balanced):
     feed = streamed(balanced=balanced)
-    for step in (0, 3, 6, 9, 4, 11, 0, 2, 3):  # epoch by epoch, and from wherever one resumes
+    for step in (0, 3, 6, 9, 4, 11, 0, 2, 3, 12, 13):  # epoch by epoch, from wherever one resumes, after the last
         same(feed.rest_of_epoch(step), expected(step, balanced))
 
 
