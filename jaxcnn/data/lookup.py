@@ -49,7 +49,8 @@ def load(
       stream: "never" reads all images into memory. "always" leaves them where they are, to be decoded each time that
         they are needed (`jaxcnn.data.lazy`); labels are read. "auto" does so where they would take more than a quarter
         of the memory (`jaxcnn.data.room`).
-      workers: of a streamed dataset, the processes that decode its training images, or 0 for threads of this one.
+      workers: of a streamed dataset, the processes that decode its training images, or 0 for threads of this one. A
+        script that trains with them does so under `if __name__ == "__main__":`, since each process imports it.
 
     Raises:
       ValueError: for a name that is none of these (with the nearest that is), for images that can't be read,

@@ -159,6 +159,7 @@ class Streamed(Feed):
             self._send_another()
 
     def _next(self) -> tuple[Array, Array]:
+        step, self._step = self._step, -1  # to begin anew where this one fails
         batch = self._ahead.popleft()
         if not batch.done():
             jax.block_until_ready(self._running)
@@ -166,7 +167,7 @@ class Streamed(Feed):
             wait([batch])
             self.waited += time.perf_counter() - began
         images, labels = batch.result()
-        self._step += 1
+        self._step = step + 1
         self._send_another()
         return images, labels
 

@@ -18,7 +18,8 @@ def test_the_plan_says_what_the_run_would_be_and_writes_nothing(jaxcnn, trained,
     lines = out.splitlines()
     assert (code, err) == (0, "")
     assert re.fullmatch(r"tiny, \d+ parameters, on digits: 1,437 images to train on and 360 to test, .*", lines[0])
-    assert lines[1] == "images: scikit-learn's digits; every fifth picture of each class is for testing"
+    parts = "every fifth picture of each class is for testing"
+    assert lines[1] == f"images: scikit-learn's digits; {parts}; in memory, 115 kB of pixels"
     assert str(summary(trained.experiment.model, (8, 8, 1))) in out
     pixels = 64 * (1437 + 360)
     assert lines[-5:] == [

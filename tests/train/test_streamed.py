@@ -73,6 +73,26 @@ def test_what_was_seen_is_not_decoded_again():
     assert sorted(asked) == sorted([tuple(order[3:6]), tuple(order[6:9])])
 
 
+def test_after_an_error_it_begins_anew():
+    class Broken:
+        shape, dtype, broken = IMAGES.shape, IMAGES.dtype, True
+
+        def __len__(self):
+            return len(IMAGES)
+
+        def __getitem__(self, rows):
+            if self.broken:
+                raise ValueError("a bad picture")
+            return IMAGES[rows]
+
+    images = Broken()
+    feed = streamed(images=images)
+    with pytest.raises(ValueError, match="a bad picture"):
+        next(feed.rest_of_epoch(1))
+    images.broken = False
+    same(feed.rest_of_epoch(1), expected(1))
+
+
 def test_a_process_reads_its_part_of_the_batch_alone():
     batches = Batches(IMAGES, Order(LABELS, 4, seed=5, balanced=False), np.array([2, 3]), steps=6)
     rows = np.random.default_rng((5, 1)).permutation(11)[4:8]
