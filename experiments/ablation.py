@@ -22,16 +22,14 @@ from statistics import mean, stdev
 from typing import Literal
 
 import jax
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from jaxcnn import data
 from jaxcnn.layers import Activation, AvgPool, BatchNorm, Conv, Dense, Dropout, GlobalAvgPool, Layer, MaxPool, chain
 from jaxcnn.report import style
-from jaxcnn.train.experiment import Experiment, experiment_of
+from jaxcnn.train.experiment import evaluation, experiment_of
 from jaxcnn.train.recipe import TrainConfig
-from jaxcnn.train.state import TrainState
 
 TRAINING_IMAGES = 12_000
 RECIPE = TrainConfig(
@@ -112,28 +110,23 @@ class Run:
 
 def runs(variant: Variant, recipe: TrainConfig, dataset: data.Dataset, seeds: int, steps: int | None) -> list[Run]:
     """Train from seeds 0 to `seeds` - 1, at most `steps` steps each; compiled once."""
-    experiment = experiment_of(recipe, dataset, network(variant, len(dataset.classes)))
-    images, labels, size = dataset.train_images, dataset.train_labels, experiment.batch_size
+    first = experiment_of(recipe, dataset, network(variant, len(dataset.classes)))
+    first.train_step(first.initial_state(), *next(first.batches()))  # compiles it
     done = []
     for seed in range(seeds):
-        train = replace(experiment, recipe=replace(recipe, seed=seed)).initial_state()
-        if seed == 0:  # compile, on a state that the step may use up
-            experiment.train_step(jax.tree.map(lambda a: a.copy(), train), images[:size], labels[:size])
-        epochs = (data.train_batches(images, labels, size, seed=seed, epoch=epoch) for epoch in range(recipe.epochs))
+        experiment = first.seeded(replace(recipe, seed=seed))
+        train = experiment.initial_state()
         started = time.perf_counter()
-        for batch in itertools.islice(itertools.chain.from_iterable(epochs), steps):
+        for batch in itertools.islice(experiment.batches(), steps):
             train, _ = experiment.train_step(train, *batch)
         jax.block_until_ready(train)
         seconds = time.perf_counter() - started
-        test = accuracy(experiment, train, dataset.test_images, dataset.test_labels)
-        done.append(Run(test, accuracy(experiment, train, images, labels), seconds))
+        test, learned = (
+            evaluation(experiment.eval_step, *train.evaluated, *dataset.parts[part]).accuracy
+            for part in ("test", "train")
+        )
+        done.append(Run(test, learned, seconds))
     return done
-
-
-def accuracy(experiment: Experiment, train: TrainState, images: np.ndarray, labels: np.ndarray) -> float:
-    """In evaluation mode: without dropout, with batch norm's running statistics."""
-    parts = (experiment.eval_step(train.params, train.state, *b)[0] for b in data.eval_batches(images, labels, 250))
-    return sum(float(part.correct) for part in parts) / len(images)
 
 
 def main(recipe: TrainConfig, names: list[str], seeds: int, steps: int | None, out: Path) -> dict[str, list[Run]]:

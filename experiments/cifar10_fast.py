@@ -27,7 +27,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import jax
@@ -53,6 +53,7 @@ from jaxcnn.layers import (
     residual,
 )
 from jaxcnn.ops.precision import Precision
+from jaxcnn.train.sweep import spread
 
 EVAL_BATCH = 1000
 small_uniform = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")  # PyTorch's
@@ -377,10 +378,6 @@ def airbench94(dataset: Dataset, seeds: int) -> list[tuple[float, float]]:
             accuracy = airbench.evaluate(airbench.train94(train, verbose=False), test, recipe["net"]["tta_level"])
             results.append((accuracy, time.perf_counter() - began))
     return results
-
-
-def spread(values: list[float]) -> str:
-    return f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
 
 
 def beside(dataset: Dataset, seeds: int) -> str:

@@ -21,15 +21,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import jax
 
 from jaxcnn.ops.precision import Precision
+from jaxcnn.train.experiment import prepare
 from jaxcnn.train.loop import train
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.state import Metrics
+from jaxcnn.train.sweep import spread
 from jaxcnn.train.watch import Watcher
 
 PAPER = TrainConfig(
@@ -82,11 +83,13 @@ def main(
 ) -> list[float]:
     """Train from seeds 0 to `seeds` - 1; the test accuracies."""
     accuracies: list[float] = []
+    first = prepare(config, config.load())
     for seed in range(seeds):
         began = time.perf_counter()
         folder = out / f"{name}-{precision}-seed{seed}"
+        own = replace(config, seed=seed, out=folder, resume=resume)
         with jax.default_matmul_precision(precision):
-            result = train(replace(config, seed=seed, out=folder, resume=resume), Progress(steps))
+            result = train(own, Progress(steps), experiment=first.seeded(own))
             accuracies.append((result.evaluation or result.experiment.evaluate(result.state)).accuracy)
         print(
             f"seed {seed}: test accuracy {accuracies[-1]:.4f} after {int(result.state.step)} steps, "
@@ -94,7 +97,7 @@ def main(
             flush=True,
         )
     if seeds > 1:
-        print(f"{seeds} seeds: {mean(accuracies):.4f} ± {stdev(accuracies):.4f}, lowest {min(accuracies):.4f}")
+        print(f"{seeds} seeds: {spread(accuracies)}, lowest {min(accuracies):.4f}")
     return accuracies
 
 

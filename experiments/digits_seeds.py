@@ -13,12 +13,12 @@ of their sums: over 1,300 steps that grows to other weights, and another verdict
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from jaxcnn import kernels
-from jaxcnn.train.loop import train
 from jaxcnn.train.recipe import TrainConfig
+from jaxcnn.train.run import Result
+from jaxcnn.train.sweep import spread, sweep
 
 # What `make demo` says. 8×8 digits enlarged to 24×24 leave 6×6 places after two poolings, where 16×16 leave 4×4.
 RECIPE: dict[str, Any] = {
@@ -35,22 +35,23 @@ def main(seeds: int, epochs: int, out: Path, overwrite: bool, kinds: Sequence[st
     """Train from seeds 0 to `seeds` - 1 by each of the kernels (two runs at least, for a spread); the accuracies."""
     if seeds < 1 or seeds * len(kinds) < 2:
         raise SystemExit(f"--seeds is {seeds}; expected 2 or more, as one run has no spread.")
+    recipe = RECIPE | {"epochs": epochs, "overwrite": overwrite}
+    print(f"{recipe['model']} on {recipe['data']}, epochs: {epochs}")
     accuracies: list[float] = []
     for kind in kinds:
-        for seed in range(seeds):
-            place = out / kind / f"seed{seed}"
-            config = TrainConfig(**RECIPE | {"epochs": epochs, "seed": seed, "out": place, "overwrite": overwrite})
-            if not accuracies:
-                print(f"{config.model} on {config.data}, epochs: {config.epochs}")
-            with kernels.use(kind):
-                result = train(config)
-            if result.evaluation is None:
-                raise SystemExit(f"stopped while training from seed {seed}.")
-            accuracies.append(result.evaluation.accuracy)
-            said = f"test accuracy {accuracies[-1]:.4f}, run folder {result.run.path}"
-            print(f"{kind}, seed {seed}: {said}", flush=True)
+        configs = [TrainConfig(**recipe, seed=seed, out=out / kind / f"seed{seed}") for seed in range(seeds)]
+
+        def told(result: Result, kind: str = kind) -> None:
+            if result.evaluation is not None:
+                accuracies.append(result.evaluation.accuracy)
+                said = f"test accuracy {accuracies[-1]:.4f}, run folder {result.run.path}"
+                print(f"{kind}, seed {result.run.config.seed}: {said}", flush=True)
+
+        with kernels.use(kind):
+            if sum(outcome.status == "finished" for outcome in sweep(configs, together="no", done=told)) < seeds:
+                raise SystemExit("stopped.")
     runs = f"{len(accuracies)} runs"
-    print(f"{runs}: {mean(accuracies):.4f} ± {stdev(accuracies):.4f}, lowest {min(accuracies):.4f}")
+    print(f"{runs}: {spread(accuracies)}, lowest {min(accuracies):.4f}")
     return accuracies
 
 

@@ -17,22 +17,21 @@ import functools
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean, stdev
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
 from optax.contrib import MuonDimensionNumbers, muon
 
-from jaxcnn import data, kernels, ops
+from jaxcnn import data, kernels
 from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, GlobalMaxPool, Layer, MaxPool, Params, chain, residual
 from jaxcnn.ops.precision import Precision
-from jaxcnn.train.state import TrainState
-from jaxcnn.train.step import make_train_step
+from jaxcnn.train.experiment import evaluation, experiment_of
+from jaxcnn.train.recipe import OptimizationRecipe
+from jaxcnn.train.sweep import spread
 
 
 @dataclass(frozen=True)
@@ -157,41 +156,27 @@ class Run:
 
 def run(config: Config, dataset: data.Dataset, seed: int, steps: int | None = None) -> Run:
     """Train from `seed`, at most `steps` steps, and evaluate once, at the end."""
-    images, labels = dataset.train_images, dataset.train_labels
     model = (deep_network if config.deep else network)(config, len(dataset.classes))
-    moments = data.statistics(images)
-    total = config.epochs * (len(images) // config.batch_size)
-    total = total if steps is None else min(total, steps)
-    optimiser = optimizer(config, total)
-    step = make_train_step(
-        model,
-        optimiser,
-        functools.partial(ops.softmax_cross_entropy, label_smoothing=config.smoothing),
-        normalise=lambda x: data.normalise(x, *moments),
-        augment=functools.partial(augment, config),
+    recipe = OptimizationRecipe(
+        epochs=config.epochs, batch_size=config.batch_size, label_smoothing=config.smoothing, seed=seed
     )
-
-    @jax.jit
-    def probabilities(train: TrainState, x: Array) -> Array:
-        return jax.nn.softmax(model.apply(train.params, train.state, data.normalise(x, *moments))[0])
-
-    def predict(x: np.ndarray) -> np.ndarray:
-        return np.concatenate([probabilities(train, x[i : i + 500]) for i in range(0, len(x), 500)])
-
-    init_key, run_key = jax.random.split(jax.random.key(seed))
-    params, state = model.init(init_key, jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32))
-    train = TrainState(params, state, optimiser.init(params), jnp.int32(0), run_key)
+    plan = experiment_of(recipe, dataset, model)
+    total = config.epochs * plan.steps_per_epoch
+    total = total if steps is None else min(total, steps)
+    plan = replace(plan, optimizer=optimizer(config, total), augment=functools.partial(augment, config))
+    train = plan.initial_state()
     started = time.perf_counter()
     with kernels.use("fast"):  # in bfloat16 by Winograd's algorithm, too
-        step = step.lower(train, images[: config.batch_size], labels[: config.batch_size]).compile()
+        step = plan.train_step.lower(train, *next(epoch(config, dataset, seed, 0))).compile()
     compiled = time.perf_counter()
     batches = itertools.chain.from_iterable(epoch(config, dataset, seed, e) for e in range(config.epochs))
     for batch in itertools.islice(batches, total):
         train, _ = step(train, *batch)
     jax.block_until_ready(train)
     trained = time.perf_counter()
-    plain = predict(dataset.test_images)
-    both = plain + predict(dataset.test_images[:, :, ::-1]) if config.mirror else plain
+    views = [dataset.test_images, *([dataset.test_images[:, :, ::-1]] if config.mirror else [])]
+    seen = [evaluation(plan.eval_step, *train.evaluated, view, dataset.test_labels).probabilities for view in views]
+    plain, both = seen[0], sum(seen)
     evaluated = time.perf_counter()
     right = [float(np.mean(p.argmax(-1) == dataset.test_labels)) for p in (plain, both)]
     return Run(*right, compiled - started, trained - compiled, evaluated - trained)
@@ -213,7 +198,7 @@ def main(config: Config, seeds: int, steps: int | None = None, data_dir: Path | 
             flush=True,
         )
     accuracies = [one.accuracy for one in runs]
-    print(f"{seeds} seeds: {mean(accuracies):.4f} ± {stdev(accuracies):.4f}, lowest {min(accuracies):.4f}")
+    print(f"{seeds} seeds: {spread(accuracies)}, lowest {min(accuracies):.4f}")
     return runs
 
 

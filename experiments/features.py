@@ -89,10 +89,7 @@ def trained(config: TrainConfig, dataset: data.Dataset, steps: int | None) -> tu
     """The network after training, at most `steps` steps."""
     experiment = experiment_of(config, dataset, network(len(dataset.classes)))
     train = experiment.initial_state()
-    total = config.epochs * experiment.steps_per_epoch
-    images, labels, size = dataset.train_images, dataset.train_labels, experiment.batch_size
-    epochs = (data.train_batches(images, labels, size, seed=config.seed, epoch=e) for e in range(config.epochs))
-    for batch in itertools.islice(itertools.chain.from_iterable(epochs), total if steps is None else steps):
+    for batch in itertools.islice(experiment.batches(), steps):
         train, _ = experiment.train_step(train, *batch)
     return experiment, train
 

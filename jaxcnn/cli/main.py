@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import augment, bench, check, data, doctor, eval, models, summary, train, verify
+from jaxcnn.cli import augment, bench, check, data, doctor, eval, models, summary, sweep, train, verify
 from jaxcnn.cli.evaluated import Evaluated
 from jaxcnn.cli.streams import for_any_console, keeping_the_exit_code, visible
 
@@ -28,6 +28,7 @@ COMMANDS = (
 )
 RUN: dict[type, Callable[[Any], int]] = {
     train.TrainOptions: train.run,
+    sweep.SweepOptions: sweep.run,
     eval.EvalOptions: eval.run,
     models.ModelsOptions: models.run,
     summary.SummaryOptions: summary.run,
@@ -52,13 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with for_any_console(), warnings.catch_warnings():
         warnings.showwarning = lambda message, *where: _print_line("warning", str(message))
         try:
-            options = tyro.cli(
-                COMMANDS,
-                prog="jaxcnn",
-                description=DESCRIPTION,
-                args=arguments,
-                config=(tyro.conf.FlagCreatePairsOff,),
-            )
+            options = sweep.parsed(sys.argv[1:] if arguments is None else list(arguments), _parse)
             sys.exit(RUN[type(options)](options))
         except BrokenPipeError:
             raise
@@ -66,14 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if os.environ.get("JAXCNN_TRACEBACK"):
                 raise
             message = re.sub(r"^(create|load): ", "", str(error))  # the function that refused it
-            of_data = isinstance(options, train.TrainOptions | data.DataOptions | Evaluated)
-            _print_line("error", train.in_options(message, type(options)) if of_data else message)
+            of_data = options is None or isinstance(options, train.TrainOptions | data.DataOptions | Evaluated)
+            kind = train.TrainOptions if options is None else type(options)
+            _print_line("error", train.in_options(message, kind) if of_data else message)
             sys.exit(1 if isinstance(error, FloatingPointError) else 2)
         except KeyboardInterrupt as interrupt:
             _print_line("error", str(interrupt) or "stopped.")
             sys.stdout.flush()
             # In the midst of a compilation by XLA Python's own way out would crash.
             os._exit(getattr(interrupt, "exit_code", 130))
+
+
+def _parse(arguments: Sequence[str]) -> Any:
+    flags = (tyro.conf.FlagCreatePairsOff,)
+    return tyro.cli(COMMANDS, prog="jaxcnn", description=DESCRIPTION, args=arguments, config=flags)
 
 
 def _print_line(kind: str, message: str) -> None:

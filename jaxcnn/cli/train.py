@@ -2,17 +2,31 @@
 
 import dataclasses
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from jaxcnn.train.interrupt import on_interrupt
 from jaxcnn.train.recipe import TrainConfig
+
+if TYPE_CHECKING:
+    from jaxcnn.train.run import Result
 
 CHECKED_IMAGES = 8
 
 
 @dataclass(frozen=True)
 class TrainOptions(TrainConfig):
-    """Train an image classifier and keep everything about it in a run folder."""
+    """Train an image classifier and keep everything about it in a run folder.
+
+    An option that is given several values, with commas, or by being repeated where its values have commas, is a grid:
+    each combination is trained, into a folder below the run folder.
+    """
+
+    seeds: int = 1
+    """Train from so many seeds: seed, seed + 1, and so on, each with a run folder of its own below the run folder."""
+    together: Literal["auto", "yes", "no"] = "auto"
+    """Seeds as one program, by vmap. auto: where a step is so small that this is faster."""
 
     # As typed: filled in and checked by `config`, so that tyro, which boxes errors, only parses.
 
@@ -38,7 +52,6 @@ def run(options: TrainOptions) -> int:
         from jaxcnn.cli.console import Console
         from jaxcnn.cli.watchers import watchers
         from jaxcnn.report.run import draw
-        from jaxcnn.train.gradients import check_on_hardest
         from jaxcnn.train.loop import train
 
         say = Console(soft_wrap=True).print
@@ -54,14 +67,22 @@ def run(options: TrainOptions) -> int:
         if interrupt.requested:
             say(f"stopped before the gradient check; make it with: jaxcnn check {result.run.path}")
         else:
-            check = check_on_hardest(result.experiment, result.state, result.evaluation, CHECKED_IMAGES)
-            say(str(check))
-            agrees = check.agrees
+            agrees = check(result, say)
         say(f"test accuracy {result.evaluation.accuracy:.4f}")
         say(f"run folder {result.run.path}")
         if interrupt.requested:
             return interrupt.exit_code
         return 0 if agrees else 1
+
+
+def check(result: "Result", say: Callable[[str], None]) -> bool:
+    """Hold the trained network's handwritten gradients against JAX's on its hardest images; whether they agree."""
+    from jaxcnn.train.gradients import check_on_hardest
+
+    assert result.evaluation is not None
+    found = check_on_hardest(result.experiment, result.state, result.evaluation, CHECKED_IMAGES)
+    say(str(found))
+    return found.agrees
 
 
 def in_options(message: str, options: type = TrainConfig) -> str:

@@ -1,7 +1,7 @@
 """The pictures of a run that has come to its end."""
 
 from jaxcnn.report import curves, predictions, style
-from jaxcnn.train.loop import Result
+from jaxcnn.train.run import Result
 
 
 def draw(result: Result) -> None:

@@ -44,8 +44,7 @@ def epochs(
     per_epoch = experiment.steps_per_epoch
     for epoch in range(experiment.epochs_done(int(state.step)), experiment.epochs):
         end = min((epoch + 1) * per_epoch, experiment.total_steps)
-        began, first, waited = time.perf_counter(), int(state.step), experiment.feed.waited
-        step = first
+        lap, step = Lap(experiment, int(state.step)), int(state.step)
         for images, labels in itertools.islice(experiment.feed.rest_of_epoch(step), end - step):
             state, of_batch = experiment.train_step(state, images, labels)
             metrics, step = metrics.plus(of_batch), step + 1
@@ -54,15 +53,36 @@ def epochs(
                 watcher.step_done(step, metrics)
             asked = wish()
             if asked != "go on" and step < end:
-                _check_finite(metrics)
+                check_finite(metrics)
                 for watcher in watchers:
                     watcher.paused(step)
                 yield Pause(state, metrics, None, None)
                 if asked == "stop":
                     return
-        _check_finite(metrics)  # waits for the last step
+        pause = lap.ended(step, state, metrics)
+        metrics = pause.metrics
+        yield pause
+        assert pause.record is not None  # it is the end of an epoch
+        for watcher in watchers:
+            watcher.epoch_done(pause.record)
+        if wish() == "stop":
+            return
+
+
+class Lap:
+    """A part of an epoch that is trained without a break, from `first` steps on to the epoch's end."""
+
+    def __init__(self, experiment: Experiment, first: int) -> None:
+        self._experiment, self._first = experiment, first
+        self._began, self._waited = time.perf_counter(), experiment.feed.waited
+
+    def ended(self, step: int, state: TrainState, metrics: Metrics) -> Pause:
+        """What the epoch came to, its network evaluated. Raises Diverged where that is not finite."""
+        experiment, first, began, waited = self._experiment, self._first, self._began, self._waited
+        per_epoch, epoch = experiment.steps_per_epoch, (step - 1) // experiment.steps_per_epoch
+        check_finite(metrics)  # waits for the last step
         training = time.perf_counter() - began
-        steps = end - epoch * per_epoch
+        steps = step - epoch * per_epoch
         left_out = steps - round(float(metrics.examples) / experiment.batch_size)
         if left_out:
             why = "were passed over" if experiment.recipe.on_nonfinite == "rollback" else "were not finite and left out"
@@ -89,13 +109,8 @@ def epochs(
             "images_per_second": round((step - first) * experiment.batch_size / training, 1),
             "waiting": round((experiment.feed.waited - waited) / training, 4),
         }
-        if end == (epoch + 1) * per_epoch:  # else of an epoch that may go on
-            metrics = Metrics.zero()
-        yield Pause(state, metrics, evaluation, record)
-        for watcher in watchers:
-            watcher.epoch_done(record)
-        if wish() == "stop":
-            return
+        so_far = Metrics.zero() if step % per_epoch == 0 else metrics  # of an epoch that may go on
+        return Pause(state, so_far, evaluation, record)
 
 
 class Diverged(FloatingPointError):
@@ -112,6 +127,7 @@ class Diverged(FloatingPointError):
         self.step, self.reached = 0 if evaluated else step, step
 
 
-def _check_finite(metrics: Metrics) -> None:
+def check_finite(metrics: Metrics) -> None:
+    """Raise Diverged if a step's loss was not finite."""
     if step := int(metrics.diverged_at):
         raise Diverged(step)

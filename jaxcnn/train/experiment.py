@@ -1,8 +1,9 @@
 """What a configuration and a dataset determine: the network, its loss and optimizer, and the jitted steps."""
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from jax.typing import ArrayLike
 from jaxcnn import models, ops
 from jaxcnn.data import Dataset, Images, augment, class_weights, eval_batches, normalise, statistics
 from jaxcnn.layers import Layer, Params, State
+from jaxcnn.models import custom
 from jaxcnn.models.custom import Source
 from jaxcnn.train import measures
 from jaxcnn.train.feed import Feed, InMemory, Order, Streamed
@@ -24,7 +26,7 @@ from jaxcnn.train.optim import make_optimizer, make_schedule
 from jaxcnn.train.placement import Placement
 from jaxcnn.train.recipe import OptimizationRecipe, TrainConfig
 from jaxcnn.train.state import Metrics, TrainState
-from jaxcnn.train.step import EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step
+from jaxcnn.train.step import Augment, EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step
 
 EVAL_BATCH = 128
 
@@ -51,12 +53,16 @@ class Evaluation(NamedTuple):
 
 @dataclass(frozen=True)
 class Experiment:
-    """A network ready to be trained or evaluated; made by `prepare` or `experiment_of`."""
+    """A network ready to be trained or evaluated; made by `prepare` or `experiment_of`.
+
+    Each part may be another: `dataclasses.replace(experiment, optimizer=optax.lion(1e-3))`.
+    """
 
     recipe: OptimizationRecipe
     dataset: Dataset
     model: Layer
     loss: Loss
+    augment: Augment
     mean: tuple[float, ...]
     std: tuple[float, ...]
     batch_size: int
@@ -64,15 +70,27 @@ class Experiment:
     schedule: optax.Schedule
     optimizer: optax.GradientTransformation
     placement: Placement
+    source: Source | None = None  # the file that the network is built by, where it is the user's own
 
     @functools.cached_property
     def feed(self) -> Feed:
         """The batches to train on."""
-        images, labels = self.dataset.parts["train"]
-        order = Order(labels, self.batch_size, self.recipe.seed, balanced=self.recipe.sampling == "balanced")
+        images = self.dataset.train_images
         if (workers := self.dataset.workers) is not None:
-            return Streamed(images, order, self.placement, workers, steps=self.recipe.epochs * self.steps_per_epoch)
-        return InMemory(images, labels, order, self.placement)
+            return Streamed(images, self.order, self.placement, workers, steps=self.total_steps)
+        return InMemory(images, self.dataset.train_labels, self.order, self.placement)
+
+    @property
+    def order(self) -> Order:
+        """Which images each step takes."""
+        balanced = self.recipe.sampling == "balanced"
+        return Order(self.dataset.train_labels, self.batch_size, self.recipe.seed, balanced)
+
+    def batches(self, step: int = 0) -> Iterator[tuple[Array, Array]]:
+        """The images and labels of each step after `step` steps, to the end of training."""
+        for epoch in range(self.epochs_done(step), self.epochs):
+            begin = max(step, epoch * self.steps_per_epoch)
+            yield from itertools.islice(self.feed.rest_of_epoch(begin), self.total_steps - begin)
 
     @property
     def total_steps(self) -> int:
@@ -105,7 +123,7 @@ class Experiment:
             self.optimizer,
             self.loss,
             normalise=self.normalise,
-            augment=self._augmented,
+            augment=self.augment,
             options=StepOptions(
                 accumulate=recipe.accumulate,
                 precision=recipe.precision,
@@ -126,8 +144,19 @@ class Experiment:
     def train_inputs(self, key: Array, images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array, Array]:
         """What a step of this key computes with: augmented, normalised images, their labels, and dropout's key."""
         augment_key, dropout_key = jax.random.split(key)
-        changed, labels = self._augmented(augment_key, jnp.asarray(images), jnp.asarray(labels))
+        changed, labels = self.augment(augment_key, jnp.asarray(images), jnp.asarray(labels))
         return self.normalise(changed), labels, dropout_key
+
+    def seeded(self, recipe: OptimizationRecipe) -> "Experiment":
+        """The same from another seed; `recipe` differs in nothing else that a step depends on.
+
+        What is compiled is shared, and so are images that lie on the devices.
+        """
+        other = replace(self, recipe=recipe)
+        vars(other).update({name: getattr(self, name) for name in ("trained_model", "train_step", "eval_step")})
+        if isinstance(self.feed, InMemory):
+            vars(other)["feed"] = self.feed.in_order(other.order)
+        return other
 
     def initial_state(self) -> TrainState:
         """The state before the first step, from the seed."""
@@ -163,13 +192,6 @@ class Experiment:
         """Loss, accuracy and probabilities on the images of a part; of the weights' average where it is kept."""
         return evaluation(self.eval_step, *train.evaluated, *self.dataset.parts[part])
 
-    def _augmented(self, key: Array, images: Array, labels: Array) -> tuple[Array, Array]:
-        """The images changed as the recipe says; with labels as probabilities (n, classes) where it mixes images."""
-        augmentation = augment.parse(self.recipe.augment)
-        if augmentation.mixes:
-            labels = jax.nn.one_hot(labels, len(self.dataset.classes), dtype=jnp.float32)
-        return augmentation(key, images, labels)
-
 
 def evaluation(step: EvalStep, params: Params, state: State, images: Images, labels: np.ndarray) -> Evaluation:
     """What the step comes to over all the images, batch by batch."""
@@ -201,8 +223,11 @@ def prepare(
     for an unknown model, with the nearest name.
     """
     classes = len(dataset.classes)
+    if source is None and custom.is_file(config.model):
+        source = custom.read(config.model)
     network = models.create(config.model, classes) if source is None else source.network(classes)
-    return experiment_of(config, dataset, network, pixel_statistics, name=f"model {config.title}")
+    made = experiment_of(config, dataset, network, pixel_statistics, name=f"model {config.title}")
+    return replace(made, source=source)
 
 
 def experiment_of(
@@ -238,6 +263,7 @@ def experiment_of(
         dataset=dataset,
         model=network,
         loss=loss_of(recipe.loss, recipe.label_smoothing, _class_weights(recipe, dataset)),
+        augment=_augment_of(recipe.augment, len(dataset.classes)),
         mean=tuple(map(float, mean)),
         std=tuple(map(float, std)),
         batch_size=batch_size,
@@ -282,6 +308,18 @@ def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> N
             f"the {name} cannot be trained with batch_size=1 on images of {height}×{width} pixels: batch norm "
             "would meet a single value per channel. Take batch_size=2 or more, or larger images with image_size=N."
         ) from error
+
+
+def _augment_of(text: str, classes: int) -> Augment:
+    """Changes images as the text says; labels become probabilities (n, classes) where it mixes images."""
+    augmentation = augment.parse(text)
+
+    def augmented(key: Array, images: Array, labels: Array) -> tuple[Array, Array]:
+        if augmentation.mixes:
+            labels = jax.nn.one_hot(labels, classes, dtype=jnp.float32)
+        return augmentation(key, images, labels)
+
+    return augmented
 
 
 def _class_weights(recipe: OptimizationRecipe, dataset: Dataset) -> Array | None:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -38,6 +38,14 @@ class Feed(ABC):
 
     def close(self) -> None:  # noqa: B027
         """Stop reading ahead; the next batch that is asked for begins anew."""
+
+
+class Rows(Protocol):
+    """Says which rows of the dataset each step takes."""
+
+    def rest_of_epoch(self, step: int) -> Iterator[np.ndarray]:
+        """The rows (batch_size,) of each step after `step` steps, to the end of their epoch."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,13 @@ class Order:
 class InMemory(Feed):
     """A feed of a dataset that lies on the devices whole; a batch is gathered there."""
 
-    def __init__(self, images: Images, labels: Labels, order: Order, placement: Placement) -> None:
+    def __init__(self, images: Images | Array, labels: Labels | Array, order: Rows, placement: Placement) -> None:
         self._images, self._labels = placement.whole((images, labels))
         self._order, self._placement = order, placement
+
+    def in_order(self, order: Rows) -> "InMemory":
+        """The same images, which are on the devices already, in another order."""
+        return InMemory(self._images, self._labels, order, self._placement)
 
     def rest_of_epoch(self, step: int) -> Iterator[tuple[Array, Array]]:
         for rows in self._order.rest_of_epoch(step):

@@ -1,7 +1,10 @@
 """Training without a run folder: a network and a dataset in, a trained state out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
+
+import optax
 
 from jaxcnn.data import Dataset
 from jaxcnn.layers import Layer
@@ -10,6 +13,7 @@ from jaxcnn.train.experiment import Evaluation, Experiment, experiment_of
 from jaxcnn.train.log import Log
 from jaxcnn.train.recipe import OptimizationRecipe
 from jaxcnn.train.state import Metrics, TrainState
+from jaxcnn.train.step import Augment
 from jaxcnn.train.watch import Epoch, Watcher
 
 
@@ -29,6 +33,8 @@ def fit(
     watchers: Sequence[Watcher] = (),
     *,
     log_every: int = 50,
+    optimizer: optax.GradientTransformation | None = None,
+    augment: Augment | None = None,
 ) -> Fitted:
     """Train any network on any dataset as the recipe says; nothing is written.
 
@@ -40,6 +46,8 @@ def fit(
         none its test images.
       recipe: passes, batch size, optimizer, loss, ..., such as OptimizationRecipe(epochs=10, optimizer="sgd").
       watchers: each hears of every step and epoch, and every `log_every` steps of what these came to.
+      optimizer: one of your own in the place of the recipe's, with its own rate; an epoch's record tells the recipe's.
+      augment: (key, images, labels) -> (images, labels), in the place of the recipe's.
 
     Returns: a `Fitted`. `fitted.state.evaluated` are the params and state to use.
 
@@ -51,6 +59,7 @@ def fit(
             "on_nonfinite", "fit writes no checkpoint to go back to; take skip, or train in a run folder"
         )
     experiment = experiment_of(recipe, dataset, network)
+    experiment = replace(experiment, optimizer=optimizer or experiment.optimizer, augment=augment or experiment.augment)
     state, evaluation, records = experiment.initial_state(), None, []
     watchers = (Log(log_every, [watcher.logged for watcher in watchers]), *watchers)
     for watcher in watchers:

@@ -30,9 +30,10 @@ from jaxcnn.train.watch import Epoch, Steps
 
 T = TypeVar("T")
 _Kind = Literal["epoch", "steps"]  # of a line of metrics.jsonl, in its field "kind"
+CONFIG = "config.json"
 _SOURCE = "network.py"
 _PICTURES = ("curves.png", "predictions.png", "gradients.png")
-_WRITTEN = ("config.json", _SOURCE, "metrics.jsonl", "tensorboard", "wandb", "checkpoints", "model", *_PICTURES)
+_WRITTEN = (CONFIG, _SOURCE, "metrics.jsonl", "tensorboard", "wandb", "checkpoints", "model", *_PICTURES)
 _COPY = (
     "Put back a copy of it: the same command with another --out begins by writing one that differs only in the name of "
     "the folder"
@@ -137,7 +138,7 @@ class RunFolder:
         kept = [record for record in self.metrics() if record["epoch"] in first]
         lines = [(record["step"], _line("steps", record)) for record in self.steps() if record["step"] <= step]
         lines += [(record["step"], _line("epoch", record)) for record in kept]
-        _write(self.path / "metrics.jsonl", "".join(line for _, line in sorted(lines, key=lambda line: line[0])))
+        write(self.path / "metrics.jsonl", "".join(line for _, line in sorted(lines, key=lambda line: line[0])))
         there = {record["epoch"] for record in kept}
         return [epoch for epoch in first if epoch not in there]
 
@@ -225,17 +226,23 @@ def start(config: TrainConfig, facts: DatasetFacts, source: custom.Source | None
     if config.overwrite:
         _remove_written(config.out)
     run.path.mkdir(parents=True, exist_ok=True)
-    options = dataclasses.asdict(config)
-    del options["overwrite"], options["resume"]  # said to one command; no part of what the run is
     written: _Parts = {
-        "config": {name: str(value) if isinstance(value, Path) else value for name, value in options.items()},
+        "config": options_of(config),
         "dataset": dataclasses.asdict(facts),
         "source": run.source_sha256,
     }
     if source is not None:
         (run.path / _SOURCE).write_bytes(source.content)
-    _write(run.path / "config.json", records.sealed(written))
+    write(run.path / CONFIG, records.sealed(written))
     return run
+
+
+def options_of(config: TrainConfig, *, decisive: bool = False) -> dict[str, Any]:
+    """The configuration as JSON has it; of it only what decides how the run ends, where that is asked for."""
+    said_to_one_command = {"overwrite", "resume"}
+    left_out = {*_MAY_CHANGE} - {"epochs", "patience"} if decisive else said_to_one_command
+    fields = {name: value for name, value in dataclasses.asdict(config).items() if name not in left_out}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}
 
 
 def discard(run: RunFolder) -> None:
@@ -247,7 +254,7 @@ def discard(run: RunFolder) -> None:
 
 def open_run(path: Path) -> RunFolder:
     """The run in `path`. Raises FileNotFoundError if there is none, ValueError if its config.json is damaged."""
-    file = path / "config.json"
+    file = path / CONFIG
     if not file.is_file():
         lost = f"{_COPY}, or train again" if (path / "checkpoints").exists() else "Make one with jaxcnn train"
         raise FileNotFoundError(f"{path} is not a run folder: it holds no config.json. {lost}.")
@@ -334,7 +341,7 @@ def _line(kind: _Kind, record: Epoch | Steps) -> str:
     return json.dumps({"kind": kind, **record}) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Replace the file in one move, so that a killed write leaves the old one."""
     new = path.with_name(path.name + ".new")
     new.write_text(text)

@@ -36,7 +36,8 @@ class OptimizationRecipe(Recipe):
     optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "lion", "lamb", "lars", "muon"] = "adamw"
     """How gradients become updates. muon is for kernels; what else there is gets adamw."""
     learning_rate: Annotated[
-        float | None, unset("FLOAT", "0.005 for adam and adamw, 0.0005 lion, 0.01 lamb, 1 lars, 0.02 muon, else 0.05")
+        float | None,
+        unset("FLOAT", "0.005 for adam and adamw, 0.0005 lion, 0.01 lamb, 1 lars, 0.02 muon, else 0.05", "--lr"),
     ] = None
     """The highest rate that the schedule reaches."""
     momentum: float = 0.9

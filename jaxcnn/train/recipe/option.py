@@ -7,11 +7,12 @@ from typing import Any, Literal, get_args, get_origin
 import tyro
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # in seconds
+ALIASES = {"--lr": "learning_rate"}
 
 
-def unset(metavar: str, default: str) -> Any:
-    """How --help shows an option whose default is None."""
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+def unset(metavar: str, default: str, *aliases: str) -> Any:
+    """How --help shows an option whose default is None, and how else it may be written: by some of `ALIASES`."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})", aliases=aliases)
 
 
 def in_seconds(time: str) -> float:

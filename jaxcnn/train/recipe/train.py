@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jaxcnn.train.recipe.data import DataRecipe, ModelRecipe
 from jaxcnn.train.recipe.optimization import OptimizationRecipe
@@ -25,16 +26,21 @@ class TrainConfig(RunRecipe, WatchRecipe, OptimizationRecipe, ModelRecipe, DataR
 
     def command(self) -> str:
         """The shell command that gives this configuration, without --overwrite and --resume."""
-        base = TrainConfig(**{name: getattr(self, name) for name in FOLLOWING})
         words = ["jaxcnn", "train", "--data", self.data, "--model", self.model]
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            default = field.default if field.name in FOLLOWING else getattr(base, field.name)
-            if field.name in ("data", "model", "overwrite", "resume") or value == default:
+        for name, value in self.given().items():
+            if name in ("data", "model", "overwrite", "resume"):
                 continue
-            option = "--" + field.name.replace("_", "-")
+            option = "--" + name.replace("_", "-")
             words += [option] if value is True else [option, str(value)]
         return shlex.join(words)
+
+    def given(self) -> dict[str, Any]:
+        """The options whose values are not their defaults."""
+        base = TrainConfig(**{name: getattr(self, name) for name in FOLLOWING})
+        defaults = {
+            f.name: f.default if f.name in FOLLOWING else getattr(base, f.name) for f in dataclasses.fields(self)
+        }
+        return {name: getattr(self, name) for name, default in defaults.items() if getattr(self, name) != default}
 
 
 def _short(data: str) -> str:
