@@ -44,9 +44,10 @@ RUN: dict[type, Callable[[Any], int]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `jaxcnn` with `arguments` (the process's own by default) and exit.
 
-    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 130 stopped by Ctrl-C, 143 by SIGTERM, 129
-    by the end of its terminal (SIGHUP), 141 by that of the pipe that it writes into. An error or warning is one line on
-    stderr; with JAXCNN_TRACEBACK=1 in the environment an error is Python's traceback instead. Only words that are no
+    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 3 another process of the run is gone; 130
+    stopped by Ctrl-C, 143 by SIGTERM, 129 by the end of its terminal (SIGHUP), 141 by that of the pipe that it writes
+    into. An error or warning is one line on stderr; with JAXCNN_TRACEBACK=1 in the environment an error is Python's
+    traceback instead. Only words that are no
     options of the command, or no values of their type, get a longer explanation.
     """
     options: Any = None
@@ -64,7 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             of_data = options is None or isinstance(options, train.TrainOptions | data.DataOptions | Evaluated)
             kind = train.TrainOptions if options is None else type(options)
             _print_line("error", train.in_options(message, kind) if of_data else message)
-            sys.exit(1 if isinstance(error, FloatingPointError) else 2)
+            exit_code = 1 if isinstance(error, FloatingPointError) else 2
+            if "jaxcnn.train.hosts" in sys.modules:
+                sys.modules["jaxcnn.train.hosts"].leave(exit_code)
+            sys.exit(exit_code)
         except KeyboardInterrupt as interrupt:
             _print_line("error", str(interrupt) or "stopped.")
             sys.stdout.flush()

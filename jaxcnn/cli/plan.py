@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jax import Array
 
     from jaxcnn.train.experiment import Experiment
+    from jaxcnn.train.placement import Placement
 
 TIMED_STEPS = 5
 
@@ -28,7 +29,7 @@ class Cost(NamedTuple):
     memory: int
 
 
-def show(config: TrainConfig) -> int:
+def show(config: TrainConfig, placement: "Placement") -> int:
     """Print the data, the network as a table, memory, steps and their time; returns 0. Nothing is written.
 
     A few steps are taken to measure them. Raises as `train` before its first step.
@@ -42,7 +43,7 @@ def show(config: TrainConfig) -> int:
     from jaxcnn.train.run_folder import check_out, source_of
 
     check_out(config)
-    experiment = prepare(config, config.load(), source=source_of(config))
+    experiment = prepare(config, config.load(), source=source_of(config), placement=placement)
     for line in heading(config.title, experiment):
         print(line)
     print(summary(experiment.model, experiment.dataset.image_shape))  # in full, also on a narrow terminal
@@ -53,7 +54,8 @@ def show(config: TrainConfig) -> int:
     cost = measured(experiment)
     whole, held = memory(cost.memory), memory(cost.held)
     pixels = memory(sum(math.prod(images.shape) for images, _ in experiment.dataset.parts.values()))
-    print(f"memory: {whole} in a step, {held} of it from step to step; all pixels {pixels}")
+    each = f" on each of {placement.devices} devices" if placement.devices > 1 else ""
+    print(f"memory{each}: {whole} in a step, {held} of it from step to step; all pixels {pixels}")
     speed = batch / cost.seconds
     print(f"time of a step: {cost.seconds:.3g} s, {speed:,.0f} images/s; {cost.compiling:.0f} s to compile it")
     print(f"time of all steps: {duration(cost.seconds * steps)}, without evaluations")

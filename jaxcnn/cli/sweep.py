@@ -106,6 +106,7 @@ def run(options: SweepOptions) -> int:
         from jaxcnn.cli.train import check
         from jaxcnn.cli.watchers import watchers
         from jaxcnn.report.run import draw
+        from jaxcnn.train import hosts
         from jaxcnn.train.sweep import grid, points, sweep
 
         console = Console(soft_wrap=True)
@@ -116,7 +117,7 @@ def run(options: SweepOptions) -> int:
             from jaxcnn.cli import plan
 
             console.print(f"the first of {len(configs)} runs:")
-            return plan.show(configs[0])
+            return plan.show(configs[0], hosts.place(configs[0]))
         places = [config.out for config in configs]
         checked: dict[str, bool] = {}  # by network
 

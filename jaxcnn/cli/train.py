@@ -1,7 +1,10 @@
 """`jaxcnn train`: train a network, and say what came out."""
 
+import contextlib
 import dataclasses
+import io
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -45,18 +48,28 @@ def run(options: TrainOptions) -> int:
     """Train; returns 0, 1 if the handwritten gradients are wrong, or 128 and the number of the signal that came."""
     config = options.config()
     with on_interrupt(begun=False) as interrupt:
+        from jaxcnn.train import hosts
+
+        placement = hosts.place(config)
         if options.dry_run:
             from jaxcnn.cli import plan
 
-            return plan.show(config)
+            with contextlib.nullcontext() if hosts.first() else contextlib.redirect_stdout(io.StringIO()):
+                return plan.show(config, placement)
         from jaxcnn.cli.console import Console
         from jaxcnn.cli.watchers import watchers
         from jaxcnn.report.run import draw
         from jaxcnn.train.loop import train
 
+        if not hosts.first():  # it only computes
+            warnings.simplefilter("ignore")
+            train(config)
+            hosts.end()
+            return interrupt.exit_code
         say = Console(soft_wrap=True).print
         with watchers(config) as heard:
             result = train(config, *heard)
+        hosts.end()
         if result.evaluation is not None:
             draw(result)
         if result.evaluation is None:

@@ -109,7 +109,7 @@ class Lap:
             "images_per_second": round((step - first) * experiment.batch_size / training, 1),
             "waiting": round((experiment.feed.waited - waited) / training, 4),
         }
-        so_far = Metrics.zero() if step % per_epoch == 0 else metrics  # of an epoch that may go on
+        so_far = experiment.no_metrics() if step % per_epoch == 0 else metrics  # of an epoch that may go on
         return Pause(state, so_far, evaluation, record)
 
 

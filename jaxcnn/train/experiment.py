@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -23,7 +24,7 @@ from jaxcnn.train.feed import Feed, InMemory, Order, Streamed
 from jaxcnn.train.freeze import frozen
 from jaxcnn.train.loss_scale import LossScale
 from jaxcnn.train.optim import make_optimizer, make_schedule
-from jaxcnn.train.placement import Placement
+from jaxcnn.train.placement import ONE_DEVICE, Placement
 from jaxcnn.train.recipe import OptimizationRecipe, TrainConfig
 from jaxcnn.train.state import Metrics, TrainState
 from jaxcnn.train.step import Augment, EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step
@@ -124,6 +125,7 @@ class Experiment:
             self.loss,
             normalise=self.normalise,
             augment=self.augment,
+            placement=self.placement,
             options=StepOptions(
                 accumulate=recipe.accumulate,
                 precision=recipe.precision,
@@ -139,7 +141,9 @@ class Experiment:
         probabilities = jax.nn.softmax if self.recipe.loss == "softmax" else jax.nn.sigmoid
         assert self.recipe.label_smoothing is not None  # filled in
         loss = loss_of(self.recipe.loss, self.recipe.label_smoothing)  # without class weights, which are for training
-        return make_eval_step(self.model, loss, normalise=self.normalise, probabilities=probabilities)
+        return make_eval_step(
+            self.model, loss, normalise=self.normalise, probabilities=probabilities, placement=self.placement
+        )
 
     def train_inputs(self, key: Array, images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array, Array]:
         """What a step of this key computes with: augmented, normalised images, their labels, and dropout's key."""
@@ -161,15 +165,20 @@ class Experiment:
     def initial_state(self) -> TrainState:
         """The state before the first step, from the seed."""
 
-        def make(key: Array) -> TrainState:
-            init_key, run_key = jax.random.split(key)
+        def make(seed: Array) -> TrainState:
+            init_key, run_key = jax.random.split(jax.random.key(seed))
             params, state = self.model.init(init_key, self._image)
             average = () if self.recipe.ema is None else (params, state)
             scale = LossScale.initial() if self.recipe.precision == "float16" else ()
-            return TrainState(params, state, self.optimizer.init(params), jnp.int32(0), run_key, average, scale)
+            made = TrainState(params, state, self.optimizer.init(params), jnp.int32(0), run_key, average, scale)
+            return self.placement.kept(made)
 
-        state: TrainState = jax.jit(make)(jax.random.key(self.recipe.seed))
+        state: TrainState = jax.jit(make)(np.uint32(self.recipe.seed))
         return state
+
+    def no_metrics(self) -> Metrics:
+        """Of no images."""
+        return self.placement.whole(Metrics.zero())
 
     @property
     def _image(self) -> jax.ShapeDtypeStruct:
@@ -190,14 +199,22 @@ class Experiment:
 
     def evaluate(self, train: TrainState, part: Literal["valid", "test"] = "test") -> Evaluation:
         """Loss, accuracy and probabilities on the images of a part; of the weights' average where it is kept."""
-        return evaluation(self.eval_step, *train.evaluated, *self.dataset.parts[part])
+        return evaluation(self.eval_step, *train.evaluated, *self.dataset.parts[part], self.placement)
 
 
-def evaluation(step: EvalStep, params: Params, state: State, images: Images, labels: np.ndarray) -> Evaluation:
+def evaluation(
+    step: EvalStep,
+    params: Params,
+    state: State,
+    images: Images,
+    labels: np.ndarray,
+    placement: Placement = ONE_DEVICE,
+) -> Evaluation:
     """What the step comes to over all the images, batch by batch."""
-    metrics, parts = Metrics.zero(), []
-    for batch in eval_batches(images, labels, min(EVAL_BATCH, len(images))):
-        part, p = step(params, state, *batch)
+    metrics, parts = placement.whole(Metrics.zero()), []
+    batch_size = math.ceil(min(EVAL_BATCH, len(images)) / placement.devices) * placement.devices
+    for batch in eval_batches(images, labels, batch_size):
+        part, p = step(params, state, *placement.batch([placement.part(a) for a in batch]))
         metrics = metrics.plus(part)
         parts.append(np.asarray(p))
     probabilities = np.concatenate(parts)[: len(images)]
@@ -216,6 +233,7 @@ def prepare(
     pixel_statistics: tuple[Sequence[float], Sequence[float]] | None = None,
     *,
     source: Source | None = None,
+    placement: Placement | None = None,
 ) -> Experiment:
     """The experiment that `config` describes on `dataset`: see `experiment_of`; the network is the one that it names.
 
@@ -226,7 +244,8 @@ def prepare(
     if source is None and custom.is_file(config.model):
         source = custom.read(config.model)
     network = models.create(config.model, classes) if source is None else source.network(classes)
-    made = experiment_of(config, dataset, network, pixel_statistics, name=f"model {config.title}")
+    name = f"model {config.title}"
+    made = experiment_of(config, dataset, network, pixel_statistics, name=name, placement=placement)
     return replace(made, source=source)
 
 
@@ -237,6 +256,7 @@ def experiment_of(
     pixel_statistics: tuple[Sequence[float], Sequence[float]] | None = None,
     *,
     name: str = "network",
+    placement: Placement | None = None,
 ) -> Experiment:
     """A network, trained on a dataset as a recipe says.
 
@@ -253,6 +273,13 @@ def experiment_of(
         )
     if batch_size % recipe.accumulate:
         raise ValueError(f"accumulate is {recipe.accumulate}, which does not divide the {examples} images of a batch.")
+    placement = placement or ONE_DEVICE
+    if (batch_size // recipe.accumulate) % placement.devices:
+        parts = f", in {recipe.accumulate} parts," if recipe.accumulate > 1 else ""
+        raise ValueError(
+            f"batch_size is {batch_size}, which{parts} {placement.devices} devices do not divide; take a multiple of "
+            f"{recipe.accumulate * placement.devices}, or other devices."
+        )
     _check_fits(name, network, dataset, batch_size // recipe.accumulate)
     mean, std = pixel_statistics or statistics(dataset.train_images)
     steps_per_epoch = examples // batch_size
@@ -270,7 +297,7 @@ def experiment_of(
         steps_per_epoch=steps_per_epoch,
         schedule=schedule,
         optimizer=make_optimizer(recipe, schedule, network),
-        placement=Placement(),
+        placement=placement,
     )
     _ = made.train_step  # now, so that what can't be frozen or rematerialised is refused before a run begins
     jax.eval_shape(made.train_inputs, jax.eval_shape(jax.random.key, 0), dataset.train_images[:2], np.zeros(2, int))

@@ -89,7 +89,9 @@ class InMemory(Feed):
 
     def rest_of_epoch(self, step: int) -> Iterator[tuple[Array, Array]]:
         for rows in self._order.rest_of_epoch(step):
-            yield _gathered(self._images, self._labels, self._placement.batch(rows.astype(np.int32)))
+            yield _gathered(
+                self._images, self._labels, self._placement.batch(self._placement.part(rows.astype(np.int32)))
+            )
 
 
 @jax.jit

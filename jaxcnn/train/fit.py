@@ -11,8 +11,9 @@ from jaxcnn.layers import Layer
 from jaxcnn.train.epochs import epochs
 from jaxcnn.train.experiment import Evaluation, Experiment, experiment_of
 from jaxcnn.train.log import Log
+from jaxcnn.train.placement import Placement
 from jaxcnn.train.recipe import OptimizationRecipe
-from jaxcnn.train.state import Metrics, TrainState
+from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import Augment
 from jaxcnn.train.watch import Epoch, Watcher
 
@@ -35,6 +36,7 @@ def fit(
     log_every: int = 50,
     optimizer: optax.GradientTransformation | None = None,
     augment: Augment | None = None,
+    placement: Placement | None = None,
 ) -> Fitted:
     """Train any network on any dataset as the recipe says; nothing is written.
 
@@ -48,6 +50,7 @@ def fit(
       watchers: each hears of every step and epoch, and every `log_every` steps of what these came to.
       optimizer: one of your own in the place of the recipe's, with its own rate; an epoch's record tells the recipe's.
       augment: (key, images, labels) -> (images, labels), in the place of the recipe's.
+      placement: the devices, one by default; `hosts.place(DevicesRecipe(devices=8))` are several.
 
     Returns: a `Fitted`. `fitted.state.evaluated` are the params and state to use.
 
@@ -58,13 +61,13 @@ def fit(
         raise recipe.wrong(
             "on_nonfinite", "fit writes no checkpoint to go back to; take skip, or train in a run folder"
         )
-    experiment = experiment_of(recipe, dataset, network)
+    experiment = experiment_of(recipe, dataset, network, placement=placement)
     experiment = replace(experiment, optimizer=optimizer or experiment.optimizer, augment=augment or experiment.augment)
     state, evaluation, records = experiment.initial_state(), None, []
     watchers = (Log(log_every, [watcher.logged for watcher in watchers]), *watchers)
     for watcher in watchers:
         watcher.started(experiment, 0)
-    for pause in epochs(experiment, state, Metrics.zero(), watchers):
+    for pause in epochs(experiment, state, experiment.no_metrics(), watchers):
         state, evaluation = pause.state, pause.evaluation
         assert pause.record is not None  # nobody asks to stop within an epoch
         records.append(pause.record)

@@ -1,12 +1,13 @@
 """The training run: epochs whose figures and checkpoints are kept in a run folder, from which it is resumed."""
 
-import time
 from dataclasses import dataclass
 
-from jaxcnn.train.epochs import Diverged, Pause, Wish, epochs
+from jaxcnn.train import hosts
+from jaxcnn.train.clock import Clock
+from jaxcnn.train.epochs import Diverged, Pause, epochs
 from jaxcnn.train.experiment import Experiment, prepare
 from jaxcnn.train.figures import score
-from jaxcnn.train.interrupt import Interrupt, on_interrupt
+from jaxcnn.train.interrupt import on_interrupt
 from jaxcnn.train.log import Log
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.rollback import epochs_with_rollback
@@ -18,6 +19,9 @@ from jaxcnn.train.watch import Epoch, Watcher
 def train(config: TrainConfig, *watchers: Watcher, experiment: Experiment | None = None) -> Result:
     """Train as `config` says and leave everything in its run folder.
 
+    The devices are those that it asks for, see `hosts.place`. Of several processes all call this, and the first one
+    writes; the result lies on each one's own first device.
+
     The same configuration gives the same final parameters, bit for bit, on the same machine and JAX version, also
     when the run was interrupted at any step and resumed.
 
@@ -28,14 +32,16 @@ def train(config: TrainConfig, *watchers: Watcher, experiment: Experiment | None
     finite. Ctrl-C, SIGTERM or SIGHUP finishes the step, saves the checkpoint `last` and returns, and so does the end of
     `max_time`; before the run folder is begun a signal raises KeyboardInterrupt and leaves the folder as it was.
     """
-    with on_interrupt(begun=False) as interrupt:
+    with on_interrupt(begun=False) as interrupt, hosts.as_one():
+        placement = hosts.place(config) if experiment is None else experiment.placement
         clock = Clock(config, interrupt)
         check_out(config)
-        experiment = experiment or prepare(config, config.load(), source=source_of(config))
+        experiment = experiment or prepare(config, config.load(), source=source_of(config), placement=placement)
         interrupt.begin()
         with taken_up(config, experiment) as run:
-            tell = [run.folder.append_steps, *(watcher.logged for watcher in watchers)]
-            watchers = (Log(config.log_every, tell, run.metrics), *watchers)
+            if hosts.first():
+                tell = [run.folder.append_steps, *(watcher.logged for watcher in watchers)]
+                watchers = (Log(config.log_every, tell, run.metrics), *watchers)
             for watcher in watchers:
                 watcher.started(experiment, int(run.state.step))
             if clock.wish() == "stop":  # without waiting for the first step to compile
@@ -71,21 +77,3 @@ class _Patience(Watcher):
         if self.config.patience is None or not self.scores:
             return False
         return len(self.scores) > self.scores.index(max(self.scores)) + self.config.patience
-
-
-class Clock:
-    """Whether the loop is to stop, for a signal came or the time is over, or to save. By a clock that is never set."""
-
-    def __init__(self, config: TrainConfig, interrupt: Interrupt) -> None:
-        self._interrupt, self._every = interrupt, config.seconds("save_every")
-        self._end = time.monotonic() + config.seconds("max_time")
-        self.saved()
-
-    def saved(self) -> None:
-        self._due = time.monotonic() + self._every
-
-    def wish(self) -> Wish:
-        now = time.monotonic()
-        if self._interrupt.requested or now >= self._end:
-            return "stop"
-        return "save" if now >= self._due else "go on"

@@ -3,12 +3,13 @@
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import jax
 
-from jaxcnn.train import checkpoint, model_folder
+from jaxcnn.train import checkpoint, hosts, model_folder
 from jaxcnn.train.experiment import Experiment, prepare
 from jaxcnn.train.keeper import save_model
 from jaxcnn.train.run_folder import RunFolder, open_run
@@ -65,6 +66,7 @@ def load(run: RunFolder, experiment: Experiment) -> tuple[TrainState, Metrics] |
 
 def _read(run: RunFolder, experiment: Experiment, name: Name) -> tuple[TrainState, Metrics]:
     like = jax.eval_shape(lambda: {"train": experiment.initial_state(), "metrics": Metrics.zero()})
+    like = experiment.placement.like(like)
     saved = checkpoint.restore(run.checkpoint(name), like)
     return saved["train"], saved["metrics"]
 
@@ -72,15 +74,23 @@ def _read(run: RunFolder, experiment: Experiment, name: Name) -> tuple[TrainStat
 def mend_models(run: RunFolder, experiment: Experiment) -> None:
     """Write again, from its checkpoint, each model that is damaged or missing."""
     for name in _OTHER:
-        try:
-            model_folder.read(run.model(name))
-        except (FileNotFoundError, ValueError):
+        if hosts.by_first(_is_damaged, run.model(name)):
             with suppress(FileNotFoundError, checkpoint.Damaged):
                 state, _ = _read(run, experiment, name)
                 by_step = {record["step"]: record["eval_accuracy"] for record in run.metrics()}
                 remarks = checkpoint.check(run.checkpoint(name))
                 accuracy = remarks.get("eval_accuracy", by_step.get(int(state.step)))
-                save_model(run, experiment, name, state, accuracy)
+                on_host = experiment.placement.fetched(replace(state, opt_state=()))
+                if hosts.first():
+                    save_model(run, experiment, name, on_host, accuracy)
+
+
+def _is_damaged(model: Path) -> bool:
+    try:
+        model_folder.read(model)
+    except (FileNotFoundError, ValueError):
+        return True
+    return False
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def epochs_with_rollback(
                 f"without the batches of steps {begins + 1} to {error.reached}.",
                 stacklevel=2,
             )
-            state = replace(state, step=jnp.int32(error.reached))
+            state = replace(state, step=experiment.placement.whole(jnp.int32(error.reached)))
             for watcher in watchers:
                 watcher.went_back(error.reached, metrics)
             yield Pause(state, metrics, None, None)

@@ -2,15 +2,16 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
-from jaxcnn.train import checkpoint
+from jaxcnn.train import checkpoint, hosts
 from jaxcnn.train.alone import alone
 from jaxcnn.train.epochs import Diverged, Pause
 from jaxcnn.train.experiment import Evaluation, Experiment
 from jaxcnn.train.facts import DatasetFacts
 from jaxcnn.train.keeper import Keeper
+from jaxcnn.train.placement import ONE_DEVICE
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.restore import load, mend_models
 from jaxcnn.train.rollback import found
@@ -42,22 +43,27 @@ class Run:
     def keep(self, pause: Pause) -> None:
         """Have written what the pause leaves."""
         self.state, self.metrics, self._evaluation, record = pause
-        if record is not None:
+        if record is not None and hosts.first():
             self.folder.append_metrics(record)
         self._keeper.keep(self.state, self.metrics, record)
 
     def saved(self) -> tuple[TrainState, Metrics]:
         """What the last checkpoint holds; before the first, what training began with."""
         self._saver.wait()
-        return load(self.folder, self.experiment) or (self.experiment.initial_state(), Metrics.zero())
+        return load(self.folder, self.experiment) or (self.experiment.initial_state(), self.experiment.no_metrics())
 
     def result(self, *, over: bool = False) -> Result:
-        """What the run has come to; it is finished after its last step, and where it is `over` before."""
+        """What the run has come to; it is finished after its last step, and where it is `over` before.
+
+        What is left of several devices lies on this process's first one, which needs no other for what comes next.
+        """
         experiment, evaluation = self.experiment, None
         if over or int(self.state.step) == experiment.total_steps:
             of_test = self._evaluation if experiment.chosen_by == "test" else None
             evaluation = of_test or experiment.evaluate(self.state)
-        return Result(self.folder, experiment, self.state, evaluation)
+        if experiment.placement is not ONE_DEVICE:
+            experiment = replace(experiment, placement=ONE_DEVICE)
+        return Result(self.folder, experiment, self.experiment.placement.fetched(self.state), evaluation)
 
     def diverged(self, error: Diverged) -> FloatingPointError:
         """The error with what was not finite, and what is left of the run."""
@@ -74,15 +80,16 @@ def taken_up(config: TrainConfig, experiment: Experiment) -> Iterator[Run]:
     assert config.out is not None  # the recipe fills it in
     dataset = experiment.dataset
     facts = DatasetFacts(dataset.name, dataset.classes, dataset.image_shape, experiment.mean, experiment.std)
-    state, metrics = experiment.initial_state(), Metrics.zero()
-    with alone(config.out):
+    state, metrics = experiment.initial_state(), experiment.no_metrics()
+    with ExitStack() as stack:
+        hosts.by_first(stack.enter_context, alone(config.out))
         run = start(config, facts, experiment.source)
         if saved := load(run, experiment):  # of a resumed run
             state, metrics = saved
             mend_models(run, experiment)
         elif run.metrics():
             warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=4)
-        _tidy(run, experiment.epochs_done(int(state.step)), int(state.step))
+        hosts.by_first(_tidy, run, experiment.epochs_done(int(state.step)), int(state.step))
         with Saver() as saver:
             try:
                 yield Run(run, experiment, state, metrics, saver)
@@ -105,5 +112,5 @@ def _left(run: RunFolder) -> str:
     """What is left of a run that diverged; one without a checkpoint would only do so again, and is removed."""
     if checkpoint.exists(run.checkpoint("last")):
         return f"The checkpoints before that step are kept in {run.path}; --overwrite replaces them."
-    discard(run)
+    hosts.by_first(discard, run)
     return f"There was no checkpoint before that step, so nothing is left in {run.path}."

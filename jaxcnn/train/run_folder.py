@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
 from jaxcnn.models import custom
-from jaxcnn.train import records
+from jaxcnn.train import hosts, records
 from jaxcnn.train.checkpoint import remove
 from jaxcnn.train.facts import DatasetFacts
 from jaxcnn.train.recipe import TrainConfig, WatchRecipe
@@ -39,31 +39,34 @@ _COPY = (
     "the folder"
 )
 _SOURCE_AGAIN = "Put back a copy of it, such as the one in model/last, or train again"
-_WATCH = {field.name: field.default for field in dataclasses.fields(WatchRecipe)}
-_MAY_CHANGE = (
+# Said to one command, and no part of what the run is.
+_OF_ONE_COMMAND: dict[str, Any] = {
+    "overwrite": False,
+    "resume": False,
+    "coordinator": None,
+    "num_processes": None,
+    "process_id": None,
+}
+_MAY_CHANGE_ADDED: dict[str, Any] = {
+    "max_steps": None,
+    "devices": None,
+    "shard_params": False,
+    "stream": "auto",
+    "workers": 0,
+    **{field.name: field.default for field in dataclasses.fields(WatchRecipe)},
+}
+# Options that an earlier version did not have, and what it did.
+_ADDED = {"warmup_steps": None, "remat": False, "best_by": "eval_accuracy", **_MAY_CHANGE_ADDED}
+_MAY_CHANGE = {
     "epochs",
-    "max_steps",
     "data_dir",
-    "stream",
-    "workers",
     "max_time",
     "patience",
     "save_every",
     "keep",
     "out",
-    "overwrite",
-    "resume",
-    *_WATCH,
-)
-# Options that an earlier version did not have, and what it did.
-_ADDED = {
-    "max_steps": None,
-    "warmup_steps": None,
-    "remat": False,
-    "best_by": "eval_accuracy",
-    "stream": "auto",
-    "workers": 0,
-    **_WATCH,
+    *_OF_ONE_COMMAND,
+    *_MAY_CHANGE_ADDED,
 }
 
 
@@ -170,9 +173,15 @@ class RunFolder:
 def check_out(config: TrainConfig) -> None:
     """Raise early, before data is loaded, if the run may not start in `config.out`; nothing is made there.
 
+    Of several processes the first one looks, and all raise.
+
     FileExistsError for a folder in use without `overwrite` or `resume`; ValueError if `overwrite` names a folder
     that is no run, or `resume` one whose configuration differs; OSError if it cannot be written.
     """
+    hosts.by_first(_check_out, config)
+
+
+def _check_out(config: TrainConfig) -> None:
     assert config.out is not None  # TrainConfig fills it in
     out = config.out
     if config.resume:
@@ -221,26 +230,30 @@ def start(config: TrainConfig, facts: DatasetFacts, source: custom.Source | None
     assert config.out is not None
     run = RunFolder(config.out, config, facts, None if source is None else source.sha256)
     vars(run)["source"] = source  # which is at hand, whatever becomes of the file
+    hosts.by_first(_begin, run)
+    return run
+
+
+def _begin(run: RunFolder) -> None:
+    config, source = run.config, run.source
     if config.resume:
-        _check_goes_on(open_run(config.out), run)
+        _check_goes_on(open_run(run.path), run)
     if config.overwrite:
-        _remove_written(config.out)
+        _remove_written(run.path)
     run.path.mkdir(parents=True, exist_ok=True)
     written: _Parts = {
         "config": options_of(config),
-        "dataset": dataclasses.asdict(facts),
+        "dataset": dataclasses.asdict(run.facts),
         "source": run.source_sha256,
     }
     if source is not None:
         (run.path / _SOURCE).write_bytes(source.content)
     write(run.path / CONFIG, records.sealed(written))
-    return run
 
 
 def options_of(config: TrainConfig, *, decisive: bool = False) -> dict[str, Any]:
     """The configuration as JSON has it; of it only what decides how the run ends, where that is asked for."""
-    said_to_one_command = {"overwrite", "resume"}
-    left_out = {*_MAY_CHANGE} - {"epochs", "patience"} if decisive else said_to_one_command
+    left_out = _MAY_CHANGE - {"epochs", "max_steps", "patience"} if decisive else _OF_ONE_COMMAND
     fields = {name: value for name, value in dataclasses.asdict(config).items() if name not in left_out}
     return {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}
 
@@ -263,7 +276,7 @@ def open_run(path: Path) -> RunFolder:
         if isinstance(written, dict):
             written.setdefault("source", None)  # an earlier version wrote none
         parts = records.read(_Parts, written)
-        now = {"out": str(path), "overwrite": False, "resume": False}  # the folder may have been moved
+        now = _OF_ONE_COMMAND | {"out": str(path)}  # the folder may have been moved
         config = records.read(TrainConfig, _ADDED | parts["config"] | now)
         facts = records.read(DatasetFacts, parts["dataset"])
     except ValueError as error:

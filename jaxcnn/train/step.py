@@ -15,6 +15,7 @@ from jaxcnn.layers import Layer, Params, State
 from jaxcnn.primitive import promoting
 from jaxcnn.train.freeze import stopped
 from jaxcnn.train.loss_scale import LossScale
+from jaxcnn.train.placement import ONE_DEVICE, Placement
 from jaxcnn.train.precision import Precision, computed_in
 from jaxcnn.train.remat import compiler_options, rematerialised
 from jaxcnn.train.state import Metrics, TrainState
@@ -59,6 +60,7 @@ def make_train_step(
     normalise: Callable[[Array], Array],
     augment: Augment | None = None,
     options: StepOptions | None = None,
+    placement: Placement = ONE_DEVICE,
 ) -> TrainStep:
     """(train state, images uint8 (n, h, w, c), labels int (n,)) -> (train state, metrics), the old state donated.
 
@@ -82,7 +84,7 @@ def make_train_step(
 
         def mean_loss(params: Params) -> tuple[Array, tuple[Array, Array, State]]:
             trained, inputs = computed_in(options.precision, model, stopped(params, options.freeze), x)
-            logits, new = network.apply(trained, state, inputs, train=True, key=dropout_key)
+            logits, new = network.apply(placement.gathered(trained), state, inputs, train=True, key=dropout_key)
             logits = logits.astype(x.dtype)
             mean = jnp.mean(loss(logits, labels))
             return mean if factor is None else mean * factor, (mean, logits, new)
@@ -96,8 +98,11 @@ def make_train_step(
     def accumulated(
         params: Params, state: State, images: Array, labels: Array, key: Array, factor: Array | None
     ) -> Any:
-        """The same, part by part: means over the parts, which are of one size."""
-        parts = [a.reshape(options.accumulate, -1, *a.shape[1:]) for a in (images, labels)]
+        """The same, part by part: means over the parts, which are of one size.
+
+        A part is every so many-th example, so that each of several devices, which hold neighbours, has its share of it.
+        """
+        parts = [a.reshape(-1, options.accumulate, *a.shape[1:]).swapaxes(0, 1) for a in (images, labels)]
 
         def add(carry: Any, part: Any) -> tuple[Any, None]:
             state, sums = carry
@@ -105,7 +110,9 @@ def make_train_step(
             gradients, state, *measured = gradient(params, state, images, labels, part_key(key, number), factor)
             return (state, jax.tree.map(jnp.add, sums, (gradients, *measured))), None
 
-        zero = (jax.tree.map(jnp.zeros_like, params), jnp.float32(0), jnp.float32(0))
+        first = [a[0] for a in parts]
+        gradients, _, *measured = jax.eval_shape(gradient, params, state, *first, key, factor)
+        zero = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (gradients, *measured))
         (state, (gradients, mean, correct)), _ = jax.lax.scan(
             add, (state, zero), (*parts, jnp.arange(options.accumulate))
         )
@@ -140,7 +147,7 @@ def make_train_step(
             after = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, unchanged)
         if options.skip:
             metrics = jax.tree.map(lambda m: jnp.where(broken, jnp.zeros_like(m), m), metrics)
-        return after, metrics
+        return placement.kept(after), placement.gathered(metrics)
 
     return jax.jit(step, donate_argnums=0, compiler_options=compiler_options() if options.remat else None)
 
@@ -167,6 +174,7 @@ def make_eval_step(
     *,
     normalise: Callable[[Array], Array],
     probabilities: Callable[[Array], Array],
+    placement: Placement = ONE_DEVICE,
 ) -> EvalStep:
     """(params, state, images, labels, weights (n,)) -> (metrics, probabilities (n, classes)).
 
@@ -175,10 +183,11 @@ def make_eval_step(
 
     @promoting()
     def step(params: Params, state: State, images: Array, labels: Array, weights: Array) -> tuple[Metrics, Array]:
-        logits, _ = model.apply(params, state, normalise(images), train=False)
+        logits, _ = model.apply(*placement.gathered((params, state)), normalise(images), train=False)
         # where, not a product: an infinite loss on padding times 0 would be NaN.
         losses = jnp.where(weights > 0, loss(logits, labels), 0.0)
         correct = jnp.sum((jnp.argmax(logits, -1) == labels) * weights)
-        return Metrics(jnp.sum(losses), correct, jnp.sum(weights), jnp.int32(0)), probabilities(logits)
+        metrics = Metrics(jnp.sum(losses), correct, jnp.sum(weights), jnp.int32(0))
+        return placement.gathered((metrics, probabilities(logits)))
 
     return jax.jit(step)

@@ -18,11 +18,12 @@ from statistics import mean, stdev
 from typing import Any, Literal
 
 from jaxcnn.data import Dataset
-from jaxcnn.train import records
+from jaxcnn.train import hosts, records
 from jaxcnn.train.alone import alone
 from jaxcnn.train.experiment import Experiment, prepare
 from jaxcnn.train.interrupt import on_interrupt
 from jaxcnn.train.loop import train
+from jaxcnn.train.placement import ONE_DEVICE
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.recipe.data import DataRecipe
 from jaxcnn.train.run import Result
@@ -237,6 +238,9 @@ def _outcome(config: TrainConfig, result: Result | FloatingPointError) -> Outcom
 
 def _prepared(configs: Sequence[TrainConfig], together: Literal["auto", "yes", "no"]) -> list[_Group]:
     """The runs in their order, on shared data; of those that differ in their seeds alone what is compiled is shared."""
+    placement = hosts.place(configs[0]) if configs else ONE_DEVICE  # before JAX starts
+    if hosts.several():
+        raise ValueError("several processes can't share a sweep; give each a run of its own with num_processes=1.")
     datasets: dict[tuple[Any, ...], Dataset] = {}
     alike: dict[tuple[str, str | None], list[tuple[TrainConfig, Experiment]]] = {}
     for config in configs:
@@ -245,7 +249,11 @@ def _prepared(configs: Sequence[TrainConfig], together: Literal["auto", "yes", "
             datasets[of_data] = config.load()
         source = source_of(config)
         same = alike.setdefault((_recipe(config), None if source is None else source.sha256), [])
-        same.append((config, same[0][1].seeded(config) if same else prepare(config, datasets[of_data], source=source)))
+        if same:
+            experiment = same[0][1].seeded(config)
+        else:
+            experiment = prepare(config, datasets[of_data], source=source, placement=placement)
+        same.append((config, experiment))
     groups = []
     for same in alike.values():
         if len(same) > 1 and _as_one(*same[0], together):

@@ -18,12 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.layers import summary
+from jaxcnn.train.clock import Clock
 from jaxcnn.train.epochs import Diverged, Lap, Pause, check_finite
 from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.feed import InMemory, Order
 from jaxcnn.train.interrupt import on_interrupt
 from jaxcnn.train.log import Log
-from jaxcnn.train.loop import Clock
+from jaxcnn.train.placement import ONE_DEVICE
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.run import Result, Run, taken_up
 from jaxcnn.train.run_folder import check_out
@@ -60,6 +61,8 @@ def why_not(config: TrainConfig, experiment: Experiment) -> str:
         return "remat=True asks for a compilation of its own"
     if config.tensorboard or config.wandb is not None:
         return "each seed is to be told to others by itself"
+    if experiment.placement is not ONE_DEVICE:
+        return "batches are cut over several devices"
     if not isinstance(experiment.feed, InMemory):
         return "the images do not lie on the device"
     return ""

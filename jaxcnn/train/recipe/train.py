@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcnn.train.recipe.data import DataRecipe, ModelRecipe
+from jaxcnn.train.recipe.devices import DevicesRecipe
 from jaxcnn.train.recipe.optimization import OptimizationRecipe
 from jaxcnn.train.recipe.run import RunRecipe
 from jaxcnn.train.recipe.watch import WatchRecipe
@@ -15,7 +16,7 @@ FOLLOWING = ("data", "model", "optimizer", "loss")  # options that others' defau
 
 
 @dataclass(frozen=True)
-class TrainConfig(RunRecipe, WatchRecipe, OptimizationRecipe, ModelRecipe, DataRecipe):
+class TrainConfig(RunRecipe, WatchRecipe, DevicesRecipe, OptimizationRecipe, ModelRecipe, DataRecipe):
     """Train an image classifier and keep everything about it in a run folder."""
 
     # Making one raises ValueError for a value that makes no sense, naming the option.
