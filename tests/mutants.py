@@ -344,8 +344,8 @@ TRAIN = [
     Mutation(
         "interrupted-when-all-is-done",
         "guard",
-        "if patience.over or int(state.step) == experiment.total_steps:",
-        "if patience.over:",
+        "if over or int(self.state.step) == experiment.total_steps:",
+        "if over:",
         "tests/train/test_loop.py -k last_step",
     ),
     Mutation(

@@ -13,7 +13,7 @@ from jaxcnn.layers.walk import Around, changed, leaves, name_of
 from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.precision import computed_in
 from jaxcnn.train.state import TrainState
-from jaxcnn.train.step import part_key, step_key
+from jaxcnn.train.step import part_key, parts_of, step_key
 
 ALONE = "All outputs and δ are finite; the loss alone is not."
 
@@ -46,7 +46,7 @@ def _in_step(experiment: Experiment, state: TrainState, images: Array, labels: A
     key, number = step_key(state), experiment.recipe.accumulate
     if number == 1:
         return _in_part(experiment, state, key, images, labels) or ALONE
-    parts = zip(jnp.split(images, number), jnp.split(labels, number), strict=True)
+    parts = zip(parts_of(images, number), parts_of(labels, number), strict=True)
     found = (_in_part(experiment, state, part_key(key, i), *part) for i, part in enumerate(parts))
     return next(filter(None, found), ALONE)
 

@@ -109,7 +109,8 @@ class Saver:
                 self._orbax.wait_until_finished()
             for write in writes if _is_first() else ():
                 for unfinished in write.place.folder.glob(f"{write.new.name}*"):
-                    checkpoint.remove(unfinished)
+                    with suppress(OSError):  # of a thread that still writes there
+                        checkpoint.remove(unfinished)
             raise
 
 

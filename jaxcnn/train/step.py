@@ -98,11 +98,8 @@ def make_train_step(
     def accumulated(
         params: Params, state: State, images: Array, labels: Array, key: Array, factor: Array | None
     ) -> Any:
-        """The same, part by part: means over the parts, which are of one size.
-
-        A part is every so many-th example, so that each of several devices, which hold neighbours, has its share of it.
-        """
-        parts = [a.reshape(-1, options.accumulate, *a.shape[1:]).swapaxes(0, 1) for a in (images, labels)]
+        """The same, part by part: means over the parts, which are of one size."""
+        parts = [parts_of(a, options.accumulate) for a in (images, labels)]
 
         def add(carry: Any, part: Any) -> tuple[Any, None]:
             state, sums = carry
@@ -155,6 +152,14 @@ def make_train_step(
 def step_key(train: TrainState) -> Array:
     """The key of the step that comes next, to be split for augmentation and dropout."""
     return jax.random.fold_in(train.key, train.step)
+
+
+def parts_of(batch: Array, number: int) -> Array:
+    """A batch (n, ...) as (number, n / number, ...): the parts that are accumulated.
+
+    A part is every so many-th example, so that each of several devices, which hold neighbours, has its share of it.
+    """
+    return batch.reshape(-1, number, *batch.shape[1:]).swapaxes(0, 1)
 
 
 def part_key(key: Array, number: ArrayLike) -> Array:

@@ -34,7 +34,7 @@ def test_an_optimizer_and_an_augmentation_of_ones_own_take_the_place_of_the_reci
     ours = fit(tiny(), digits, other, optimizer=optax.sgd(0.1), augment=lambda key, x, y: (jnp.asarray(x), y))
     assert leaves(ours.state.params) == leaves(fit(tiny(), digits, RECIPE).state.params)
     changed = fit(tiny(), digits, RECIPE, augment=negative)
-    x, _, _ = changed.experiment.train_inputs(changed.state, digits.train_images[:2], digits.train_labels[:2])
+    x, _, _ = changed.experiment.train_inputs(jax.random.key(0), digits.train_images[:2], digits.train_labels[:2])
     np.testing.assert_array_equal(x, changed.experiment.normalise(255 - digits.train_images[:2]))
 
 

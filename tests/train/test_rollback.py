@@ -30,12 +30,13 @@ class Breaks(Function):
         return jnp.where(white, jnp.inf, x)
 
 
-models.MODELS["breaks"] = lambda classes=10: chain(breaks=Breaks(), **dict(tiny(classes).parts))
 WHITE = 280  # of the training images; in the middle of both epochs
 
 
 @pytest.fixture(autouse=True)
 def one_white_image(monkeypatch):
+    breaks = lambda classes=10: chain(breaks=Breaks(), **dict(tiny(classes).parts))  # noqa: E731
+    monkeypatch.setitem(models.MODELS, "breaks", breaks)
     digits = data.load("digits", image_size=8)
     images = digits.train_images.copy()
     images[WHITE] = 255

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcnn.train import checkpoint
+from jaxcnn.train.keeper import Keeper
 from jaxcnn.train.loop import train
 from jaxcnn.train.model_folder import load_model
 from jaxcnn.train.restore import restore
@@ -259,15 +259,15 @@ def test_seeds_that_were_stopped_together_go_on_to_the_same_bits(together, tmp_p
 
 
 def test_killed_while_their_checkpoints_were_written_they_go_on_to_the_same_bits(together, tmp_path, monkeypatch):
-    save, saved = checkpoint.save, []
+    keep, kept = Keeper.keep, []
 
-    def killed(folder, *rest, **options):
-        saved.append(folder)
-        if len(saved) == 9:  # of the second epoch, after best and last of the first seed
+    def killed(*of_seed):
+        kept.append(of_seed)
+        if len(kept) == 5:  # of the second epoch, after the first seed
             raise MemoryError
-        save(folder, *rest, **options)
+        keep(*of_seed)
 
-    monkeypatch.setattr(checkpoint, "save", killed)
+    monkeypatch.setattr(Keeper, "keep", killed)
     with pytest.raises(MemoryError):
         sweep(configs(tmp_path, seeds=3), out=tmp_path, together="yes")
     monkeypatch.undo()
