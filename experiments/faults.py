@@ -171,6 +171,8 @@ Fault = Callable[[Run, random.Random], str]
 FAULTS: list[tuple[str, Fault, str]] = [  # in words, what is done, and more options of the run
     ("SIGKILL at a random moment", killed, ""),
     ("SIGKILL while a checkpoint is being written", killed_in_a_save, ""),
+    ("SIGKILL in a streamed epoch", killed, "--stream always --workers 1"),
+    ("SIGKILL of a run on several devices", killed, "--devices 2 --shard-params"),
     ("SIGTERM", terminated, ""),
     ("the newest checkpoint truncated", truncated, ""),
     ("one bit of the newest checkpoint changed", altered, ""),
@@ -193,7 +195,7 @@ def main(kills: int, epochs: int, seed: int, options: str, out: Path, table: Pat
         run.finish()
         return run.bits()
 
-    trials = [trial for trial in FAULTS for _ in range(kills if trial[1] is killed else 1)]
+    trials = [trial for trial in FAULTS for _ in range(kills if trial == FAULTS[0] else 1)]
     for number, (name, fault, more) in enumerate(trials):
         run = Run(out / str(number), epochs, f"{every} {more}")
         happened = fault(run, rng).replace(f"{run.folder}", "RUN")
