@@ -81,17 +81,19 @@ def _sample(batches: Iterator[Any]) -> float:
 
 
 def table(dataset: Dataset, found: Sequence[Speed], title: str) -> "Table":
-    """A line for each way."""
+    """A line for each way; MB are of decoded pixels."""
     from rich import box
     from rich.table import Column, Table
 
     height, width, channels = dataset.image_shape
     made = Table(Column("", no_wrap=True), title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for heading in ("images/s", "lowest", "highest", "MB/s of pixels", "first batch s"):
+    for heading in ("images/s", "lowest", "highest", "MB/s", "first batch"):
         made.add_column(heading, justify="right", no_wrap=True)
     for speed in found:
         rates = [f"{rate:,.0f}" for rate in (speed.median, min(speed.samples), max(speed.samples))]
-        made.add_row(speed.way, *rates, f"{speed.median * height * width * channels / 1e6:,.0f}", f"{speed.first:.2f}")
+        made.add_row(
+            speed.way, *rates, f"{speed.median * height * width * channels / 1e6:,.0f}", f"{speed.first:.2f} s"
+        )
     return made
 
 

@@ -128,7 +128,9 @@ def _run_data(options: BenchOptions) -> int:
     console.print(f"images: {dataset.layout}")
     found = speeds(datasets, workers, batch_size, options.repeats)
     title = f"training images of {dataset.name}, {'×'.join(map(str, dataset.image_shape))}, {batch_size} at a time"
-    console.print(table(dataset, found, title))
+    made = table(dataset, found, title)
+    console.width = max(console.width, console.width_of(made))  # in full, also on a narrow terminal
+    console.print(made)
     if options.json is not None:
         options.json.write_text(json.dumps({"machine": asdict(here), "loading": to_json(found)}, indent=2))
         print(f"report {options.json}")

@@ -48,8 +48,10 @@ def parsed(words: Sequence[str], parse: Callable[[Sequence[str]], Any]) -> Any:
     pieces = list(_pieces(words))
     values: dict[str, list[str]] = {}
     for name, value in pieces:
-        if name is not None:
-            values.setdefault(name, []).extend(_values(name, value))
+        if name in WITH_COMMAS:
+            values.setdefault(name, []).append(value)
+        elif name is not None:  # of one that is repeated the last counts, as in every command
+            values[name] = _values(name, value)
 
     def with_one_value(**chosen: str) -> Any:
         command, seen = [], set()
@@ -62,8 +64,6 @@ def parsed(words: Sequence[str], parse: Callable[[Sequence[str]], Any]) -> Any:
         return parse(command)
 
     several = {name: some for name, some in values.items() if len(some) > 1}
-    if twice := [name for name in ONE_FOR_ALL if name in several]:
-        raise ValueError(f"{twice[0]} is {', '.join(several[twice[0]])}; expected one value.")
     options = with_one_value() if several else parse(words)
     if not several and options.seeds == 1:
         return options

@@ -103,7 +103,10 @@ class Pictures:
         for image, row, file in zip(images, rows, self._source.read(rows), strict=True):
             pixels = or_reason(pictures.decode, file, self._image_size)
             if isinstance(pixels, str):
-                raise ValueError(f"the picture {self._source.name(row)} can't be read: {pixels}. Repair or remove it.")
+                raise ValueError(
+                    f"the picture {self._source.name(row)} can't be read: {pixels}. Repair or remove it, or leave "
+                    "it out with skip_bad=True."
+                )
             pictures.check_size(self._source.name(row), pixels.shape[:2], "the first", self.shape[1:3])
             image[:] = pixels
         return images

@@ -11,6 +11,7 @@ where it can't be.
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import logging
@@ -28,6 +29,7 @@ import jax.numpy as jnp
 Tree = TypeVar("Tree")
 Shapes = dict[str, tuple[int, ...] | None]
 _MANIFEST = "manifest.txt"
+_WHY = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 class Damaged(ValueError):
@@ -174,7 +176,10 @@ def _blamed_on(what: str) -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:400]
+    """What went wrong: what the system says, where Orbax and TensorStore wrap it in much else."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    of_system = next((why for number in _WHY if (why := os.strerror(number)) in said), None)
+    return of_system or said[:400]
 
 
 def _hash(file: Path) -> str:
@@ -242,13 +247,18 @@ def _check_same(
 
 @contextmanager
 def orbax() -> Iterator[Any]:
-    """An Orbax checkpointer; imported here because that takes a second. Its log is silent: errors are raised."""
+    """An Orbax checkpointer; imported here because that takes a second. Its logs are silent: errors are raised.
+
+    One of them is asyncio's, which tells of whatever else was being written where a write fails.
+    """
 
     def of_others(record: logging.LogRecord) -> bool:
         return "orbax" not in Path(record.pathname).parts
 
-    logger = logging.getLogger("absl")
+    logger, loops = logging.getLogger("absl"), logging.getLogger("asyncio")
+    level = loops.level
     logger.addFilter(of_others)
+    loops.setLevel(logging.CRITICAL)
     try:
         import orbax.checkpoint as ocp
 
@@ -256,3 +266,4 @@ def orbax() -> Iterator[Any]:
             yield checkpointer
     finally:
         logger.removeFilter(of_others)
+        loops.setLevel(level)

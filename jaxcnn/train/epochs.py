@@ -88,10 +88,10 @@ class Lap:
             why = "were passed over" if experiment.recipe.on_nonfinite == "rollback" else "were not finite and left out"
             warnings.warn(f"epoch {epoch + 1}: {left_out} of {steps} steps {why}.", stacklevel=2)
         if left_out == steps:
-            raise Diverged(step, evaluated=True)
+            raise Diverged(step, f"no step of epoch {epoch + 1} was finite")
         evaluation = experiment.evaluate(state, experiment.chosen_by)
         if not math.isfinite(evaluation.loss):
-            raise Diverged(step, evaluated=True)
+            raise Diverged(step, f"the loss on the {experiment.chosen_by} images is not finite after step {step}")
         train_loss, train_accuracy = metrics.means()
         record: Epoch = {
             "epoch": epoch + 1,
@@ -114,17 +114,18 @@ class Lap:
 
 
 class Diverged(FloatingPointError):
-    """A loss or gradient was not finite; `step` is the first, counted from 1, 0 where it is an evaluation's loss.
+    """A loss or gradient was not finite; `step` is the first, counted from 1, 0 where it is `other` than a step's.
 
-    `reached` is that step, or the one before the evaluation.
+    `reached` is that step, or the last one.
     """
 
-    def __init__(self, step: int, evaluated: bool = False) -> None:
+    def __init__(self, step: int, other: str = "") -> None:
+        what = other or f"the loss or its gradient is no longer finite at step {step}"
         super().__init__(
-            f"the loss or its gradient is no longer finite at step {step}: training has diverged. Start again with a "
-            "lower --learning-rate, with --schedule cosine and a --warmup, or with --clip-norm."
+            f"{what}: training has diverged. Start again with a lower --learning-rate, with --schedule cosine and a "
+            "--warmup, or with --clip-norm."
         )
-        self.step, self.reached = 0 if evaluated else step, step
+        self.step, self.reached = 0 if other else step, step
 
 
 def check_finite(metrics: Metrics) -> None:

@@ -8,7 +8,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,18 @@ def by_first(function: Callable[..., bool | None], *arguments: Any) -> bool:
     if number != "0":
         raise _ERRORS[int(number)](words)
     return words == "yes"
+
+
+def check_same(options: Mapping[str, Any]) -> None:
+    """Raise ValueError in all processes, naming an option, unless each has the same: they would train apart."""
+    if not several():
+        return
+    names = sorted(options)
+    numbers = np.array([zlib.crc32(repr(options[name]).encode()) for name in names], np.uint32)
+    everyones = process_allgather(numbers)
+    for name, column in zip(names, everyones.T, strict=True):
+        if len(set(column.tolist())) > 1:
+            raise ValueError(f"{name} is not the same in all processes; give each of them the same options.")
 
 
 class Agreement:

@@ -15,6 +15,8 @@ from jaxcnn.train.run import Result, taken_up
 from jaxcnn.train.run_folder import check_out, source_of
 from jaxcnn.train.watch import Epoch, Watcher
 
+OF_A_PROCESS = ("process_id", "coordinator", "out", "data_dir")  # options in which processes may differ
+
 
 def train(config: TrainConfig, *watchers: Watcher, experiment: Experiment | None = None) -> Result:
     """Train as `config` says and leave everything in its run folder.
@@ -34,6 +36,7 @@ def train(config: TrainConfig, *watchers: Watcher, experiment: Experiment | None
     """
     with on_interrupt(begun=False) as interrupt, hosts.as_one():
         placement = hosts.place(config) if experiment is None else experiment.placement
+        hosts.check_same({name: value for name, value in vars(config).items() if name not in OF_A_PROCESS})
         clock = Clock(config, interrupt)
         check_out(config)
         experiment = experiment or prepare(config, config.load(), source=source_of(config), placement=placement)

@@ -57,7 +57,7 @@ _MAY_CHANGE_ADDED: dict[str, Any] = {
 }
 # Options that an earlier version did not have, and what it did.
 _ADDED = {"warmup_steps": None, "remat": False, "best_by": "eval_accuracy", **_MAY_CHANGE_ADDED}
-_MAY_CHANGE = {
+MAY_CHANGE = {
     "epochs",
     "data_dir",
     "max_time",
@@ -253,7 +253,7 @@ def _begin(run: RunFolder) -> None:
 
 def options_of(config: TrainConfig, *, decisive: bool = False) -> dict[str, Any]:
     """The configuration as JSON has it; of it only what decides how the run ends, where that is asked for."""
-    left_out = _MAY_CHANGE - {"epochs", "max_steps", "patience"} if decisive else _OF_ONE_COMMAND
+    left_out = MAY_CHANGE - {"epochs", "max_steps", "patience"} if decisive else _OF_ONE_COMMAND
     fields = {name: value for name, value in dataclasses.asdict(config).items() if name not in left_out}
     return {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}
 
@@ -337,7 +337,7 @@ def _check_same(before: TrainConfig, now: TrainConfig) -> None:
     different = [
         f"{field.name} was {getattr(before, field.name)!r} and is now {getattr(now, field.name)!r}"
         for field in dataclasses.fields(TrainConfig)
-        if field.name not in _MAY_CHANGE and getattr(before, field.name) != getattr(now, field.name)
+        if field.name not in MAY_CHANGE and getattr(before, field.name) != getattr(now, field.name)
     ]
     if now.epochs < before.epochs:
         different.append(f"epochs was {before.epochs} and is now {now.epochs} (it may only grow)")

@@ -27,13 +27,14 @@ from jaxcnn.train.placement import ONE_DEVICE
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.recipe.data import DataRecipe
 from jaxcnn.train.run import Result
-from jaxcnn.train.run_folder import CONFIG, check_out, options_of, source_of, write
+from jaxcnn.train.run_folder import CONFIG, MAY_CHANGE, check_out, options_of, source_of, write
 from jaxcnn.train.together import small, train_together, why_not
 from jaxcnn.train.watch import Watcher
 
 RESULTS = "results.json"
 _UNSAFE = re.compile(r"[^\w.,=+()\[\]-]")  # in a folder's name
-ONE_FOR_ALL = ("out", "overwrite", "resume")  # options of which a sweep has one value
+# Options of which a sweep has one value: they decide how it runs, and not what is trained.
+ONE_FOR_ALL = MAY_CHANGE - {"epochs", "max_steps", "patience"}
 Part = Literal["valid", "test"]
 Watching = Callable[[Sequence[TrainConfig]], AbstractContextManager[Sequence[Watcher]]]
 
@@ -188,7 +189,7 @@ def points(outcomes: Sequence[Outcome]) -> list[Point]:
     for outcome in outcomes:
         groups.setdefault(_recipe(outcome.config), []).append(outcome)
     firsts = [group[0].config for group in groups.values()]
-    given = {name for config in firsts for name in config.given()} - {*ONE_FOR_ALL, "seed"}
+    given = {name for config in firsts for name in config.given()} - ONE_FOR_ALL - {"seed"}
     names = [name for name in _OPTIONS if name in given and len({repr(getattr(config, name)) for config in firsts}) > 1]
     found = [Point({name: getattr(group[0].config, name) for name in names}, tuple(group)) for group in groups.values()]
     return sorted(found, key=lambda point: -mean(point.accuracies("valid") or [-math.inf]))

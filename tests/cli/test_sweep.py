@@ -28,7 +28,8 @@ def several(*words):
     [
         (["--lr", "0.1,3e-2"], {"learning_rate": [0.1, 0.03]}),
         (["--learning-rate=0.1,0.03", "--epochs", "3"], {"learning_rate": [0.1, 0.03]}),
-        (["--lr", "0.1", "--learning_rate", "0.03"], {"learning_rate": [0.1, 0.03]}),
+        (["--lr", "0.1", "--learning_rate", "0.03"], None),
+        (["--lr", "0.1", "--learning_rate", "0.03,0.01"], {"learning_rate": [0.03, 0.01]}),
         (["--optimizer", "adamw,sgd", "--seed", "1,2,3"], {"optimizer": ["adamw", "sgd"], "seed": [1, 2, 3]}),
         (["--batch-size", "16,full"], {"batch_size": [16, "full"]}),
         (["--augment", "crop(1,reflect),flip", "--augment", "none"], {"augment": ["crop(1,reflect),flip", "none"]}),
@@ -55,6 +56,8 @@ def test_the_other_options_are_as_they_were_typed():
     options = parsed(["train", "--lr", "0.1,0.2", "--epochs", "7", "--overwrite", "--seeds", "2"], _parse)
     assert (options.epochs, options.overwrite, options.seeds, options.learning_rate) == (7, True, 2, 0.1)
     assert type(parsed(["train", "--epochs", "7"], _parse)) is TrainOptions
+    repeated = parsed(["train", "--lr", "0.1", "--epochs", "7", "--learning-rate", "0.2", "--epochs", "8"], _parse)
+    assert (repeated.learning_rate, repeated.epochs) == (0.2, 8)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +66,8 @@ def test_the_other_options_are_as_they_were_typed():
         (["--lr", "0.1,-1"], "error: --learning-rate is -1.0; expected a positive number, such as 0.005."),
         (["--lr", "0.1,1e-1"], "error: --learning-rate is 0.1, 0.1; expected different values, each once."),
         (["--seeds", "0"], "error: --seeds is 0; expected 1 or more."),
-        (["--seeds", "2", "--seeds", "3"], "error: --seeds is 2, 3; expected one value."),
-        (["--out", "a", "--out", "b"], "error: --out is a, b; expected one value for all runs."),
+        (["--devices", "1,2"], "error: --devices is 1, 2; expected one value for all runs."),
+        (["--stream", "always,never"], "error: --stream is always, never; expected one value for all runs."),
         (["--batch-size", "64,9999"], "error: --batch-size is 9999, more than the 1437 training images"),
         (
             ["--seeds", "2", "--together", "yes", "--patience", "3"],

@@ -281,8 +281,11 @@ def test_devices_that_are_not_there(found):
     "options, message",
     [
         ({"devices": 0}, "devices is 0; expected 1 or more."),
-        ({"num_processes": 2}, "coordinator is None; coordinator, num_processes and process_id are given together"),
-        ({"coordinator": "a:1", "process_id": 0}, "num_processes is None; coordinator, num_processes and process_id"),
+        ({"num_processes": 2}, "num_processes is 2; expected coordinator= and process_id= beside it, or none of these"),
+        (
+            {"coordinator": "a:1", "process_id": 0},
+            "coordinator is 'a:1'; expected num_processes= beside it, or none of these",
+        ),
         ({"coordinator": "a", "num_processes": 2, "process_id": 0}, "coordinator is 'a'; expected a host and a port"),
         ({"coordinator": "a:1", "num_processes": 2, "process_id": 2}, "process_id is 2; expected 0 to 1."),
         (

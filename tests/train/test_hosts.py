@@ -271,6 +271,17 @@ def test_an_error_of_one_ends_both(folder):
     assert first.err.startswith("error: process 1 of the run is gone; its own output may say why.")
 
 
+def test_processes_with_other_options_are_refused(monkeypatch):
+    told = []
+    monkeypatch.setattr(hosts, "process_allgather", lambda mine: told.append(mine) or np.stack([mine, told[0]]))
+    hosts.check_same({"learning_rate": 0.1, "seed": 0})  # alone, a process asks nobody
+    assert not told
+    monkeypatch.setattr(hosts, "several", lambda: True)
+    hosts.check_same({"learning_rate": 0.1, "seed": 0})
+    with pytest.raises(ValueError, match="^learning_rate is not the same in all processes; give each of them the same"):
+        hosts.check_same({"learning_rate": 0.2, "seed": 0})
+
+
 def test_a_process_takes_its_share_of_the_cores():
     assert hosts.threads(16, sharing=2, devices=1) == 8
     assert hosts.threads(2, sharing=2, devices=1) == 1

@@ -26,11 +26,13 @@ class DevicesRecipe(Recipe):
         super().__post_init__()
         self.need("devices", self.devices is None or self.devices >= 1, "expected 1 or more")
         self.need("num_processes", self.num_processes is None or self.num_processes >= 1, "expected 1 or more")
-        together = (self.coordinator, self.num_processes, self.process_id)
-        if self.num_processes != 1 and 0 < together.count(None) < 3:
-            lacking = "coordinator" if self.coordinator is None else "num_processes"
-            lacking = "process_id" if None not in together[:2] else lacking
-            raise self.wrong(lacking, "coordinator, num_processes and process_id are given together or not at all")
+        names = ("coordinator", "num_processes", "process_id")
+        lacking = [name for name in names if getattr(self, name) is None]
+        if self.num_processes != 1 and 0 < len(lacking) < 3:
+            given = next(name for name in names if name not in lacking)
+            raise self.wrong(
+                given, f"expected {' and '.join(f'{name}=' for name in lacking)} beside it, or none of these"
+            )
         if self.coordinator is not None:
             host, _, port = self.coordinator.rpartition(":")
             right = bool(host) and port.isdecimal() and 0 < int(port) < 65536
