@@ -278,7 +278,7 @@ def test_processes_with_other_options_are_refused(monkeypatch):
     assert not told
     monkeypatch.setattr(hosts, "several", lambda: True)
     hosts.check_same({"learning_rate": 0.1, "seed": 0})
-    with pytest.raises(ValueError, match="^learning_rate is not the same in all processes; give each of them the same"):
+    with pytest.raises(ValueError, match=r"^learning_rate is not the same in all processes; give each of them"):
         hosts.check_same({"learning_rate": 0.2, "seed": 0})
 
 
