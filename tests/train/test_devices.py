@@ -228,8 +228,13 @@ def test_no_activation_travels(found, name):
     gathered = [shape.split("[")[1] for shape in step.get("all-gather", [])]
     assert {f"[{shape}" for shape in gathered} <= set(step["parameters"])
     assert len(gathered) == (0 if name == "whole" else 8)
-    sums = {f"[{shape.split('[')[1]}" for shape in step["all-reduce"]}
-    assert sums <= {*step["parameters"], "[]"}
+    sums = {long(f"[{shape.split('[')[1]}") for shape in step["all-reduce"]}
+    assert sums <= {*map(long, step["parameters"]), "[]"}
+
+
+def long(shape):
+    """Without axes of length 1, which later versions of XLA leave in sums over the others: "[1,1,24]" is "[24]"."""
+    return f"[{','.join(n for n in shape.strip('[]').split(',') if n != '1')}]"
 
 
 @pytest.mark.skipif(isinstance(library.find(), library.Missing), reason="no handlers here")
