@@ -4,8 +4,9 @@ from jaxcnn.layers.backprop import Backprop, backprop
 from jaxcnn.layers.base import Layer, Params, State
 from jaxcnn.layers.blocks import separable_conv, squeeze_excite
 from jaxcnn.layers.combine import chain, concat, gated, residual
+from jaxcnn.layers.intermediates import features, intermediates
 from jaxcnn.layers.linear import Conv, ConvTranspose, Dense, DepthwiseConv, WeightStandardizedConv
-from jaxcnn.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from jaxcnn.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LayerScale, LocalResponseNorm, RMSNorm
 from jaxcnn.layers.pointwise import Activation, Dropout, SpatialDropout, StochasticDepth
 from jaxcnn.layers.reparametrize import SpectralNorm, WeightNorm
 from jaxcnn.layers.shape import (
@@ -42,6 +43,7 @@ __all__ = [
     "InstanceNorm",
     "Layer",
     "LayerNorm",
+    "LayerScale",
     "LocalResponseNorm",
     "LpPool",
     "MaxPool",
@@ -60,7 +62,9 @@ __all__ = [
     "backprop",
     "chain",
     "concat",
+    "features",
     "gated",
+    "intermediates",
     "residual",
     "separable_conv",
     "squeeze_excite",

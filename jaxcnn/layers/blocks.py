@@ -34,19 +34,24 @@ def separable_conv(
 
 
 @explained
-def squeeze_excite(channels: int, reduction: int = 16) -> Branches:
+def squeeze_excite(
+    channels: int, reduction: int = 16, *, hidden: int | None = None, activation: str = "relu", gate: str = "sigmoid"
+) -> Branches:
     """x · σ(W relu(V mean(x))): every channel times a factor that the whole image decides (Hu et al. 2018, equation 4).
 
-    `channels` are those of the input; between the two dense layers there are channels // reduction, at least 1.
+    `channels` are those of the input; between the two dense layers there are `hidden`, by default channels //
+    reduction, at least 1. `activation` stands in the place of relu, and `gate` in that of σ.
     """
     count("squeeze_excite", "channels", channels)
     count("squeeze_excite", "reduction", reduction)
+    if hidden is None:
+        hidden = max(1, channels // reduction)
     return gated(
         chain(
             squeeze=GlobalAvgPool(),
-            reduce=Dense(max(1, channels // reduction)),
-            relu=Activation("relu"),
+            reduce=Dense(hidden),
+            **{activation: Activation(activation)},
             expand=Dense(channels, initializer="glorot_normal"),
-            sigmoid=Activation("sigmoid"),
+            **{gate: Activation(gate)},
         )
     )

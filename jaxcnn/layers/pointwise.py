@@ -14,11 +14,18 @@ ACTIVATIONS = {
     f.name: f
     for f in (
         ops.relu,
+        ops.relu6,
         ops.leaky_relu,
+        ops.elu,
+        ops.selu,
         ops.sigmoid,
+        ops.hard_sigmoid,
         ops.tanh,
+        ops.softplus,
         ops.gelu,
         ops.silu,
+        ops.hard_swish,
+        ops.mish,
         ops.softmax,
         ops.log_softmax,
     )

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from jaxcnn.layers import Layer
 from jaxcnn.layers.base import one_of
 from jaxcnn.models import custom
+from jaxcnn.models.about import ABOUT, About
 from jaxcnn.models.cifar import cifar_small
+from jaxcnn.models.convnext import VARIANTS, convnext
 from jaxcnn.models.course import conv_blocks, three_convs, two_filters
+from jaxcnn.models.densenet import densenet
+from jaxcnn.models.efficientnet import SCALES, efficientnet
 from jaxcnn.models.lenet import lenet5
+from jaxcnn.models.mobilenet import mobilenet_v2, mobilenet_v3
 from jaxcnn.models.resnet import resnet, resnet_cifar
+from jaxcnn.models.segmentation import fcn_resnet50, unet
+from jaxcnn.models.squeezenet import squeezenet
 from jaxcnn.models.vgg import vgg
 
 MODELS: dict[str, Callable[..., Layer]] = {
@@ -22,27 +28,17 @@ MODELS: dict[str, Callable[..., Layer]] = {
     **{f"vgg{depth}": partial(vgg, depth) for depth in (11, 13, 16, 19)},
     **{f"vgg{depth}_bn": partial(vgg, depth, batch_norm=True) for depth in (11, 13, 16, 19)},
     **{f"resnet{depth}": partial(resnet_cifar, depth) for depth in (20, 32, 44, 56)},
-    **{f"resnet{depth}": partial(resnet, depth) for depth in (18, 34, 50)},
-}
-
-
-class About(NamedTuple):
-    """What a network is, in a line, and the images (h, w, c) that it was made for."""
-
-    image_shape: tuple[int, int, int]
-    line: str
-
-
-ABOUT: dict[str, About] = {
-    "lenet5": About((28, 28, 1), "LeCun et al. 1998; relu, max pooling"),
-    "cifar_small": About((32, 32, 3), "seven convolutions, trained fast"),
-    "two_filters": About((5, 5, 3), "one convolution, to do by hand"),
-    "three_convs": About((39, 39, 3), "three convolutions, a linear head"),
-    "conv_blocks": About((224, 224, 3), "three blocks, batch norm, dropout"),
-    **{f"vgg{depth}": About((224, 224, 3), "Simonyan & Zisserman 2015") for depth in (11, 13, 16, 19)},
-    **{f"vgg{depth}_bn": About((224, 224, 3), "the same with batch norm") for depth in (11, 13, 16, 19)},
-    **{f"resnet{depth}": About((32, 32, 3), "He et al. 2016, for CIFAR-10") for depth in (20, 32, 44, 56)},
-    **{f"resnet{depth}": About((224, 224, 3), "He et al. 2016, for ImageNet") for depth in (18, 34, 50)},
+    **{f"resnet{depth}": partial(resnet, depth) for depth in (18, 34, 50, 101, 152)},
+    "wide_resnet50_2": partial(resnet, 50, inner=2.0),
+    "resnext50_32x4d": partial(resnet, 50, groups=32, inner=2.0),
+    **{f"densenet{depth}": partial(densenet, depth) for depth in (121, 169, 201)},
+    "squeezenet1_1": squeezenet,
+    "mobilenet_v2": mobilenet_v2,
+    **{f"mobilenet_v3_{size}": partial(mobilenet_v3, size) for size in ("small", "large")},
+    **{f"efficientnet_{variant}": partial(efficientnet, variant) for variant in SCALES},
+    **{f"convnext_{variant}": partial(convnext, variant) for variant in VARIANTS},
+    "unet": unet,
+    "fcn_resnet50": fcn_resnet50,
 }
 
 
@@ -65,11 +61,19 @@ __all__ = [
     "About",
     "cifar_small",
     "conv_blocks",
+    "convnext",
     "create",
+    "densenet",
+    "efficientnet",
+    "fcn_resnet50",
     "lenet5",
+    "mobilenet_v2",
+    "mobilenet_v3",
     "resnet",
     "resnet_cifar",
+    "squeezenet",
     "three_convs",
     "two_filters",
+    "unet",
     "vgg",
 ]

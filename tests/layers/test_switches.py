@@ -39,6 +39,7 @@ NETS = {kind.__name__: made(kind) for kind in KINDS} | {
     "gated": gated(Conv(6), Conv(6)),
     "separable_conv": layers.separable_conv(6),
     "squeeze_excite": layers.squeeze_excite(4),
+    "features": layers.features(chain(conv=Conv(4), head=Activation("relu"))),
     "momentum": layers.BatchNorm(),
     "reflected": Conv(4, padding_mode="reflect"),
     "bilinear": layers.Resize(0.5, method="bilinear"),

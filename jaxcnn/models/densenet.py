@@ -1,0 +1,53 @@
+"""DenseNet: every layer of a block sees what all before it have made (Huang, Liu, van der Maaten & Weinberger 2017)."""
+
+from jaxcnn.layers import Activation, AvgPool, BatchNorm, Conv, Dense, GlobalAvgPool, Layer, MaxPool, chain, concat
+
+# Layers in each of the four blocks, and the growth rate (table 1).
+BLOCKS = {121: ((6, 12, 24, 16), 32), 169: ((6, 12, 32, 32), 32), 201: ((6, 12, 48, 32), 32)}
+
+
+def densenet(depth: int, classes: int = 1000, *, growth: int | None = None) -> Layer:
+    """DenseNet-BC of `depth` 121, 169 or 201; images of 32×32 or more. DenseNet-121 has 7,978,856 parameters.
+
+    `growth` is the number of channels that a layer adds, the paper's k, by default 32; the first convolution has twice
+    as many, a layer's 1×1 convolution four times (B), and between blocks half of the channels are left (C).
+    """
+    if depth not in BLOCKS:
+        raise ValueError(f"densenet: depth is {depth!r}; expected one of {', '.join(map(str, BLOCKS))}.")
+    blocks, published = BLOCKS[depth]
+    growth = published if growth is None else growth
+    layers: dict[str, Layer] = {}
+    channels = 2 * growth
+    for block, count in enumerate(blocks, 1):
+        for number in range(1, count + 1):
+            layers[f"layer{block}_{number}"] = concat(before=chain(), new=_layer(growth))
+        channels += count * growth
+        if block < len(blocks):
+            channels //= 2
+            layers[f"transition{block}"] = _transition(channels)
+    return chain(
+        conv=Conv(2 * growth, 7, stride=2, padding=3, use_bias=False),
+        bn=BatchNorm(),
+        relu=Activation("relu"),
+        maxpool=MaxPool(3, stride=2, padding=1),
+        **layers,
+        bn_last=BatchNorm(),
+        relu_last=Activation("relu"),
+        pool=GlobalAvgPool(),
+        head=Dense(classes),
+    )
+
+
+def _layer(growth: int) -> Layer:
+    return chain(
+        bn1=BatchNorm(),
+        relu1=Activation("relu"),
+        conv1=Conv(4 * growth, 1, use_bias=False),
+        bn2=BatchNorm(),
+        relu2=Activation("relu"),
+        conv2=Conv(growth, padding=1, use_bias=False),
+    )
+
+
+def _transition(channels: int) -> Layer:
+    return chain(bn=BatchNorm(), relu=Activation("relu"), conv=Conv(channels, 1, use_bias=False), pool=AvgPool(2))
