@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcnn.train.weights import load
+from jaxcnn.interop.safetensors import load
 
 OPTIONS = "--data digits --model lenet5 --batch-size 128 --optimizer momentum --devices 4 --save-every 0.5"
 PROGRAM = [sys.executable, "-c", "from jaxcnn.cli.main import main; main()"]

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxcnn import kernels, layers, models, ops, verify
+    from jaxcnn.interop import pretrained
     from jaxcnn.train import model_folder
 
     backprop, summary = layers.backprop, layers.summary
     RULES, Rule, backward, rule = ops.RULES, ops.Rule, ops.backward, ops.rule
     load_model = model_folder.load_model
+    load_pretrained = pretrained.load_pretrained
 
 __all__ = [
     "RULES",
@@ -19,6 +21,7 @@ __all__ = [
     "kernels",
     "layers",
     "load_model",
+    "load_pretrained",
     "models",
     "ops",
     "rule",
@@ -32,6 +35,7 @@ _HOMES = {
     **dict.fromkeys(["RULES", "Rule", "backward", "rule"], "jaxcnn.ops"),
     **dict.fromkeys(["backprop", "summary"], "jaxcnn.layers"),
     "load_model": "jaxcnn.train.model_folder",
+    "load_pretrained": "jaxcnn.interop.pretrained",
 }
 
 

@@ -9,7 +9,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # A folder may import from its own floor and from those below it.
-FLOORS = [["cli"], ["bench"], ["report"], ["train", "verify"], ["data", "models"], ["layers"], ["ops"], ["kernels"]]
+FLOORS = [
+    ["cli"],
+    ["bench"],
+    ["report"],
+    ["train", "verify"],
+    ["interop"],
+    ["data", "models"],
+    ["layers"],
+    ["ops"],
+    ["kernels"],
+]
 HEIGHT = {folder: -i for i, floor in enumerate(FLOORS) for folder in floor}
 
 

@@ -42,7 +42,8 @@ def inverted_residual(
 ) -> Layer:
     """1×1 to `expanded` channels, a depthwise window, 1×1 to few `features`, with a shortcut where shapes agree.
 
-    Where `expanded` are the `channels` of the input the first convolution is left out. `padding` is by default half the
+    It is called body, with and without shortcut. Where `expanded` are the `channels` of the input the first convolution
+    is left out. `padding` is by default half the
     window; `drop` is the rate at which the body is left out in training (Huang et al. 2016).
     Source: Sandler et al. 2018, "MobileNetV2: Inverted residuals and linear bottlenecks", figure 3.
     """
@@ -59,7 +60,7 @@ def inverted_residual(
         layers["se"] = squeeze_excite(expanded, **excite._asdict())
     layers |= {"project": Conv(features, 1, use_bias=False), "bn3": norm}
     if stride != 1 or channels != features:
-        return chain(**layers)
+        return chain(body=chain(**layers))
     if drop:
         layers["drop"] = StochasticDepth(drop)
     return residual(chain(**layers))
@@ -147,15 +148,18 @@ V3 = {
 HIDDEN = {"large": 1280, "small": 1024}  # of the dense layer before the head
 
 
-def mobilenet_v3(size: Literal["large", "small"], classes: int = 1000, *, multiplier: float = 1.0) -> Layer:
+def mobilenet_v3(
+    size: Literal["large", "small"], classes: int = 1000, *, multiplier: float = 1.0, epsilon: float = 1e-3
+) -> Layer:
     """MobileNet V3, with 5,483,032 (large) or 2,542,856 (small) parameters, as torchvision has it.
 
-    Images of 32×32 or more. `multiplier` times the published channels, rounded to a multiple of 8. Source: Howard et
-    al. 2019, "Searching for MobileNetV3".
+    Images of 32×32 or more. `multiplier` times the published channels, rounded to a multiple of 8. `epsilon` is batch
+    norm's, with which the weights were trained: torchvision's 1e-3; timm's mobilenetv3_large_100 has 1e-5. Source:
+    Howard et al. 2019, "Searching for MobileNetV3".
     """
     if size not in V3:
         raise ValueError(f'mobilenet_v3: size is {size!r}; expected "large" or "small".')
-    norm = BatchNorm(momentum=0.99, epsilon=1e-3)
+    norm = BatchNorm(momentum=0.99, epsilon=epsilon)
     channels = rounded(16 * multiplier)
     layers: dict[str, Layer] = {
         "conv": Conv(channels, 3, stride=2, padding=1, use_bias=False),

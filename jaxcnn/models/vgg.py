@@ -10,8 +10,8 @@ WIDTHS = (1, 2, 4, 8, 8)  # of the blocks, times the first one's
 def vgg(depth: int, classes: int = 1000, *, batch_norm: bool = False, width: int = 64, hidden: int = 4096) -> Layer:
     """VGG with `depth` (11, 13, 16 or 19) layers with weights; images of 32×32 or more.
 
-    `batch_norm` puts one after each convolution, which then has no bias of its own. `width` is the first block's,
-    `hidden` that of the two dense layers: 4,096 in the paper; 512 suits 32×32 images.
+    `batch_norm` puts one after each convolution, whose bias then changes nothing; torchvision keeps it. `width` is the
+    first block's, `hidden` that of the two dense layers: 4,096 in the paper; 512 suits 32×32 images.
 
     Source: Simonyan & Zisserman 2015.
     """
@@ -21,7 +21,7 @@ def vgg(depth: int, classes: int = 1000, *, batch_norm: bool = False, width: int
     for block, (convs, times) in enumerate(zip(BLOCKS[depth], WIDTHS, strict=True), 1):
         for conv in range(1, convs + 1):
             name = f"{block}_{conv}"
-            layers[f"conv{name}"] = Conv(times * width, use_bias=not batch_norm)
+            layers[f"conv{name}"] = Conv(times * width)
             if batch_norm:
                 layers[f"bn{name}"] = BatchNorm()
             layers[f"relu{name}"] = Activation("relu")

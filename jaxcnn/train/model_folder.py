@@ -22,8 +22,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import models
+from jaxcnn.interop import safetensors
 from jaxcnn.models.custom import Source
-from jaxcnn.train import records, weights
+from jaxcnn.train import records
 from jaxcnn.train.checkpoint import Damaged, remove
 from jaxcnn.train.model import Card, CheckpointName, Model
 
@@ -116,9 +117,9 @@ def _read(folder: Path, written: bytes) -> Model:
     x = jax.ShapeDtypeStruct((1, *card.image_shape), jnp.float32)
     params, state = jax.eval_shape(lambda: network.init(jax.random.key(0), x))
     try:
-        arrays = weights.load(content[_WEIGHTS])
+        arrays = safetensors.load(content[_WEIGHTS])
         averaged = {path.removeprefix("ema/"): array for path, array in arrays.items() if path.startswith("ema/")}
-        fitted = weights.fitted(averaged or arrays, {"params": params, "state": state})
+        fitted = safetensors.fitted(averaged or arrays, {"params": params, "state": state})
     except ValueError as error:
         raise ValueError(f"{folder / _WEIGHTS} does not fit the network {card.network}: {error}.") from error
     return Model(card, network, fitted["params"], fitted["state"])
@@ -143,7 +144,7 @@ def write(folder: Path, tree: dict[str, Any], source: Source | None, **facts: An
 
     Raises: OSError if it can't be written.
     """
-    content = {_WEIGHTS: weights.dump(tree)} | ({} if source is None else {_SOURCE: source.content})
+    content = {_WEIGHTS: safetensors.dump(tree)} | ({} if source is None else {_SOURCE: source.content})
     card = Card(
         source=None if source is None else _SOURCE,
         pixels_divided_by=255,

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from jaxcnn.train import hosts, weights
+from jaxcnn.interop import safetensors
+from jaxcnn.train import hosts
 
 OPTIONS = [
     *("--batch-size", "32", "--accumulate", "2", "--augment", "crop(2),cutout(4)", "--ema", "0.9", "--shard-params"),
@@ -172,7 +173,7 @@ def finished(process, seconds=300):
 
 
 def parameters(run):
-    return weights.load((run / "model/last/weights.safetensors").read_bytes())
+    return safetensors.load((run / "model/last/weights.safetensors").read_bytes())
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,8 @@ from PIL import Image
 
 import jaxcnn
 from jaxcnn import data, layers
-from jaxcnn.train import model_folder, weights
+from jaxcnn.interop import safetensors
+from jaxcnn.train import model_folder
 from jaxcnn.train.checkpoint import Damaged
 from jaxcnn.train.keeper import save_model
 from jaxcnn.train.loop import train
@@ -114,7 +115,7 @@ def test_the_average_of_the_weights_is_what_is_used_and_both_are_kept(tmp_path):
     result = train(config(tmp_path, ema=0.9, loss="sigmoid"))
     model = jaxcnn.load_model(tmp_path)
     assert leaves((model.params, model.state)) == leaves(result.state.average)
-    arrays = weights.load((tmp_path / "model/last/weights.safetensors").read_bytes())
+    arrays = safetensors.load((tmp_path / "model/last/weights.safetensors").read_bytes())
     for prefix, tree in (("", result.state.params), ("ema/", result.state.average[0])):
         np.testing.assert_array_equal(arrays[f"{prefix}params/conv/kernel"], tree["conv"]["kernel"])
     assert {path.split("/")[0] for path in arrays} == {"params", "state", "ema"}

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn.train import weights
+from jaxcnn.interop import safetensors
 
 DTYPES = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -19,9 +19,9 @@ def test_every_dtype_comes_back_bit_for_bit(dtype):
         "params": {"a": values, "turned": values.T, "scalar": values[0, 0].reshape(())},
         "state": {"no": values[:0]},
     }
-    back = weights.load(weights.dump(tree))
+    back = safetensors.load(safetensors.dump(tree))
     assert back.keys() == {"params/a", "params/turned", "params/scalar", "state/no"}
-    for path, array in weights.by_path(tree).items():
+    for path, array in safetensors.by_path(tree).items():
         assert back[path].dtype == array.dtype and back[path].shape == array.shape
         assert back[path].tobytes() == array.tobytes()
 
@@ -29,19 +29,19 @@ def test_every_dtype_comes_back_bit_for_bit(dtype):
 def test_others_read_what_is_written(tmp_path):
     from safetensors.numpy import load_file
 
-    (tmp_path / "w").write_bytes(weights.dump({"params": {"head": {"kernel": jnp.arange(6.0).reshape(2, 3)}}}))
+    (tmp_path / "w").write_bytes(safetensors.dump({"params": {"head": {"kernel": jnp.arange(6.0).reshape(2, 3)}}}))
     np.testing.assert_array_equal(load_file(tmp_path / "w")["params/head/kernel"], np.arange(6.0).reshape(2, 3))
 
 
 def test_a_dtype_that_the_format_lacks_is_named():
     with pytest.raises(ValueError, match="params/a has dtype complex128, which safetensors does not know"):
-        weights.dump({"params": {"a": np.zeros(2, complex)}})
+        safetensors.dump({"params": {"a": np.zeros(2, complex)}})
 
 
 def test_what_is_no_safetensors_is_refused():
-    for data in (b"", b"\x80\x04", weights.dump({"a": np.ones(5)})[:-1]):
+    for data in (b"", b"\x80\x04", safetensors.dump({"a": np.ones(5)})[:-1]):
         with pytest.raises(ValueError, match="it is no safetensors file"):
-            weights.load(data)
+            safetensors.load(data)
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_what_is_no_safetensors_is_refused():
 def test_the_first_array_that_does_not_fit_is_named(like, message):
     described = {k: {"k": np.empty(v["k"])} if isinstance(v, dict) else np.empty(v) for k, v in like.items()}
     with pytest.raises(ValueError, match=message):
-        weights.fitted({"a/k": np.ones((2, 3)), "b": np.ones(4)}, described)
+        safetensors.fitted({"a/k": np.ones((2, 3)), "b": np.ones(4)}, described)

@@ -1,0 +1,50 @@
+"""What other libraries call the layers of a network: a table for each family and library.
+
+A row is a pattern of our layers' paths and the name of their module, made of what the pattern's groups match (numbers
+as such). The first row that fits the whole path counts. So a table is read both ways, and what is not in it is known.
+What becomes of an array follows from the layer that it belongs to (`interop/convert.py`).
+"""
+
+import re
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+Paths = Collection[str]  # of the network's layers
+Row = tuple[str, str | Callable[..., str]]
+
+
+class Table(NamedTuple):
+    """A library's names for a family of networks.
+
+    Attributes:
+      rows: of a network whose layers have these paths.
+      spare: a pattern of their modules that ours leaves out, such as a head for training only.
+      renamed: patterns of keys of older files, and what they are called now.
+      axes: patterns of our paths, and how many axes their array has, where ours has another number: a dense layer that
+        is a 1×1 convolution there, or the other way round.
+      mean, std: per channel, of pixels from 0 to 1, with which the library's weights were trained.
+      flat: the path of the dense layer that flattened images go into, and their spatial size (h, w): their entries come
+        channel by channel there.
+    """
+
+    rows: Callable[[Paths], list[Row]]
+    spare: str = r"(?!)"
+    renamed: tuple[tuple[str, str], ...] = ()
+    axes: tuple[tuple[str, int], ...] = ()
+    flat: tuple[str, int, int] | None = None
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of ImageNet
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def modules(self, paths: Paths) -> dict[str, str]:
+        """Their module for each of our layers. Raises KeyError, naming it, for one that the table lacks."""
+        rows = self.rows(paths)
+        return {path: named(path, rows) for path in paths}
+
+
+def named(path: str, rows: list[Row]) -> str:
+    """What the first row that fits calls the layer. Raises KeyError where none does."""
+    for pattern, name in rows:
+        if match := re.fullmatch(pattern, path):
+            groups = [int(group) if group and group.isdecimal() else group for group in match.groups()]
+            return name if isinstance(name, str) else name(*groups)
+    raise KeyError(path)

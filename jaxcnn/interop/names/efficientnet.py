@@ -1,0 +1,81 @@
+"""EfficientNet and EfficientNet-Lite."""
+
+from jaxcnn.interop.names import Paths, Row, Table
+from jaxcnn.interop.names.mobilenet import BLOCK, EXCITE, blocks, timm, within
+
+MELAS = {
+    "expand": "_expand_conv",
+    "bn1": "_bn0",
+    "depthwise": "_depthwise_conv",
+    "bn2": "_bn1",
+    "se/gate/reduce": "_se_reduce",
+    "se/gate/expand": "_se_expand",
+    "project": "_project_conv",
+    "bn3": "_bn2",
+}
+HUGGING_FACE = {
+    "expand": "expansion.expand_conv",
+    "bn1": "expansion.expand_bn",
+    "depthwise": "depthwise_conv.depthwise_conv",
+    "bn2": "depthwise_conv.depthwise_norm",
+    "se/gate/reduce": "squeeze_excite.reduce",
+    "se/gate/expand": "squeeze_excite.expand",
+    "project": "projection.project_conv",
+    "bn3": "projection.project_bn",
+}
+
+
+def torchvision(paths: Paths) -> list[Row]:
+    place = within(paths, "block", joined=True)
+    return [
+        ("conv", "features.0.0"),
+        ("bn", "features.0.1"),
+        (
+            r"block(\d)_(\d+)/body/(.+)",
+            lambda s, n, layer: f"features.{s}.{n - 1}.{place(f'block{s}_{n}', layer)}",
+        ),
+        ("conv_last", "features.8.0"),
+        ("bn_last", "features.8.1"),
+        ("head", "classifier.1"),
+    ]
+
+
+def melas(paths: Paths) -> list[Row]:
+    """Luke Melas-Kyriazi's EfficientNet-PyTorch, and what follows it."""
+    order = blocks(paths)
+    return [
+        ("conv", "_conv_stem"),
+        ("bn", "_bn0"),
+        (BLOCK, lambda block, layer: f"_blocks.{order.index(block)}.{MELAS[layer]}"),
+        ("conv_last", "_conv_head"),
+        ("bn_last", "_bn1"),
+        ("head", "_fc"),
+    ]
+
+
+def hugging_face(paths: Paths) -> list[Row]:
+    order = blocks(paths)
+    return [
+        ("conv", "efficientnet.embeddings.convolution"),
+        ("bn", "efficientnet.embeddings.batchnorm"),
+        (
+            BLOCK,
+            lambda block, layer: f"efficientnet.encoder.blocks.{order.index(block)}.{HUGGING_FACE[layer]}",
+        ),
+        ("conv_last", "efficientnet.encoder.top_conv"),
+        ("bn_last", "efficientnet.encoder.top_bn"),
+        ("head", "classifier"),
+    ]
+
+
+TABLES = {
+    "torchvision": Table(torchvision, axes=EXCITE),
+    "timm": Table(timm, axes=EXCITE),
+    "EfficientNet-PyTorch": Table(melas, axes=EXCITE),
+    "Hugging Face": Table(hugging_face, axes=EXCITE),
+}
+# TensorFlow's code takes (pixel - 127) / 128; timm, which has the same weights, (pixel / 255 - 0.5) / 0.5.
+LITE_TABLES = {
+    "timm": Table(timm, mean=(0.5,) * 3, std=(0.5,) * 3),
+    "EfficientNet-PyTorch": Table(melas, mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
+}

@@ -1,0 +1,37 @@
+"""VGG, with and without batch norm."""
+
+from jaxcnn.interop.names import Paths, Row, Table
+
+PLACES = {1: 0, 2: 3, 3: 6}  # of the dense layers among torchvision's, with relu and dropout between them
+
+
+def _features(paths: Paths) -> list[Row]:
+    """torchvision numbers convolutions, norms, activations and pooling in one row."""
+    blocks = [path.removeprefix("conv").split("_") for path in paths if path.startswith("conv")]
+    norm = any(path.startswith("bn") for path in paths)
+    places, place = {}, 0
+    for (block, conv), (next_block, _) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
+        places[f"{block}_{conv}"] = place
+        place += (3 if norm else 2) + (block != next_block)
+    return [
+        (r"conv(\w+)", lambda name: f"features.{places[name]}"),
+        (r"bn(\w+)", lambda name: f"features.{places[name] + 1}"),
+    ]
+
+
+def torchvision(paths: Paths) -> list[Row]:
+    return [
+        *_features(paths),
+        (r"dense(\d)", lambda n: f"classifier.{PLACES[n]}"),
+        ("head", "classifier.6"),
+    ]
+
+
+def timm(paths: Paths) -> list[Row]:
+    return [*_features(paths), (r"dense(\d)", lambda n: f"pre_logits.fc{n}"), ("head", "head.fc")]
+
+
+TABLES = {
+    "torchvision": Table(torchvision, flat=("dense1", 7, 7)),
+    "timm": Table(timm, axes=((r"dense\d/kernel", 4),), flat=("dense1", 7, 7)),
+}

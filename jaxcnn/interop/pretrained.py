@@ -1,0 +1,91 @@
+"""A network of the zoo with weights that another library trained."""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxcnn import models
+from jaxcnn.interop import files
+from jaxcnn.interop.load import Arrays, Mismatch, load
+from jaxcnn.interop.tables import tables
+from jaxcnn.layers import Layer, Params, State
+
+HEAD = r"head(/.*)?"
+BUFFERS = r".*\.(running_mean|running_var|num_batches_tracked)"
+
+
+class Pretrained(NamedTuple):
+    """A network and its weights.
+
+    Attributes:
+      network, params, state: `network(params, state, images)` are logits of images (n, h, w, c).
+      mean, std: per channel, of pixels from 0 to 1, that the weights expect: (pixels / 255 - mean) / std.
+      image_shape: (h, w, c) that the network was made for; others, of 32×32 or more, will mostly do.
+      library: whose names the file has.
+    """
+
+    network: Layer
+    params: Params
+    state: State
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    image_shape: tuple[int, int, int]
+    library: str
+
+
+def load_pretrained(name: str, file: str | Path, *, classes: int | None = None, key: Array | None = None) -> Pretrained:
+    """The network called `name` in `jaxcnn.models` with the weights of torchvision's, timm's or Hugging Face's file.
+
+    >>> net = jaxcnn.load_pretrained("resnet50", "resnet50-0676ba61.pth")  # doctest: +SKIP
+    >>> logits = net.network(net.params, net.state, (images / 255 - net.mean) / net.std)  # doctest: +SKIP
+
+    Args:
+      name: such as "resnet50" or "efficientnet_lite0".
+      file: `.safetensors`, or `.pth`, `.pt` or `.bin` as PyTorch writes it, of which nothing is run.
+      classes: for other classes than the file's: the network gets a new head, random by `key` (by default
+        `jax.random.key(0)`).
+
+    Raises: ValueError for an unknown network, for one whose names in other libraries are not known, and for a file that
+      does not hold its weights, with what is lacking or left over and the network of ours that fits, if one does;
+      FileNotFoundError without the file. Nothing is half-loaded.
+    """
+    file, known = Path(file), tables(name)
+    arrays = files.read(file)
+    network, params, state = _fresh(name, classes, jax.random.key(0) if key is None else key)
+    try:
+        loaded = load(network, params, state, arrays, known, without="(?!)" if classes is None else HEAD)
+    except Mismatch as error:
+        instead = _known(arrays)
+        hint = f" They are those of {instead}." if instead else ""
+        raise ValueError(f"{file} does not hold the weights of {name}: {error}.{hint}") from error
+    table = known[loaded.library]
+    shape = models.ABOUT[name].image_shape
+    return Pretrained(network, loaded.params, loaded.state, table.mean, table.std, shape, loaded.library)
+
+
+def _fresh(name: str, classes: int | None, key: Array) -> tuple[Layer, Params, State]:
+    """The network, random; only shapes where all is to be loaded."""
+    network = models.create(name, classes)
+    example = jax.ShapeDtypeStruct((1, *models.ABOUT[name].image_shape), jnp.float32)
+
+    def init(key: Array) -> tuple[Params, State]:
+        return network.init(key, example)
+
+    params, state = jax.eval_shape(init, key) if classes is None else jax.jit(init)(key)
+    return network, params, state
+
+
+def _known(arrays: Arrays) -> str | None:
+    """The network whose weights these are, if it is one of ours: by their number first, then by trying."""
+    count = sum(a.size for key, a in arrays.items() if not re.fullmatch(BUFFERS, key))
+    for name, about in models.ABOUT.items():
+        if about.parameters == count:
+            with suppress(ValueError):  # no network that others have, or of other names
+                load(*_fresh(name, None, jax.random.key(0)), arrays, tables(name))
+                return name
+    return None

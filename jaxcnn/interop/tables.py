@@ -1,0 +1,30 @@
+"""Which table knows a network's names, by the name of the network."""
+
+from collections.abc import Mapping
+
+from jaxcnn.interop.names import Table, convnext, densenet, efficientnet, mobilenet, resnet, squeezenet, vgg
+
+FAMILIES: dict[str, Mapping[str, Table]] = {
+    "fcn_resnet": resnet.FCN_TABLES,
+    "resnet": resnet.TABLES,
+    "resnext": resnet.TABLES,
+    "wide_resnet": resnet.TABLES,
+    "vgg": vgg.TABLES,
+    "densenet": densenet.TABLES,
+    "squeezenet": squeezenet.TABLES,
+    "mobilenet_v2": mobilenet.V2_TABLES,
+    "mobilenet_v3": mobilenet.V3_TABLES,
+    "mobilenetv3": mobilenet.TIMM_V3_TABLES,
+    "efficientnet_lite": efficientnet.LITE_TABLES,
+    "efficientnet": efficientnet.TABLES,
+    "tf_efficientnet": efficientnet.TABLES,
+    "convnext": convnext.TABLES,
+}
+
+
+def tables(name: str) -> Mapping[str, Table]:
+    """The tables of a network's family. Raises ValueError for one that no other library has."""
+    for family, found in FAMILIES.items():
+        if name.startswith(family):
+            return found
+    raise ValueError(f"model is {name!r}; no other library's names are known for it, only of {', '.join(FAMILIES)}.")

