@@ -244,8 +244,8 @@ LAYERS = [
     Mutation(
         "nothing-left-to-excite",
         "guard",
-        "Dense(max(1, channels // reduction))",
-        "Dense(channels // reduction)",
+        "hidden = max(1, channels // reduction)",
+        "hidden = channels // reduction",
         "tests/layers/test_gated.py",
     ),
 ]
@@ -254,8 +254,8 @@ MODELS = [
     Mutation(
         "first-stage-halves-too",
         "guard",
-        "stride = 2 if stage > 1 and block == 1 else 1",
-        "stride = 2 if block == 1 else 1",
+        "first = stage > 1 and block == 1",
+        "first = block == 1",
         "tests/models/test_models.py -k multiply_adds",
     ),
     Mutation(
