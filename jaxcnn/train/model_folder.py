@@ -54,9 +54,9 @@ def load_model(path: str | os.PathLike[str], checkpoint: CheckpointName = "best"
         if alone:
             raise type(error)(f"{error}; copy the folder again from the run that it comes from.") from error
         if not (path / "model").is_dir() and not (path / "config.json").is_file():
-            raise FileNotFoundError(
-                f"{path} is not a run folder: it holds no model. Make one with jaxcnn train."
-            ) from error
+            from jaxcnn.train.run_folder import instead_of
+
+            raise FileNotFoundError(f"{path} is not a run folder: it holds no model. {instead_of(path)}.") from error
         raise type(error)(f"{error}; {_way_on(path, checkpoint)}.") from error
 
 

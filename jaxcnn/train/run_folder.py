@@ -269,7 +269,7 @@ def open_run(path: Path) -> RunFolder:
     """The run in `path`. Raises FileNotFoundError if there is none, ValueError if its config.json is damaged."""
     file = path / CONFIG
     if not file.is_file():
-        lost = f"{_COPY}, or train again" if (path / "checkpoints").exists() else "Make one with jaxcnn train"
+        lost = f"{_COPY}, or train again" if (path / "checkpoints").exists() else instead_of(path)
         raise FileNotFoundError(f"{path} is not a run folder: it holds no config.json. {lost}.")
     try:
         written = records.unsealed(file.read_bytes())
@@ -283,6 +283,14 @@ def open_run(path: Path) -> RunFolder:
         what = str(error).rstrip(".")
         raise ValueError(f"{file} is not the config.json of a run, or is damaged: {what}. {_COPY}.") from error
     return RunFolder(path, config, facts, parts["source"])
+
+
+def instead_of(path: Path) -> str:
+    """What to take in the place of a folder that holds no run: the runs within it, of a sweep, or a new one."""
+    runs = sorted(file.parent for depth in (1, 2) for file in path.glob("*/" * depth + CONFIG))
+    if not runs:
+        return "Make one with jaxcnn train"
+    return f"It holds {len(runs)} runs of a sweep, such as {runs[0]}; take one of them"
 
 
 def _is_run(path: Path) -> bool:

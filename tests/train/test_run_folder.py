@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from jaxcnn.train.model_folder import load_model
 from jaxcnn.train.run_folder import DatasetFacts, check_out, discard, open_run, start
 from tests.train.tiny import config
 
@@ -336,3 +337,15 @@ def test_a_lost_config_json_can_be_made_again(tmp_path):
     start(config(tmp_path / "other"), FACTS)
     (tmp_path / "other/config.json").rename(tmp_path / "run/config.json")
     assert open_run(tmp_path / "run").config == config(tmp_path / "run")
+
+
+def test_of_the_folder_of_a_sweep_a_run_is_named(tmp_path):
+    for out in ("lr=0.1/seed0", "lr=0.1/seed1"):
+        start(config(tmp_path / out), FACTS)
+    one = rf"It holds 2 runs of a sweep, such as {tmp_path}/lr=0\.1/seed0; take one of them\."
+    with pytest.raises(FileNotFoundError, match=f"is not a run folder: it holds no config.json. {one}"):
+        open_run(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"is not a run folder: it holds no model. {one}"):
+        load_model(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"it holds no model\. Make one with jaxcnn train"):
+        load_model(tmp_path / "none")
