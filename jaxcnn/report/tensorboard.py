@@ -1,5 +1,6 @@
 """Event files that TensorBoard shows, written without TensorFlow."""
 
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,7 +38,8 @@ class TensorBoard(Watcher):
             self._writer.close()
 
     def started(self, experiment: Experiment, step: int) -> None:
-        self._writer = self._open(str(self._folder), purge_step=step + 1 if step else None)
+        own = f".{time.time_ns()}"  # or a run that is resumed within a second would write over its first file
+        self._writer = self._open(str(self._folder), purge_step=step + 1 if step else None, filename_suffix=own)
 
     def logged(self, record: Steps) -> None:
         self._write(scalars("steps", record), record["step"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.cli.watchers import watchers
+from jaxcnn.report.tensorboard import TensorBoard
 from jaxcnn.train.loop import train
 from tests.report.events import masked, read
 from tests.train.test_loop import CtrlC
@@ -48,6 +49,14 @@ def test_event_files_tell_what_metrics_jsonl_tells(tmp_path):
     assert scalars.keys() == expected.keys() == {4, 8, 11, 13, 15, 19, 22}
     for step, values in expected.items():
         assert scalars[step] == {name: np.float32(value) for name, value in values.items()}
+
+
+def test_each_beginning_has_an_event_file_of_its_own(tmp_path, trained):
+    pytest.importorskip("tensorboardX")
+    for count in (1, 2, 3):  # within a second
+        with TensorBoard(tmp_path) as board:
+            board.started(trained.experiment, 0)
+        assert len(list(tmp_path.iterdir())) == count
 
 
 def test_weights_and_biases_are_told_what_metrics_jsonl_tells(tmp_path, monkeypatch):

@@ -31,6 +31,7 @@ LAYERS = {
     "GroupNorm": (layers.GroupNorm(2), (3, 2, 4)),
     "InstanceNorm": (layers.InstanceNorm(), (3, 2, 3)),
     "LayerNorm": (layers.LayerNorm(), (3, 2, 4)),
+    "LayerScale": (layers.LayerScale(0.5), (3, 2, 4)),
     "LocalResponseNorm": (layers.LocalResponseNorm(3, alpha=0.5), (3, 2, 5)),
     "LpPool": (layers.LpPool(2, p=3), (5, 4, 2)),
     "MaxPool": (layers.MaxPool(3, stride=2, padding="SAME"), (5, 6, 2)),
