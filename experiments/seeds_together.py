@@ -2,11 +2,11 @@
 
     python experiments/seeds_together.py [--seeds 5] [--steps 40] [--repeats 7]
 
-Takes a minute or two on 2 CPU cores. A perceptron and LeNet-5 on the digits, with images and batches of several sizes: the
-milliseconds of a training step of all seeds, one after the other and vmapped (`jaxcnn.train.together`), each the least
-of several interleaved samples, without compiling. Beside them the work, in multiply-adds of a step's forward pass, by
-which `jaxcnn train --seeds N` decides, and by how much a parameter of the two differs after these steps of gradient
-descent.
+Takes a minute or two on 2 CPU cores. A perceptron and LeNet-5 on the digits, with images and batches of several
+sizes: the milliseconds of a training step of all seeds, one after the other and vmapped (`jaxcnn.train.together`),
+each the least of several interleaved samples, without compiling. Beside them the work, in multiply-adds of a step's
+forward pass, by which `jaxcnn train --seeds N` decides, and by how much a parameter of the two differs after these
+steps of gradient descent.
 """
 
 import argparse

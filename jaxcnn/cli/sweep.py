@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jaxcnn.train.watch import Watcher
 
 WITH_COMMAS = ("augment", "freeze")  # options whose values have commas themselves
-ONE_FOR_ALL = ("seeds", "together")  # options that are no run's
+OF_THE_SWEEP = ("seeds", "together")  # options that are no run's
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ _TYPES = typing.get_type_hints(TrainOptions)
 def _values(name: str, text: str) -> list[str]:
     """The values that the text of an option has. A path that there is, is one, whatever commas it has."""
     kinds = typing.get_args(_TYPES[name]) if isinstance(_TYPES[name], types.UnionType) else (_TYPES[name],)
-    one = name in (*WITH_COMMAS, *ONE_FOR_ALL) or Path in kinds
+    one = name in (*WITH_COMMAS, *OF_THE_SWEEP) or Path in kinds
     if one or (str in kinds and Path(text.rpartition(":")[0] or text).expanduser().exists()):
         return [text]
     return text.split(",")

@@ -9,6 +9,7 @@ HUGGING_FACE = {"depthwise": "dwconv", "ln": "layernorm", "expand": "pwconv1", "
 
 
 def torchvision(paths: Paths) -> list[Row]:
+    """torchvision's names."""
     return [
         ("conv", "features.0.0"),
         ("ln", "features.0.1"),
@@ -22,29 +23,44 @@ def torchvision(paths: Paths) -> list[Row]:
 
 
 def timm(paths: Paths) -> list[Row]:
+    """timm's names."""
     return [
         ("conv", "stem.0"),
         ("ln", "stem.1"),
-        (r"block(\d)_(\d+)/body/scale", lambda s, n: f"stages.{s - 1}.blocks.{n - 1}.gamma"),
-        (BLOCK, lambda s, n, layer: f"stages.{s - 1}.blocks.{n - 1}.{TIMM[layer]}"),
-        (r"down(\d)/ln", lambda s: f"stages.{s - 1}.downsample.0"),
-        (r"down(\d)/conv", lambda s: f"stages.{s - 1}.downsample.1"),
+        *_staged("stages", "blocks", TIMM, scale="gamma", down="downsample"),
         ("ln_last", "head.norm"),
         ("head", "head.fc"),
     ]
 
 
 def hugging_face(paths: Paths) -> list[Row]:
-    encoder = "convnext.encoder.stages"
+    """Hugging Face's names."""
     return [
         ("conv", "convnext.embeddings.patch_embeddings"),
         ("ln", "convnext.embeddings.layernorm"),
-        (r"block(\d)_(\d+)/body/scale", lambda s, n: f"{encoder}.{s - 1}.layers.{n - 1}.layer_scale_parameter"),
-        (BLOCK, lambda s, n, layer: f"{encoder}.{s - 1}.layers.{n - 1}.{HUGGING_FACE[layer]}"),
-        (r"down(\d)/ln", lambda s: f"{encoder}.{s - 1}.downsampling_layer.0"),
-        (r"down(\d)/conv", lambda s: f"{encoder}.{s - 1}.downsampling_layer.1"),
+        *_staged(
+            "convnext.encoder.stages",
+            "layers",
+            HUGGING_FACE,
+            scale="layer_scale_parameter",
+            down="downsampling_layer",
+        ),
         ("ln_last", "convnext.layernorm"),
         ("head", "classifier"),
+    ]
+
+
+def _staged(stages: str, blocks: str, names: dict[str, str], *, scale: str, down: str) -> list[Row]:
+    """Stages that hold their blocks, and what makes the image smaller before them."""
+
+    def block(stage: int, n: int) -> str:
+        return f"{stages}.{stage - 1}.{blocks}.{n - 1}"
+
+    return [
+        (r"block(\d)_(\d+)/body/scale", lambda s, n: f"{block(s, n)}.{scale}"),
+        (BLOCK, lambda s, n, layer: f"{block(s, n)}.{names[layer]}"),
+        (r"down(\d)/ln", lambda s: f"{stages}.{s - 1}.{down}.0"),
+        (r"down(\d)/conv", lambda s: f"{stages}.{s - 1}.{down}.1"),
     ]
 
 

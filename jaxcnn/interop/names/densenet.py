@@ -6,6 +6,7 @@ KINDS = {"bn": "norm", "conv": "conv"}
 
 
 def torchvision(paths: Paths) -> list[Row]:
+    """torchvision's names."""
     return [
         ("conv", "features.conv0"),
         ("bn", "features.norm0"),

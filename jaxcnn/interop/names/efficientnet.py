@@ -26,6 +26,7 @@ HUGGING_FACE = {
 
 
 def torchvision(paths: Paths) -> list[Row]:
+    """torchvision's names."""
     place = within(paths, "block", joined=True)
     return [
         ("conv", "features.0.0"),
@@ -54,6 +55,7 @@ def melas(paths: Paths) -> list[Row]:
 
 
 def hugging_face(paths: Paths) -> list[Row]:
+    """Hugging Face's names."""
     order = blocks(paths)
     return [
         ("conv", "efficientnet.embeddings.convolution"),

@@ -58,24 +58,19 @@ def _torchvision(paths: Paths, conv: str, *, joined: bool, heads: list[Row]) -> 
 
 
 def torchvision_v2(paths: Paths) -> list[Row]:
+    """torchvision's names of MobileNet V2."""
     return _torchvision(paths, "conv", joined=False, heads=[("head", "classifier.1")])
 
 
 def torchvision_v3(paths: Paths) -> list[Row]:
+    """torchvision's names of MobileNet V3."""
     return _torchvision(paths, "block", joined=True, heads=[("hidden", "classifier.0"), ("head", "classifier.3")])
 
 
 def timm(paths: Paths) -> list[Row]:
     """Of MobileNet V2 and of the EfficientNets, whose blocks tell the stage and the place in it, from 1."""
-
-    def block(stage: int, n: int, layer: str) -> str:
-        expands = f"block{stage}_{n}/body/expand" in paths
-        return f"blocks.{stage - 1}.{n - 1}.{(TIMM_IR if expands else TIMM_DS)[layer]}"
-
     return [
-        ("conv", "conv_stem"),
-        ("bn", "bn1"),
-        (r"block(\d)_(\d+)/body/(.+)", block),
+        *_timm(paths, lambda name: tuple(int(n) - 1 for n in name.split("_"))),
         ("conv_last", "conv_head"),
         ("bn_last", "bn2"),
         ("head", "classifier"),
@@ -86,16 +81,8 @@ def timm_v3(paths: Paths) -> list[Row]:
     """The last convolution is a stage of its own."""
     stages = STAGES_V3[len(blocks(paths))]
     places = [(stage, n) for stage, count in enumerate(stages) for n in range(count)]
-
-    def block(number: int, layer: str) -> str:
-        stage, n = places[number - 1]
-        expands = f"block{number}/body/expand" in paths
-        return f"blocks.{stage}.{n}.{(TIMM_IR if expands else TIMM_DS)[layer]}"
-
     return [
-        ("conv", "conv_stem"),
-        ("bn", "bn1"),
-        (r"block(\d+)/body/(.+)", block),
+        *_timm(paths, lambda number: places[int(number) - 1]),
         ("conv_last", f"blocks.{len(stages)}.0.conv"),
         ("bn_last", f"blocks.{len(stages)}.0.bn1"),
         ("hidden", "conv_head"),
@@ -103,9 +90,19 @@ def timm_v3(paths: Paths) -> list[Row]:
     ]
 
 
+def _timm(paths: Paths, place: Callable[[str], tuple[int, ...]]) -> list[Row]:
+    """The stem and the blocks, of which `place` says the stage and the place in it by their number."""
+
+    def block(name: str, layer: str) -> str:
+        names = TIMM_IR if f"{name}/body/expand" in paths else TIMM_DS
+        stage, n = place(name.removeprefix("block"))
+        return f"blocks.{stage}.{n}.{names[layer]}"
+
+    return [("conv", "conv_stem"), ("bn", "bn1"), (BLOCK, block)]
+
+
 V2_TABLES = {"torchvision": Table(torchvision_v2), "timm": Table(timm)}
 EXCITE = ((r".*/se/gate/\w+/kernel", 4),)
 V3_TABLES = {"torchvision": Table(torchvision_v3, axes=EXCITE)}
-TIMM_V3_TABLES = {
-    "timm": Table(timm_v3, axes=(*EXCITE, ("hidden/kernel", 4)))
-}  # of other weights than torchvision's: batch norm's epsilon differs
+# Of networks of their own, since batch norm's epsilon is another than torchvision's.
+TIMM_V3_TABLES = {"timm": Table(timm_v3, axes=(*EXCITE, ("hidden/kernel", 4)))}

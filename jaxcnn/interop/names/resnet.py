@@ -4,6 +4,7 @@ from jaxcnn.interop.names import Paths, Row, Table, named
 
 
 def torchvision(paths: Paths) -> list[Row]:
+    """torchvision's names, which are timm's."""
     return [
         ("conv", "conv1"),
         ("bn", "bn1"),
@@ -15,6 +16,7 @@ def torchvision(paths: Paths) -> list[Row]:
 
 
 def hugging_face(paths: Paths) -> list[Row]:
+    """Hugging Face's names."""
     kinds = {"conv": "convolution", "bn": "normalization"}
 
     def layer(stage: int, block: int) -> str:

@@ -6,6 +6,7 @@ PLACES = {2: 3, 3: 4, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12}  # of the fire modu
 
 
 def torchvision(paths: Paths) -> list[Row]:
+    """torchvision's names."""
     return [
         ("conv", "features.0"),
         (r"fire(\d)/squeeze", lambda n: f"features.{PLACES[n]}.squeeze"),

@@ -20,6 +20,7 @@ def _features(paths: Paths) -> list[Row]:
 
 
 def torchvision(paths: Paths) -> list[Row]:
+    """torchvision's names."""
     return [
         *_features(paths),
         (r"dense(\d)", lambda n: f"classifier.{PLACES[n]}"),
@@ -28,6 +29,7 @@ def torchvision(paths: Paths) -> list[Row]:
 
 
 def timm(paths: Paths) -> list[Row]:
+    """timm's names: its dense layers are convolutions."""
     return [*_features(paths), (r"dense(\d)", lambda n: f"pre_logits.fc{n}"), ("head", "head.fc")]
 
 
