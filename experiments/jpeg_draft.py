@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_sample_images
 
-from jaxcnn.data.pictures import decode
+from jaxcnn.data.pictures import Fit, decode
 
 WIDTHS, SIZES, GAPS = (640, 1600, 4000), (64, 224), (2, 3)
 REPEATS = 5
@@ -42,7 +42,7 @@ def scale_of(shorter: int, image_size: int, gap: int) -> int:
 
 def decoded(file: bytes, image_size: int) -> np.ndarray:
     """As `jaxcnn.data` does it."""
-    return decode(BytesIO(file), image_size)
+    return decode(BytesIO(file), Fit(image_size))
 
 
 def drafted(file: bytes, image_size: int, gap: int) -> np.ndarray:

@@ -53,7 +53,15 @@ class Evaluated:
         assert self.data is not None
         height, width, _ = model.image_shape
         size = self.image_size or (height if height == width else None)
-        return data.load(self.data, data_dir=self.data_dir, image_size=size, skip_bad=self.skip_bad, stream="auto")
+        return data.load(
+            self.data,
+            data_dir=self.data_dir,
+            image_size=size,
+            crop=model.card.crop if size else 1.0,
+            resample=model.card.resample,
+            skip_bad=self.skip_bad,
+            stream="auto",
+        )
 
     def _own(self) -> "Dataset":
         from jaxcnn.train.run_folder import open_run

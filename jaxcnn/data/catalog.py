@@ -31,7 +31,7 @@ def load(
     name: str,
     *,
     data_dir: DataDir = None,
-    image_size: int | None = None,
+    fit: pictures.Fit | None = None,
     split: str | None = None,
     seed: int = 0,
     stream: Streaming = "never",
@@ -60,11 +60,11 @@ def load(
         if len(words) > 1:
             refuse(split, f"TFDS's {name!r}", words)
         gray = builder.info.features[image].shape[-1] == 1
-        first = pictures.decode(io.BytesIO(sources["train"][0][image]), image_size)
+        first = pictures.decode(io.BytesIO(sources["train"][0][image]), fit)
         shape = (*first.shape[:2], 1 if gray else 3)
         streamed, room = streams(stream, sum(len(sources[word]) for word in words) * math.prod(shape))
         read = _lazily if streamed else _into_memory
-        parts = {word: read(f"{name} {word}", sources[word], image, label, shape, image_size) for word in words}
+        parts = {word: read(f"{name} {word}", sources[word], image, label, shape, fit) for word in words}
     if len(words) > 1:
         parts_of = SPLITS if "test" in words else SPLITS | {"validation": "test"}
         parts = {parts_of[word]: part for word, part in parts.items()}
@@ -144,7 +144,7 @@ def _source(name: str, builder: Any, split: str, image: str) -> Any:
 
 
 def _lazily(
-    name: str, source: Any, image: str, label: str, shape: tuple[int, int, int], image_size: int | None
+    name: str, source: Any, image: str, label: str, shape: tuple[int, int, int], fit: pictures.Fit | None
 ) -> Part:
     """The images of one split, to be decoded later, and its labels. All records are read, of images their heads."""
     height, width, channels = shape
@@ -154,15 +154,15 @@ def _lazily(
         chunk = rows[begin : begin + CHUNK]
         for i, record in zip(chunk, source.__getitems__(chunk.tolist()), strict=True):
             head = pictures.header(io.BytesIO(record[image]))
-            if image_size is None:
+            if fit is None:
                 pictures.check_size(f"{name}[{i}]", head[:2], f"{name}[0]", shape[:2])
             labels[i], found[i] = record[label], head.channels
-    lazy = Pictures(Records(name, source, image), rows, (height, width, min(channels, int(found.max()))), image_size)
+    lazy = Pictures(Records(name, source, image), rows, (height, width, min(channels, int(found.max()))), fit)
     return lazy, labels
 
 
 def _into_memory(
-    name: str, source: Any, image: str, label: str, shape: tuple[int, int, int], image_size: int | None
+    name: str, source: Any, image: str, label: str, shape: tuple[int, int, int], fit: pictures.Fit | None
 ) -> Part:
     """The images and labels of one split."""
     stack = pictures.Stack((len(source), *shape), lambda i: f"{name}[{i}]")
@@ -170,7 +170,7 @@ def _into_memory(
     def read(chunk: range) -> list[int]:
         labels = []
         for i, record in zip(chunk, source.__getitems__(chunk), strict=True):
-            stack.put(i, pictures.decode(io.BytesIO(record[image]), image_size))
+            stack.put(i, pictures.decode(io.BytesIO(record[image]), fit))
             labels.append(record[label])
         return labels
 

@@ -7,21 +7,23 @@ Learning Repository, 1998), written by 13 people. A pixel counts the black dots 
 import numpy as np
 
 from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.pictures import resize
+from jaxcnn.data.pictures import Fit, resize
 from jaxcnn.data.split import in_parts
 
+SIZED = Fit(16)
 
-def load(image_size: int = 16, *, split: str | None = None, seed: int = 0) -> Dataset:
-    """The digits as (n, image_size, image_size, 1): 1,437 to train on and 360 to test, unless `split` says otherwise.
+
+def load(fit: Fit = SIZED, *, split: str | None = None, seed: int = 0) -> Dataset:
+    """The digits as (n, fit.size, fit.size, 1): 1,437 to train on and 360 to test, unless `split` says otherwise.
 
     A pixel v of 0 to 16 becomes round(v · 255 / 16), which round(p · 16 / 255) takes back. They are then enlarged
-    bilinearly to `image_size`, as two 2 × 2 poolings leave little of 8 pixels; 8 gives the originals.
+    by `fit`, as two 2 × 2 poolings leave little of 8 pixels; 8 pixels give the originals.
     """
     from sklearn.datasets import load_digits
 
     data = load_digits()
     originals = np.rint(data.images * (255 / 16)).astype(np.uint8)
-    images = np.stack([resize(image, image_size) for image in originals])[..., None]
+    images = np.stack([resize(image, fit) for image in originals])[..., None]
     labels = data.target.astype(np.int32)
     classes = tuple(str(name) for name in data.target_names)
     rows, how = in_parts(labels, classes, split, seed)

@@ -59,7 +59,7 @@ def cut(
 def read(
     listing: Listing,
     *,
-    image_size: int | None = None,
+    fit: pictures.Fit | None = None,
     skip_bad: bool = False,
     stream: Streaming = "never",
     workers: int = 0,
@@ -68,7 +68,7 @@ def read(
 
     What is left out, and with `skip_bad` what can't be read, is named in a warning.
 
-    Raises ValueError for pictures of different sizes without `image_size` (before any is decoded), and for pictures
+    Raises ValueError for pictures of different sizes without `fit` (before any is decoded), and for pictures
     that can't be read (unless `skip_bad`), all named. Of pictures that are streamed only the heads are read now; with
     `skip_bad` all are decoded once, so that the same are left out.
     """
@@ -80,13 +80,13 @@ def read(
     labels = np.array([file.label for file in files], np.int32)
     paths = Files(file.path for file in files)
     with pictures.in_silence():
-        heads = _look(paths, image_size)
+        heads = _look(paths, fit)
         height, width = heads.size
         streamed, how = streams(stream, len(files) * height * width * int(heads.channels.max()))
         if not streamed:
-            stack = _stack(paths, heads, image_size)
+            stack = _stack(paths, heads, fit)
         elif skip_bad:
-            _decode_all(paths, heads, image_size)
+            _decode_all(paths, heads, fit)
     if heads.reasons:
         bad = [named(files[i], reason) for i, reason in sorted(heads.reasons.items())]
         _report(bad, len(files), skip_bad)
@@ -101,7 +101,7 @@ def read(
             raise ValueError(f"load: none of the {what} in {listing.name} can be read: {some(bad)}.")
     parts: dict[str, Part] = {}
     if streamed:
-        lazy = Pictures(paths, good, (height, width, int(heads.channels.max())), image_size)
+        lazy = Pictures(paths, good, (height, width, int(heads.channels.max())), fit)
         parts = {part: (lazy.part(chosen), labels[good[chosen]]) for part, chosen in rows.items()}
     else:
         images = stack.take(good)
@@ -133,7 +133,7 @@ class _Heads:
         self.channels[i], self.reasons[i] = 0, reason
 
 
-def _look(paths: Files, image_size: int | None) -> _Heads:
+def _look(paths: Files, fit: pictures.Fit | None) -> _Heads:
     """Read the heads. Raises ValueError for a picture of another size than the first."""
     heads = _Heads(np.zeros(len(paths), np.uint8), np.zeros(len(paths), bool), {})
     seen = pictures.in_threads(lambda chunk: [or_reason(pictures.header, paths[i]) for i in chunk], len(paths))
@@ -142,10 +142,10 @@ def _look(paths: Files, image_size: int | None) -> _Heads:
             heads.bad(i, header)
             continue
         heads.channels[i], heads.transparent[i] = header.channels, header.transparent
-        if heads.size != (0, 0) and (image_size or header[:2] == heads.size):
+        if heads.size != (0, 0) and (fit or header[:2] == heads.size):
             continue
         # The first picture, or one that by its header is of another size, which is looked at before it is said.
-        pixels = or_reason(pictures.decode, paths[i], image_size)
+        pixels = or_reason(pictures.decode, paths[i], fit)
         if isinstance(pixels, str):
             heads.bad(i, pixels)
         elif heads.size == (0, 0):
@@ -155,24 +155,24 @@ def _look(paths: Files, image_size: int | None) -> _Heads:
     return heads
 
 
-def _stack(paths: Files, heads: _Heads, image_size: int | None) -> pictures.Stack:
+def _stack(paths: Files, heads: _Heads, fit: pictures.Fit | None) -> pictures.Stack:
     """All pictures, decoded; those that can't be are noted in `heads`."""
     shape = (len(paths), *heads.size, int(heads.channels.max()))
     stack = pictures.Stack(shape, paths.name, heads.first)
-    _decode_all(paths, heads, image_size, stack.put)
+    _decode_all(paths, heads, fit, stack.put)
     return stack
 
 
 def _decode_all(
     paths: Files,
     heads: _Heads,
-    image_size: int | None,
+    fit: pictures.Fit | None,
     put: Callable[[int, pictures.Pixels], None] = lambda i, pixels: None,
 ) -> None:
     """Decode all pictures and `put` each; those that can't be decoded are noted in `heads`."""
 
     def decoded(i: int) -> str:
-        pixels = or_reason(pictures.decode, paths[i], image_size)
+        pixels = or_reason(pictures.decode, paths[i], fit)
         if isinstance(pixels, str):
             return pixels
         put(i, pixels)

@@ -74,11 +74,11 @@ class Pictures:
     dtype = np.dtype(np.uint8)
 
     def __init__(
-        self, source: Source, rows: Rows, image_shape: tuple[int, int, int], image_size: int | None = None
+        self, source: Source, rows: Rows, image_shape: tuple[int, int, int], fit: pictures.Fit | None = None
     ) -> None:
-        """`rows` are the source's that there are; `image_size` is that of `pictures.decode`."""
+        """`rows` are the source's that there are; `fit` is that of `pictures.decode`."""
         pictures.be_silent()
-        self._source, self._rows, self._image_size = source, rows, image_size
+        self._source, self._rows, self._fit = source, rows, fit
         self.shape = (len(rows), *image_shape)
 
     def __len__(self) -> int:
@@ -88,7 +88,7 @@ class Pictures:
         """Some of the pictures, not decoded yet."""
         _, *image_shape = self.shape
         height, width, channels = image_shape
-        return Pictures(self._source, self._rows[rows], (height, width, channels), self._image_size)
+        return Pictures(self._source, self._rows[rows], (height, width, channels), self._fit)
 
     def __getitem__(self, rows: int | slice | Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "..."]:
         chosen = self._rows[rows]
@@ -101,7 +101,7 @@ class Pictures:
     def _decoded(self, rows: Rows) -> UInt8[np.ndarray, "n h w c"]:
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         for image, row, file in zip(images, rows, self._source.read(rows), strict=True):
-            pixels = or_reason(pictures.decode, file, self._image_size)
+            pixels = or_reason(pictures.decode, file, self._fit)
             if isinstance(pixels, str):
                 raise ValueError(
                     f"the picture {self._source.name(row)} can't be read: {pixels}. Repair or remove it, or leave "

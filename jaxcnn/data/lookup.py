@@ -9,6 +9,7 @@ from typing import get_args
 
 from jaxcnn.data import catalog, digits, files, folder, table
 from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.pictures import Fit, Resample
 from jaxcnn.data.room import Streaming, streams
 from jaxcnn.data.split import parsed
 
@@ -23,6 +24,8 @@ def load(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | None = None,
+    crop: float = 1.0,
+    resample: Resample = "bilinear",
     skip_bad: bool = False,
     split: str | None = None,
     seed: int = 0,
@@ -40,6 +43,9 @@ def load(
         Digits, folders and tables do not use it.
       image_size: make every image this many pixels high and wide. By default digits are enlarged from 8 to 16,
         and all others keep their size, which must then be the same for all images.
+      crop: of the shorter side of each image, the share that is kept in resizing it: 0.875 for what most networks
+        were trained on for ImageNet, "resize to 256, crop to 224".
+      resample: "bilinear" or "bicubic", how they are resized.
       skip_bad: leave out the pictures of a folder or table that can't be read, with a warning that names them, instead
         of refusing the dataset.
       split: how to cut a dataset that comes in one piece: "0.8/0.1/0.1" for training, validation and testing,
@@ -59,10 +65,21 @@ def load(
       OSError: where TFDS files are not prepared and can't be prepared here (FileNotFoundError without
         TensorFlow), with what to do.
     """
-    found = find(name, data_dir=data_dir, image_size=image_size, split=split, seed=seed, stream=stream, workers=workers)
+    found = find(
+        name,
+        data_dir=data_dir,
+        image_size=image_size,
+        crop=crop,
+        resample=resample,
+        split=split,
+        seed=seed,
+        stream=stream,
+        workers=workers,
+    )
     if isinstance(found, Dataset):
         return found
-    return files.read(found, image_size=image_size, skip_bad=skip_bad, stream=stream, workers=workers)
+    fit = _fit(image_size, crop, resample)
+    return files.read(found, fit=fit, skip_bad=skip_bad, stream=stream, workers=workers)
 
 
 def find(
@@ -70,14 +87,15 @@ def find(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | None = None,
+    crop: float = 1.0,
+    resample: Resample = "bilinear",
     split: str | None = None,
     seed: int = 0,
     stream: Streaming = "never",
     workers: int = 0,
 ) -> Dataset | files.Listing:
     """A dataset, or the files that it consists of, not yet read. Arguments and errors are those of `load`."""
-    if image_size is not None and (isinstance(image_size, bool) or image_size < 1):
-        raise ValueError(f"load: image_size is {image_size!r}; expected a number of pixels, 1 or more.")
+    fit = _fit(image_size, crop, resample)
     if isinstance(seed, bool) or seed < 0:
         raise ValueError(f"load: seed is {seed!r}; expected a whole number, 0 or more.")
     if stream not in get_args(Streaming):
@@ -88,7 +106,7 @@ def find(
         parsed(split)
     name = os.fspath(name)
     if name == "digits":
-        made = digits.load(16 if image_size is None else image_size, split=split, seed=seed)
+        made = digits.load(fit or digits.SIZED, split=split, seed=seed)
         size = sum(len(images) for images, _ in made.parts.values()) * math.prod(made.image_shape)
         streamed, how = streams(stream, size)
         return replace(made, layout=made.layout + how, workers=workers if streamed else None)
@@ -99,10 +117,20 @@ def find(
         return table.find(path, split=split, seed=seed)
     known = catalog.names(data_dir)
     if catalog.base_name(name) in known:
-        return catalog.load(
-            name, data_dir=data_dir, image_size=image_size, split=split, seed=seed, stream=stream, workers=workers
-        )
+        return catalog.load(name, data_dir=data_dir, fit=fit, split=split, seed=seed, stream=stream, workers=workers)
     raise ValueError(_unknown(name, path, ["digits", *known]))
+
+
+def _fit(image_size: int | None, crop: float, resample: Resample) -> Fit | None:
+    if image_size is not None and (isinstance(image_size, bool) or image_size < 1):
+        raise ValueError(f"load: image_size is {image_size!r}; expected a number of pixels, 1 or more.")
+    if not 0 < crop <= 1:
+        raise ValueError(f"load: crop is {crop!r}; expected a share of the shorter side, above 0 and at most 1.")
+    if resample not in get_args(Resample):
+        raise ValueError(f"load: resample is {resample!r}; expected one of {', '.join(get_args(Resample))}.")
+    if image_size is None and crop != 1:
+        raise ValueError(f"load: crop is {crop}, of images that keep their size; give one, with image_size=N.")
+    return None if image_size is None else Fit(image_size, crop, resample)
 
 
 def _unknown(name: str, path: Path, known: list[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 Pixels = NDArray[np.uint8]
+Resample = Literal["bilinear", "bicubic"]
 T = TypeVar("T")
 
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -46,13 +47,26 @@ class Header(NamedTuple):
     turned: bool
 
 
-def decode(file: Path | IO[bytes], image_size: int | None = None) -> Pixels:
+class Fit(NamedTuple):
+    """How a picture becomes a square of `size` pixels a side; nothing is stretched.
+
+    Of its middle that square is taken whose side is the share `crop` of the picture's shorter one: 1 keeps all that a
+    square can, 0.875 is the "resize to 256, crop to 224" of most networks for ImageNet. It is resized by `resample`, in
+    shrinking with an average over all pixels that each new one covers.
+    """
+
+    size: int
+    crop: float = 1.0
+    resample: Resample = "bilinear"
+
+
+def decode(file: Path | IO[bytes], fit: Fit | None = None) -> Pixels:
     """A picture as (h, w, 1) if it is grayscale, otherwise (h, w, 3).
 
     It is turned upright as its EXIF orientation says, if that can be read, and laid over white where it is transparent;
     of an animation the first frame is taken. Of 16 bits, v becomes v / 257, so that 65535 is white (255). An ICC
-    profile is not applied: pixels are those that lie in the file. With `image_size` it is `resize`d. Pillow's guard
-    against decompression bombs stays on.
+    profile is not applied: pixels are those that lie in the file. With `fit` it becomes such a square. Pillow's
+    guard against decompression bombs stays on.
 
     Raises ValueError for pixels of more than 16 bits, and whatever Pillow raises for a file that it can't read.
     """
@@ -63,7 +77,7 @@ def decode(file: Path | IO[bytes], image_size: int | None = None) -> Pixels:
         picture.load()
         turn = _turn(picture)
         eight_bits = _scaled(picture) if _is_deep(picture) else _opaque(picture, mode)
-        pixels = _square(eight_bits if turn is None else eight_bits.transpose(turn), image_size)
+        pixels = _square(eight_bits if turn is None else eight_bits.transpose(turn), fit)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
@@ -152,23 +166,26 @@ def _sideways() -> "tuple[PIL.Image.Transpose, ...]":
     return Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90
 
 
-def resize(pixels: Pixels, image_size: int) -> Pixels:
-    """(h, w) or (h, w, 3) as a square of `image_size` pixels.
-
-    Nothing is stretched: the shorter side becomes `image_size` long, and of the longer one the middle is kept. The
-    resizing is bilinear, in shrinking an average over all pixels that each new one covers.
-    """
+def resize(pixels: Pixels, fit: Fit) -> Pixels:
+    """(h, w) or (h, w, 3) as a square."""
     from PIL import Image
 
-    return _square(Image.fromarray(pixels), image_size)
+    return _square(Image.fromarray(pixels), fit)
 
 
-def _square(picture: "PIL.Image.Image", image_size: int | None) -> Pixels:
+def _square(picture: "PIL.Image.Image", fit: Fit | None) -> Pixels:
+    return np.asarray(picture if fit is None else resized(picture, (fit.size, fit.size), fit.crop, fit.resample))
+
+
+def resized(
+    picture: "PIL.Image.Image", size: tuple[int, int], crop: float = 1.0, resample: Resample = "bilinear"
+) -> "PIL.Image.Image":
+    """The middle of a picture as (width, height) pixels: see `Fit`, of which this is the one for any rectangle."""
     from PIL import Image, ImageOps
 
-    if image_size is not None and picture.size != (image_size, image_size):
-        picture = ImageOps.fit(picture, (image_size, image_size), Image.Resampling.BILINEAR)
-    return np.asarray(picture)
+    if crop == 1 and picture.size == size:
+        return picture
+    return ImageOps.fit(picture, size, Image.Resampling[resample.upper()], bleed=(1 - crop) / 2)
 
 
 @contextmanager

@@ -198,5 +198,5 @@ def _pixels(source: Picture | Row, image_size: int | None) -> Pixels:
 def _resized(pixels: Pixels, image_size: int | None) -> Pixels:
     if image_size is None:
         return pixels
-    resized = pictures.resize(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, image_size)
+    resized = pictures.resize(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, pictures.Fit(image_size))
     return resized if resized.ndim == 3 else resized[..., None]

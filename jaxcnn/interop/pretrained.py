@@ -10,11 +10,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcnn import models
+from jaxcnn.data.pictures import Resample
 from jaxcnn.interop import files
 from jaxcnn.interop.load import Arrays, Mismatch, load
 from jaxcnn.interop.tables import tables
 from jaxcnn.layers import Layer, Params, State
 
+MARGIN = 32  # of a side: 224 pixels are cropped from 256; other sizes as EfficientNet's authors do it
 HEAD = r"head(/.*)?"
 BUFFERS = r".*\.(running_mean|running_var|num_batches_tracked)"
 
@@ -26,6 +28,7 @@ class Pretrained(NamedTuple):
       network, params, state: `network(params, state, images)` are logits of images (n, h, w, c).
       mean, std: per channel, of pixels from 0 to 1, that the weights expect: (pixels / 255 - mean) / std.
       image_shape: (h, w, c) that the network was made for; others, of 32×32 or more, will mostly do.
+      crop, resample: how a picture becomes `image_shape`, see `data.pictures.Fit`.
       library: whose names the file has.
     """
 
@@ -35,6 +38,8 @@ class Pretrained(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     image_shape: tuple[int, int, int]
+    crop: float
+    resample: Resample
     library: str
 
 
@@ -65,7 +70,9 @@ def load_pretrained(name: str, file: str | Path, *, classes: int | None = None, 
         raise ValueError(f"{file} does not hold the weights of {name}: {error}.{hint}") from error
     table = known[loaded.library]
     shape = models.ABOUT[name].image_shape
-    return Pretrained(network, loaded.params, loaded.state, table.mean, table.std, shape, loaded.library)
+    crop = shape[0] / (shape[0] + MARGIN)
+    how = (table.mean, table.std, shape, crop, table.resample)
+    return Pretrained(network, loaded.params, loaded.state, *how, loaded.library)
 
 
 def _fresh(name: str, classes: int | None, key: Array) -> tuple[Layer, Params, State]:

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxcnn.data import normalise
+from jaxcnn.data.pictures import Resample, resized
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.train.facts import DatasetFacts
 
@@ -31,8 +32,10 @@ class Card:
       source: "network.py" for a network of the user's own, else None.
       classes: the name of each output, in order.
       image_shape: (h, w, c) of the images that it was trained on.
+      crop, resample: how a picture of another size is brought to it, see `data.pictures.Fit`.
       pixels_divided_by, mean, std: x = (pixels / 255 - mean) / std, by channel.
       loss: what turns logits into probabilities: softmax, one distribution; or sigmoid, each class alone.
+      temperature: what logits are divided by before that, to calibrate them; 1 as they were trained.
       label_smoothing: of the loss that was trained with.
       dataset: what it was trained on, by name.
       checkpoint, step, epoch: which of the run's, the steps that were done, and the whole epochs.
@@ -46,10 +49,13 @@ class Card:
     source: str | None
     classes: tuple[str, ...]
     image_shape: tuple[int, ...]
+    crop: float
+    resample: Resample
     pixels_divided_by: Literal[255]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     loss: Literal["softmax", "sigmoid"]
+    temperature: float
     label_smoothing: float
     dataset: str
     checkpoint: CheckpointName
@@ -62,6 +68,8 @@ class Card:
 
     def __post_init__(self) -> None:
         DatasetFacts(self.dataset, self.classes, self.image_shape, self.mean, self.std)  # checks them
+        if not (0 < self.crop <= 1 and self.temperature > 0):
+            raise ValueError(f"crop is {self.crop} and temperature {self.temperature}; expected (0, 1] and above 0.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +100,8 @@ class Model:
 
         Args:
           images: uint8 pixels (n, h, w, c) of `image_shape`, which may be traced. Or pictures, one or a list: paths,
-            Pillow's images, or uint8 arrays (h, w) or (h, w, c). Each is brought to `image_shape` as image folders are:
-            the shorter side resized, the middle of the longer one kept. Grey becomes three equal channels, and colour
+            Pillow's images, or uint8 arrays (h, w) or (h, w, c). Each is brought to `image_shape` as those that it
+            was trained on: its middle, by the card's `crop`, is resized. Grey becomes three equal channels, and colour
             luma where the network takes grey.
 
         Raises: ValueError for anything else, and what Pillow raises for a picture that it can't read.
@@ -129,7 +137,8 @@ class Model:
     @property
     def activation(self) -> Callable[[Array], Array]:
         """Turns logits into probabilities."""
-        return jax.nn.softmax if self.card.loss == "softmax" else jax.nn.sigmoid
+        act = jax.nn.softmax if self.card.loss == "softmax" else jax.nn.sigmoid
+        return lambda logits: act(logits / self.card.temperature)
 
     @functools.cached_property
     def _logits(self) -> Callable[[Params, State, Array], Array]:
@@ -137,13 +146,13 @@ class Model:
 
     def _picture(self, picture: Any) -> np.ndarray:
         """uint8 pixels of `image_shape`."""
-        from PIL import Image, ImageOps
+        from PIL import Image
 
         height, width, channels = self.image_shape
         pixels = in_channels(_pixels(picture), channels)
-        if pixels.shape[:2] != (height, width):
+        if pixels.shape[:2] != (height, width):  # of the right size it is taken as one that has been cropped
             flat = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-            pixels = np.asarray(ImageOps.fit(flat, (width, height), Image.Resampling.BILINEAR))
+            pixels = np.asarray(resized(flat, (width, height), self.card.crop, self.card.resample))
         return pixels.reshape(height, width, channels)
 
 

@@ -29,6 +29,7 @@ from jaxcnn.train.checkpoint import Damaged, remove
 from jaxcnn.train.model import Card, CheckpointName, Model
 
 _CARD, _WEIGHTS, _SOURCE = "model.json", "weights.safetensors", "network.py"
+_ADDED = {"crop": 1.0, "resample": "bilinear", "temperature": 1.0}  # what an earlier version's card lacks, and meant
 
 
 def load_model(path: str | os.PathLike[str], checkpoint: CheckpointName = "best") -> Model:
@@ -100,7 +101,7 @@ def _beside(folder: Path, word: str) -> Path:
 
 def _read(folder: Path, written: bytes) -> Model:
     try:
-        card = records.read(Card, records.unsealed(written))
+        card = records.read(Card, _ADDED | records.unsealed(written))
     except ValueError as error:
         raise Damaged(f"{folder / _CARD} is not the model.json of a model, or is damaged: {error}") from error
     names = [_WEIGHTS] if card.source is None else [_WEIGHTS, _SOURCE]

@@ -56,7 +56,14 @@ _MAY_CHANGE_ADDED: dict[str, Any] = {
     **{field.name: field.default for field in dataclasses.fields(WatchRecipe)},
 }
 # Options that an earlier version did not have, and what it did.
-_ADDED = {"warmup_steps": None, "remat": False, "best_by": "eval_accuracy", **_MAY_CHANGE_ADDED}
+_ADDED = {
+    "warmup_steps": None,
+    "remat": False,
+    "best_by": "eval_accuracy",
+    "crop": 1.0,
+    "resample": "bilinear",
+    **_MAY_CHANGE_ADDED,
+}
 MAY_CHANGE = {
     "epochs",
     "data_dir",

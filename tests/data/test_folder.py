@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, features
 
 from jaxcnn.data import load, pictures
-from jaxcnn.data.pictures import decode
+from jaxcnn.data.pictures import Fit, decode
 
 RED, GRAY = (200, 10, 30), 77
 AVIF = ["avif"] if features.check("avif") else []  # Pillow 11.3 and later bring it
@@ -105,14 +105,14 @@ def test_image_size_resizes_the_shorter_side_and_takes_the_middle_of_the_longer(
         Image.fromarray(pixels).save(tmp_path / "picture.png")
         exact = np.einsum("ij,jkc,lk->ilc", triangle(height, height // 2), pixels, triangle(width, width // 2))
         # Pillow rounds to whole pixels twice, after each axis.
-        np.testing.assert_allclose(decode(tmp_path / "picture.png", 4), exact[middle], rtol=0, atol=1)
+        np.testing.assert_allclose(decode(tmp_path / "picture.png", Fit(4)), exact[middle], rtol=0, atol=1)
         assert decode(tmp_path / "picture.png").shape == pixels.shape
 
 
 def test_shrinking_averages_over_all_pixels(tmp_path):
     checks = np.uint8(np.indices((32, 32)).sum(0) % 2 * 200)
     Image.fromarray(checks).save(tmp_path / "checks.png")
-    np.testing.assert_allclose(decode(tmp_path / "checks.png", 4), 100, atol=1)
+    np.testing.assert_allclose(decode(tmp_path / "checks.png", Fit(4)), 100, atol=1)
 
 
 def test_exif_orientation_is_honoured(tmp_path):
@@ -228,6 +228,32 @@ def test_other_sizes_are_found_before_any_picture_is_decoded(tmp_path, monkeypat
     with pytest.raises(ValueError, match="the images differ in size"):
         load(tmp_path)
     assert decoded == [tmp_path / "cat/1.png", odd]  # the two that the message names
+
+
+def test_a_crop_keeps_that_share_of_the_shorter_side(tmp_path):
+    pets(tmp_path)
+    save(tmp_path / "cat/9.png", size=(40, 24))
+    for stream in ("never", "always"):
+        data = load(tmp_path, image_size=8, crop=0.5, resample="bicubic", stream=stream)
+        with Image.open(tmp_path / "cat/9.png") as picture:
+            middle = picture.crop((14, 6, 26, 18)).resize((8, 8), Image.Resampling.BICUBIC, box=(0, 0, 12, 12))
+        images = np.concatenate([np.asarray(images) for images, _ in data.parts.values()])
+        assert any(np.abs(image - np.asarray(middle, float)).max() <= 1 for image in images)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crop": 0.0}, r"crop is 0\.0; expected a share of the shorter side"),
+        ({"crop": 1.5}, r"crop is 1\.5; expected a share"),
+        ({"crop": 0.9, "image_size": None}, r"crop is 0\.9, of images that keep their size"),
+        ({"resample": "cubic"}, "resample is 'cubic'; expected one of bilinear, bicubic"),
+    ],
+)
+def test_refuses_to_crop_otherwise(tmp_path, options, message):
+    pets(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path, **{"image_size": 8} | options)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "tif"])

@@ -1,4 +1,4 @@
-"""`python -m tests.train.killed ...` is `jaxcnn train ...` that says "reached" within its second epoch, and waits."""
+"""`python -m tests.train.killed ...` is `jaxcnn train ...` that waits, and says so, within its second epoch."""
 
 import sys
 import time

@@ -19,7 +19,7 @@ from PIL import Image
 import jaxcnn
 from jaxcnn import data, layers
 from jaxcnn.interop import safetensors
-from jaxcnn.train import model_folder
+from jaxcnn.train import model_folder, records
 from jaxcnn.train.checkpoint import Damaged
 from jaxcnn.train.keeper import save_model
 from jaxcnn.train.loop import train
@@ -53,9 +53,12 @@ FACTS = {
     "network": "tiny",
     "options": {"classes": 2},
     "classes": ("a", "b"),
+    "crop": 1.0,
+    "resample": "bilinear",
     "mean": (0.3,),
     "std": (0.2,),
     "loss": "softmax",
+    "temperature": 1.0,
     "label_smoothing": 0.1,
     "dataset": "made",
     "checkpoint": "last",
@@ -492,3 +495,30 @@ def test_a_full_disk_leaves_the_model_before_whole(trained, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert sorted(child.name for child in folder.parent.iterdir()) == ["best", "last"]
+
+
+def test_a_picture_is_cropped_and_resized_as_the_card_says(tmp_path):
+    """By Pillow's two steps: the shorter side resized to 24, and the middle cropped to 18, which is 3/4 of it."""
+    smooth = np.add.outer(np.arange(48), 2 * np.arange(64)).astype(np.uint8)
+    model = jaxcnn.load_model(made(tmp_path / "m", shape=(18, 18, 1), crop=0.75, resample="bicubic"))
+    steps = Image.fromarray(smooth).resize((32, 24), Image.Resampling.BICUBIC).crop((7, 3, 25, 21))
+    expected = (np.asarray(steps)[..., None] / 255 - 0.3) / 0.2
+    np.testing.assert_allclose(model.preprocess([smooth])[0], expected, atol=1.01 / 255 / 0.2)
+
+
+def test_a_temperature_divides_the_logits(tmp_path):
+    model, warm = (jaxcnn.load_model(made(tmp_path / str(t), step=1, temperature=t)) for t in (1.0, 2.5))
+    images = pixels(0, 3, 8, 8, 1)
+    logits = np.asarray(model.logits(model.preprocess(images)), np.float64) / 2.5
+    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    np.testing.assert_allclose(warm.probabilities(images), expected, rtol=1e-5)
+
+
+def test_a_card_of_an_earlier_version_means_what_it_meant(tmp_path):
+    file = made(tmp_path / "m") / "model.json"
+    written = records.unsealed(file.read_text())
+    for name in ("crop", "resample", "temperature"):
+        del written[name]
+    file.write_text(records.sealed(written))
+    card = jaxcnn.load_model(tmp_path / "m").card
+    assert (card.crop, card.resample, card.temperature) == (1.0, "bilinear", 1.0)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import wait
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from PIL import Image
 from jaxcnn.data import load, train_batches
 from jaxcnn.data.ahead import read_ahead
 from jaxcnn.train import feed as feed_module
+from jaxcnn.train.checkpoint import Damaged
 from jaxcnn.train.epochs import Watcher
 from jaxcnn.train.experiment import prepare
 from jaxcnn.train.feed import Batches, Order, Streamed
@@ -218,6 +220,14 @@ def test_what_goes_wrong_in_a_process_is_told_by_this_one(tmp_path):
         list(read_ahead(Batches(lazy, Order(np.zeros(48, np.int32), 48, 0, False), np.arange(48), 1), workers=1))
 
 
+def saved_step(folder):
+    """Of the last checkpoint; 0 where it is just being replaced."""
+    try:
+        return restore(folder).state.step
+    except (FileNotFoundError, Damaged):
+        return 0
+
+
 def workers_of(pid):
     return [p for p in psutil.Process(pid).children(recursive=True) if "--multiprocessing-fork" in p.cmdline()]
 
@@ -227,11 +237,13 @@ def test_killed_within_a_streamed_epoch_it_leaves_no_process_and_ends_in_the_sam
     options += ["--label-smoothing", 0.0, "--stream", "always", "--workers", 1, "--save-every", 0.001]
     command = [sys.executable, "-m", "tests.train.killed", *map(str, options), "--out", str(tmp_path / "run")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert any("reached" in line for line in process.stdout)  # step STEPS + 4 is done
+        assert any("reached" in line for line in process.stdout)  # step STEPS + 4 is done, and waits
+        while saved_step(tmp_path / "run") <= STEPS:  # a checkpoint is written while the steps go on
+            time.sleep(0.1)
         workers = workers_of(process.pid)
         process.kill()
     assert len(workers) == 1 and not psutil.wait_procs(workers, timeout=20)[1]
-    assert STEPS < restore(tmp_path / "run").state.step < 2 * STEPS
+    assert STEPS < saved_step(tmp_path / "run") < 2 * STEPS
     again = train(config(tmp_path / "run", stream="always", resume=True))
     assert leaves(again.state) == leaves(trained.state) and figures(again) == figures(trained)
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from jaxcnn.data.pictures import Resample
+
 Paths = Collection[str]  # of the network's layers
 Row = tuple[str, str | Callable[..., str]]
 
@@ -23,6 +25,7 @@ class Table(NamedTuple):
       axes: patterns of our paths, and how many axes their array has, where ours has another number: a dense layer that
         is a 1×1 convolution there, or the other way round.
       mean, std: per channel, of pixels from 0 to 1, with which the library's weights were trained.
+      resample: how pictures were resized for it, see `data.pictures.Fit`. The crop is that of all.
       flat: the path of the dense layer that flattened images go into, and their spatial size (h, w): their entries come
         channel by channel there.
     """
@@ -34,6 +37,7 @@ class Table(NamedTuple):
     flat: tuple[str, int, int] | None = None
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of ImageNet
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    resample: Resample = "bilinear"
 
     def modules(self, paths: Paths) -> dict[str, str]:
         """Their module for each of our layers. Raises KeyError, naming it, for one that the table lacks."""

@@ -71,13 +71,13 @@ def hugging_face(paths: Paths) -> list[Row]:
 
 
 TABLES = {
-    "torchvision": Table(torchvision, axes=EXCITE),
-    "timm": Table(timm, axes=EXCITE),
-    "EfficientNet-PyTorch": Table(melas, axes=EXCITE),
-    "Hugging Face": Table(hugging_face, axes=EXCITE),
+    "torchvision": Table(torchvision, axes=EXCITE, resample="bicubic"),
+    "timm": Table(timm, axes=EXCITE, resample="bicubic"),
+    "EfficientNet-PyTorch": Table(melas, axes=EXCITE, resample="bicubic"),
+    "Hugging Face": Table(hugging_face, axes=EXCITE, resample="bicubic"),
 }
 # TensorFlow's code takes (pixel - 127) / 128; timm, which has the same weights, (pixel / 255 - 0.5) / 0.5.
 LITE_TABLES = {
-    "timm": Table(timm, mean=(0.5,) * 3, std=(0.5,) * 3),
-    "EfficientNet-PyTorch": Table(melas, mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
+    "timm": Table(timm, mean=(0.5,) * 3, std=(0.5,) * 3, resample="bicubic"),
+    "EfficientNet-PyTorch": Table(melas, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, resample="bicubic"),
 }

@@ -21,6 +21,10 @@ class DataRecipe(Recipe):
     """Where TFDS datasets lie."""
     image_size: Annotated[int | None, unset("PIXELS", "the dataset's own size")] = None
     """Resize images to this many pixels a side."""
+    crop: float = 1.0
+    """The share of an image's shorter side that is kept in resizing: 0.875 is "resize to 256, crop to 224"."""
+    resample: Literal["bilinear", "bicubic"] = "bilinear"
+    """How images are resized."""
     split: Annotated[str | None, unset("SHARES", "as the dataset is cut, else every fifth image to test")] = None
     """Shares of the images to train, validate and test on, such as 0.8/0.1/0.1, or to train and test on."""
     split_seed: int = 0
@@ -42,6 +46,7 @@ class DataRecipe(Recipe):
             self.put("data_dir", self.data_dir.expanduser().absolute())
         self.need("workers", self.workers >= 0, "expected 0 or more processes")
         self.need("image_size", self.image_size is None or self.image_size >= 1, "expected 1 or more pixels a side")
+        self.need("crop", 0 < self.crop <= 1, "expected a share of the shorter side, above 0 and at most 1")
 
     def load(self) -> "Dataset":
         """The dataset. Raises as `jaxcnn.data.load`."""
@@ -51,6 +56,8 @@ class DataRecipe(Recipe):
             self.data,
             data_dir=self.data_dir,
             image_size=self.image_size,
+            crop=self.crop,
+            resample=self.resample,
             skip_bad=self.skip_bad,
             split=self.split,
             seed=self.split_seed,
