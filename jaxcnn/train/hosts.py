@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -52,6 +53,8 @@ def place(recipe: DevicesRecipe) -> Placement:
         each = " in each process" if processes > 1 else ""
         raise recipe.wrong("devices", f"expected at most the {len(there)} that JAX has{each}. {late}Take fewer")
     if share * processes == 1:
+        if recipe.shard_params:
+            warnings.warn("shard_params cuts nothing: there is one device. For more, see devices.", stacklevel=2)
         return ONE_DEVICE
     every = (jax.local_devices(process_index=process)[:share] for process in range(processes))
     devices = [device for of_one in every for device in of_one]

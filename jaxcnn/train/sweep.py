@@ -4,6 +4,7 @@ Each run has a run folder of its own, as `train` leaves it. Beside them lies res
 and under `points`, best first, each recipe's accuracies, their mean and their sample standard deviation.
 """
 
+import difflib
 import itertools
 import json
 import math
@@ -91,8 +92,15 @@ def grid(*, seeds: int = 1, **options: Any) -> list[TrainConfig]:
     point is trained from `seed`, `seed` + 1, and so on. The folder of a run tells its values, below `out`:
     OUT/learning_rate=0.1,optimizer=sgd/seed0.
 
-    Raises: ValueError for a value that makes no sense, and where two runs would be the same.
+    Raises: ValueError for an option that there is not, for a value that makes no sense, and where two runs would be the
+      same.
     """
+    known = [field.name for field in fields(TrainConfig)]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ValueError(f"grid: there is no option {name!r} of training.{hint}")
     several = {name: list(values) for name, values in options.items() if isinstance(values, list | tuple)}
     for name, values in several.items():
         if name in ONE_FOR_ALL:

@@ -13,6 +13,8 @@ import pytest
 
 from jaxcnn.interop import safetensors
 from jaxcnn.train import hosts
+from jaxcnn.train.placement import ONE_DEVICE
+from jaxcnn.train.recipe.devices import DevicesRecipe
 
 OPTIONS = [
     *("--batch-size", "32", "--accumulate", "2", "--augment", "crop(2),cutout(4)", "--ema", "0.9", "--shard-params"),
@@ -58,6 +60,8 @@ from jaxcnn import ops
 from jaxcnn.data import augment
 from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, Dropout, Flatten, chain
 from jaxcnn.train import hosts
+from jaxcnn.train.placement import ONE_DEVICE
+from jaxcnn.train.recipe.devices import DevicesRecipe
 from jaxcnn.train.placement import ONE_DEVICE, OnMesh
 from jaxcnn.train.recipe import DevicesRecipe
 from jaxcnn.train.state import TrainState
@@ -281,6 +285,11 @@ def test_processes_with_other_options_are_refused(monkeypatch):
     hosts.check_same({"learning_rate": 0.1, "seed": 0})
     with pytest.raises(ValueError, match=r"^learning_rate is not the same in all processes; give each of them"):
         hosts.check_same({"learning_rate": 0.2, "seed": 0})
+
+
+def test_nothing_is_cut_over_one_device():
+    with pytest.warns(UserWarning, match="shard_params cuts nothing: there is one device"):
+        assert hosts.place(DevicesRecipe(shard_params=True)) is ONE_DEVICE
 
 
 def test_a_process_takes_its_share_of_the_cores():

@@ -61,6 +61,7 @@ def test_values_are_safe_in_a_folder_s_name(tmp_path):
         ({"seeds": 0}, "seeds is 0; expected 1 or more"),
         ({"seeds": 2, "seed": [1, 2]}, "seeds is 2, and seed has several values already"),
         ({"seeds": 2, "seed": 2**32 - 1}, "seed is 4294967296; expected an int from 0"),
+        ({"learning_rates": [0.1, 0.2]}, r"grid: there is no option 'learning_rates' .* Did you mean learning_rate\?"),
         ({"resume": [True, False]}, "resume is True, False; expected one value for all runs"),
     ],
 )

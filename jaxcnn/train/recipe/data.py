@@ -45,6 +45,8 @@ class DataRecipe(Recipe):
         if self.data_dir is not None:
             self.put("data_dir", self.data_dir.expanduser().absolute())
         self.need("workers", self.workers >= 0, "expected 0 or more processes")
+        if self.workers and self.stream == "never":
+            raise self.wrong("workers", "they decode streamed images, and stream is never; leave one of them out")
         self.need("image_size", self.image_size is None or self.image_size >= 1, "expected 1 or more pixels a side")
         self.need("crop", 0 < self.crop <= 1, "expected a share of the shorter side, above 0 and at most 1")
 
