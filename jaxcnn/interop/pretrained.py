@@ -67,7 +67,8 @@ def load_pretrained(name: str, file: str | Path, *, classes: int | None = None, 
     arrays = files.read(file)
     network, params, state = _shapes(name, _outputs(name, arrays, known) if classes is None else classes)
     if classes is not None:
-        params, state = jax.jit(lambda key: network.init(key, _example(name)))(jax.random.key(0) if key is None else key)
+        init = jax.jit(lambda key: network.init(key, _example(name)))
+        params, state = init(jax.random.key(0) if key is None else key)
     try:
         loaded = load(network, params, state, arrays, known, without="(?!)" if classes is None else HEAD)
     except Mismatch as error:
