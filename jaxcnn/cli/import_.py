@@ -10,7 +10,7 @@ import tyro
 from jaxcnn.train.recipe.option import unset
 
 if TYPE_CHECKING:
-    from jaxcnn.interop.pretrained import Pretrained
+    from jaxcnn.layers import Layer
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ def run(options: ImportOptions) -> int:
 
     out = options.out or Path("models", options.model)
     _check_place(out, options.overwrite)
+    _check_network(options.model)
     found = load_pretrained(options.model, options.file)
-    classes = _classes(options.classes, _outputs(options.model, found))
+    classes = _classes(options.classes, _output_shape(found.network, found.image_shape)[-1])
     with open(options.file, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     imported = {"file": options.file, "sha256": digest, "library": found.library}
@@ -86,18 +87,26 @@ def _check_place(out: Path, overwrite: bool) -> None:
         raise ValueError(f"--out is {out}, where there is a model already; give another folder, or --overwrite.")
 
 
-def _outputs(name: str, found: "Pretrained") -> int:
+def _check_network(name: str) -> None:
     """Raises ValueError for a network that gives each pixel a class."""
-    import jax
+    from jaxcnn import models
 
-    x = jax.ShapeDtypeStruct((1, *found.image_shape), "float32")
-    shape = jax.eval_shape(found.network, found.params, found.state, x).shape
-    if len(shape) != 2:
+    if name in models.ABOUT and len(_output_shape(models.create(name), models.ABOUT[name].image_shape)) != 2:
         raise ValueError(
             f"{name} gives a class to each pixel, and a model folder is of a network that gives one to each picture. "
             f'Use it from Python: jaxcnn.load_pretrained("{name}", FILE).'
         )
-    return shape[-1]
+
+
+def _output_shape(network: "Layer", image_shape: tuple[int, ...]) -> tuple[int, ...]:
+    import jax
+
+    x = jax.ShapeDtypeStruct((1, *image_shape), "float32")
+
+    def output(key: jax.Array) -> jax.Array:
+        return network(*network.init(key, x), jax.numpy.zeros(x.shape))
+
+    return jax.eval_shape(output, jax.random.key(0)).shape
 
 
 def _classes(file: Path | None, outputs: int) -> tuple[str, ...]:

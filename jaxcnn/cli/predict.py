@@ -64,6 +64,7 @@ def run(options: PredictOptions) -> int:
         listed = Files(files)
         files, total = map(listed.__getitem__, range(len(listed))), len(listed)
     show = _show_json if options.json else _show_csv() if options.csv else _show_table(model.classes)
+    show([])  # the heading, if there is one
     with Counter("pictures", total) as counter:
         for batch in predict(model, files, tta=options.tta, unreadable=unreadable):
             show(_named(batch, model.classes, options.top))

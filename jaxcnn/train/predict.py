@@ -53,6 +53,8 @@ def predict(
       files: as many as one likes; they are asked for when their turn comes.
       tta: test-time augmentation: the mean of the probabilities of a picture and of its mirror image (left and right
         exchanged), in twice the time.
+
+    Raises: ValueError, naming the file, where the network's output is not finite.
     """
     pictures.be_silent()
     step = predictor(model, tta)
@@ -101,4 +103,8 @@ def _readable(
 
 
 def _fetched(files: list[Path], images: np.ndarray, probabilities: Array) -> Predicted:
-    return Predicted(files, images, np.asarray(probabilities)[: len(files)])
+    found = np.asarray(probabilities)[: len(files)]
+    if not np.isfinite(found).all():
+        file = files[int(np.flatnonzero(~np.isfinite(found).all(-1))[0])]
+        raise ValueError(f"what the network makes of {file} is not finite, so that there are no probabilities of it.")
+    return Predicted(files, images, found)
