@@ -1,12 +1,13 @@
 """What Captum makes of PyTorch's networks with the same weights.
 
-Captum knows ReLU as a module alone, and takes each module once; what it explains is made so.
+In float64, since rounding decides at kinks: a baseline of one colour is full of them. Captum knows ReLU as a module
+alone, and takes each module once; what it explains is made so.
 """
 
 import functools
+import importlib.util
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,7 +17,8 @@ from jaxcnn.interop.tables import tables
 from tests.interop import libraries
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("torchvision")
+if importlib.util.find_spec("torchvision") is None:
+    pytest.skip("no torchvision here", allow_module_level=True)
 attr = pytest.importorskip("captum.attr")
 
 # Of each network theirs the module whose output ours has under the path.
@@ -26,6 +28,12 @@ LAYERS = {
     "mobilenet_v2": {"act_last": "features.18"},
 }
 CLASSES = [3, 977]
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with jax.enable_x64(True):
+        yield
 
 
 class Once(torch.nn.Module):
@@ -44,11 +52,11 @@ class Once(torch.nn.Module):
 @functools.cache
 def both(name):
     """The network with its params and state, and PyTorch's; two pictures for each."""
-    theirs = libraries.network("torchvision", name)
+    theirs = libraries.network("torchvision", name).double()
     network = models.create(name)
-    x = np.random.default_rng(0).standard_normal((2, 64, 64, 3)).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal((2, 48, 48, 3))
     shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), jax.ShapeDtypeStruct(x.shape, x.dtype)))
-    zeros = jax.tree.map(lambda a: np.broadcast_to(np.float32(0), a.shape), shapes)
+    zeros = jax.tree.map(lambda a: np.broadcast_to(np.float64(0), a.shape), shapes)
     loaded = load(network, *zeros, {key: a.numpy() for key, a in theirs.state_dict().items()}, tables(name))
     for module in theirs.modules():
         if isinstance(module, torch.nn.ReLU | torch.nn.ReLU6):
@@ -61,9 +69,10 @@ def both(name):
 
 
 def agree(found, expected):
+    """To the digits of float32, to which Captum rounds some of its own numbers."""
     expected = expected.detach().numpy()
     expected = expected.transpose(0, 2, 3, 1) if expected.ndim == 4 else expected
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
     assert np.abs(expected).max() > 0
 
 
@@ -78,21 +87,12 @@ def test_grad_cam(name, layer):
 
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1"])
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        (functools.partial(explain.saliency, absolute=False), functools.partial(attr.Saliency, abs=False)),
-        (explain.saliency, attr.Saliency),
-        (explain.guided_backprop, attr.GuidedBackprop),
-        (explain.deconvnet, attr.Deconvolution),
-    ],
-    ids=["gradient", "saliency", "guided_backprop", "deconvnet"],
-)
-def test_gradients(ours, theirs, name):
-    given, network, x = both(name)
-    options = {"abs": False} if isinstance(theirs, functools.partial) else {}
-    method = (theirs.func if options else theirs)(network)
-    agree(ours(*given, CLASSES), method.attribute(x.clone().requires_grad_(), target=CLASSES, **options))
+@pytest.mark.parametrize("method", ["saliency", "guided_backprop", "deconvnet"])
+def test_gradients(method, name):
+    ours, theirs, x = both(name)
+    captum = {"saliency": attr.Saliency, "guided_backprop": attr.GuidedBackprop, "deconvnet": attr.Deconvolution}
+    expected = captum[method](theirs).attribute(x.clone().requires_grad_(), target=CLASSES)
+    agree(getattr(explain, method)(*ours, CLASSES), expected)
 
 
 def test_integrated_gradients():
@@ -103,7 +103,7 @@ def test_integrated_gradients():
     found = explain.integrated_gradients(*ours, CLASSES, baseline=0.25, steps=8)
     agree(found.attributions, expected)
     scale = np.abs(np.asarray(found.attributions)).sum((1, 2, 3)).max()
-    np.testing.assert_allclose(found.convergence_delta, delta, rtol=0, atol=1e-5 * scale)
+    np.testing.assert_allclose(found.convergence_delta, delta, rtol=0, atol=1e-6 * scale)
 
 
 def test_smooth_grad_is_the_mean_over_the_noise():
@@ -113,7 +113,7 @@ def test_smooth_grad_is_the_mean_over_the_noise():
     spread = noise * (x.amax((1, 2, 3), keepdim=True) - x.amin((1, 2, 3), keepdim=True))
     total = 0
     for i in range(samples):
-        draw = np.array(jax.random.normal(jax.random.fold_in(key, i), ours[3].shape, jnp.float32))
+        draw = np.array(jax.random.normal(jax.random.fold_in(key, i), ours[3].shape))
         noisy = x + spread * torch.from_numpy(draw).permute(0, 3, 1, 2)
         total = total + attr.Saliency(theirs).attribute(noisy.requires_grad_(), target=CLASSES, abs=False)
     agree(found, total / samples)
@@ -122,7 +122,7 @@ def test_smooth_grad_is_the_mean_over_the_noise():
 def test_occlusion():
     ours, theirs, x = both("squeezenet1_1")
     expected = attr.Occlusion(theirs).attribute(
-        x, sliding_window_shapes=(3, 24, 20), strides=(3, 14, 9), baselines=0.5, target=CLASSES
+        x, sliding_window_shapes=(3, 20, 16), strides=(3, 13, 9), baselines=0.5, target=CLASSES
     )
-    found = explain.occlusion(*ours, CLASSES, size=(24, 20), stride=(14, 9), baseline=0.5)
+    found = explain.occlusion(*ours, CLASSES, size=(20, 16), stride=(13, 9), baseline=0.5)
     agree(found, expected[:, 0])
