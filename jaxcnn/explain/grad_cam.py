@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from jaxcnn.explain.scores import Classes, explanation, scores
+from jaxcnn.explain.scores import Classes, explanation, scores, slopes
 from jaxcnn.layers import Layer, Params, State, intermediates
 from jaxcnn.layers.combine import Chain
 from jaxcnn.layers.shape import AdaptivePool, Pool
@@ -85,13 +85,13 @@ def _activations(
 ) -> tuple[Array, Array]:
     """A layer's output A (n, i, j, c), and the gradient of each picture's score with respect to it."""
     if layer is None:
-        layer = _last_with_places(owner, network, params, state, x)
+        layer = last_with_places(owner, network, params, state, x)
     known_path(owner, "layer", network, layer)
     a = intermediates(network, params, state, x, [layer])[layer]
     if a.ndim != 4:
         raise ValueError(
             f"{owner}: layer is {layer!r}, whose output has shape {a.shape}; expected one with places, (n, h, w, c), "
-            f"such as {_last_with_places(owner, network, params, state, x)!r}."
+            f"such as {last_with_places(owner, network, params, state, x)!r}."
         )
 
     def above(a: Array) -> Array:
@@ -102,8 +102,7 @@ def _activations(
 
         return scores(rebuilt(network, given), params, state, x, classes)
 
-    y, pull = jax.vjp(above, a)
-    return a, pull(jnp.ones_like(y))[0]
+    return a, slopes(above, a)
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,7 +120,7 @@ class _Given(Around):
         return self.output, {}
 
 
-def _last_with_places(owner: str, network: Layer, params: Params, state: State, x: Array) -> str:
+def last_with_places(owner: str, network: Layer, params: Params, state: State, x: Array) -> str:
     """The path of the last layer, or block, that is no pooling and whose output has more than one place."""
     steps = ["/".join(path) for path, layer in _steps(network) if not isinstance(layer, Pool | AdaptivePool)]
     outputs = jax.eval_shape(lambda x: intermediates(network, params, state, x, steps), x)

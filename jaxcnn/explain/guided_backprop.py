@@ -87,7 +87,7 @@ def _overridden(
                 f"{owner}: the network has no {' or '.join(backwards)} whose backward could be another; take saliency, "
                 "smooth_grad or grad_cam."
             )
-        return gradient(network, params, state, x, classes)[1]
+        return gradient(network, params, state, x, classes)
 
 
 def _operations(program: Any) -> Iterator[str]:

@@ -76,8 +76,7 @@ def integrated_gradients(
 
     def add(total: Array, step: tuple[Array, Array]) -> tuple[Array, None]:
         at, weight = step
-        _, slope = gradient(network, params, state, start + at * (x - start), classes)
-        return total + weight * slope, None
+        return total + weight * gradient(network, params, state, start + at * (x - start), classes), None
 
     along = jnp.asarray((points + 1) / 2, x.dtype), jnp.asarray(weights / 2, x.dtype)
     mean, _ = jax.lax.scan(add, jnp.zeros_like(x), along)

@@ -32,5 +32,5 @@ def saliency(
 
     Source: Simonyan, Vedaldi & Zisserman 2014, "Deep inside convolutional networks", section 3.
     """
-    _, dx = gradient(network, params, state, x, classes)
+    dx = gradient(network, params, state, x, classes)
     return jnp.abs(dx) if absolute else dx

@@ -48,13 +48,21 @@ def explanation(*static: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def scores(network: Layer, params: Params, state: State, x: Array, classes: Array) -> Float[Array, " n"]:
     """Each picture's logit of its class; NaN where there is no such class."""
     logits = network(params, state, x)
-    return jnp.take_along_axis(logits, classes[:, None], axis=1, mode="fill")[:, 0]
+    there = (classes >= 0) & (classes < logits.shape[1])
+    found = jnp.take_along_axis(logits, jnp.where(there, classes, 0)[:, None], axis=1)
+    return jnp.where(there, found[:, 0], jnp.nan)
 
 
-def gradient(network: Layer, params: Params, state: State, x: Array, classes: Array) -> tuple[Array, Array]:
-    """The scores (n,), and of each picture's the gradient with respect to that picture, of x's shape."""
-    y, pull = jax.vjp(lambda x: scores(network, params, state, x, classes), x)
-    return y, pull(jnp.ones_like(y))[0]
+def gradient(network: Layer, params: Params, state: State, x: Array, classes: Array) -> Float[Array, "n h w c"]:
+    """Of each picture's score the gradient with respect to that picture."""
+    return slopes(lambda x: scores(network, params, state, x, classes), x)
+
+
+def slopes(function: Callable[[Array], Array], x: Array) -> Array:
+    """Of each example's value, function(x) (n,), the gradient with respect to that example; NaN where the value is."""
+    y, pull = jax.vjp(function, x)
+    (dx,) = pull(jnp.ones_like(y))
+    return jnp.where(jnp.isnan(y).reshape(-1, *[1] * (x.ndim - 1)), jnp.nan, dx)
 
 
 def pictures(owner: str, network: Any, x: ArrayLike) -> Array:

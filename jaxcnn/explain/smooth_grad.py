@@ -43,7 +43,7 @@ def smooth_grad(
 
     def add(total: Array, i: Array) -> tuple[Array, None]:
         draw = jax.random.normal(jax.random.fold_in(key, i), x.shape, x.dtype)
-        return total + gradient(network, params, state, x + sigma * draw, classes)[1], None
+        return total + gradient(network, params, state, x + sigma * draw, classes), None
 
     total, _ = jax.lax.scan(add, jnp.zeros_like(x), jnp.arange(samples))
     return total / samples
