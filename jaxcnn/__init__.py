@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxcnn import kernels, layers, models, ops, verify
+    from jaxcnn import explain, kernels, layers, models, ops, verify
     from jaxcnn.interop import pretrained
     from jaxcnn.train import model_folder
 
@@ -18,6 +18,7 @@ __all__ = [
     "Rule",
     "backprop",
     "backward",
+    "explain",
     "kernels",
     "layers",
     "load_model",
