@@ -8,16 +8,18 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from jaxcnn.cli.streams import in_one_line, print_line, visible
+from jaxcnn.train.recipe.option import unset
 
 if TYPE_CHECKING:
     from jaxcnn.train.predict import Predicted
 
 WIDEST = 32  # characters of a class in the table; a longer one moves what stands behind it
+Method = Literal["gradcam", "gradcam++", "guided", "deconvnet", "saliency", "integrated", "smoothgrad", "occlusion"]
 Named = tuple[str, list[tuple[str, float]]]  # a picture, and its classes with their probabilities, the largest first
 
 
@@ -43,14 +45,22 @@ class PredictOptions:
     """CSV in UTF-8: picture, rank, class, probability."""
     tta: bool = False
     """Test-time augmentation: the mean of the probabilities of a picture and of its mirror image, in twice the time."""
+    explain: Annotated[Method | None, unset("METHOD", "none")] = None
+    """Lay over each picture what speaks for its most probable class, into the folder --out: gradcam, gradcam++, guided
+    (backpropagation), deconvnet, saliency, integrated (gradients), smoothgrad or occlusion."""
+    layer: Annotated[str | None, unset("PATH", "the last before the pooling")] = None
+    """The layer that gradcam and gradcam++ look at, by its path in jaxcnn summary."""
+    out: Annotated[Path | None, unset("FOLDER", "explained")] = None
+    """Where --explain writes: 0001-NAME.png and so on, and grid.png."""
 
 
 def run(options: PredictOptions) -> int:
     """Print what the network says; returns 0, or 1 where a picture can't be read."""
     from jaxcnn.cli.counter import Counter
+    from jaxcnn.cli.overlays import Overlays
     from jaxcnn.data.lazy import Files
     from jaxcnn.train.model_folder import load_model
-    from jaxcnn.train.predict import predict
+    from jaxcnn.train.predict import BATCH, predict
 
     if options.top < 1:
         raise ValueError(f"--top is {options.top}; expected 1 or more.")
@@ -58,18 +68,29 @@ def run(options: PredictOptions) -> int:
         raise ValueError("--json and --csv are both given; take one of them.")
     if not options.pictures:
         raise ValueError("no pictures are given; name files or folders, or - for a list on standard input.")
+    if options.explain is None and (options.layer is not None or options.out is not None):
+        raise ValueError("--layer and --out are for --explain, which is not given.")
     model, unreadable = load_model(options.run, options.checkpoint), _Unreadable()
     files, total = _files(options.pictures, unreadable), None
     if "-" not in options.pictures:
         listed = Files(files)
         files, total = map(listed.__getitem__, range(len(listed))), len(listed)
     show = _show_json if options.json else _show_csv() if options.csv else _show_table(model.classes)
+    overlays = None
+    if options.explain is not None:
+        title = f"{options.run}, {model.card.title}: {options.explain}"
+        overlays = Overlays(options.out or Path("explained"), model, options.explain, options.layer, title)
+    size = BATCH if overlays is None else overlays.BATCH
     show([])  # the heading, if there is one
     with Counter("pictures", total) as counter:
-        for batch in predict(model, files, tta=options.tta, unreadable=unreadable):
+        for batch in predict(model, files, tta=options.tta, unreadable=unreadable, batch_size=size):
             show(_named(batch, model.classes, options.top))
             sys.stdout.flush()
+            if overlays is not None:
+                overlays.add(batch)
             counter.add(len(batch.files))
+    if overlays is not None:
+        overlays.finish()
     return 1 if unreadable.number else 0
 
 

@@ -27,7 +27,7 @@ class Predicted(NamedTuple):
 
     Attributes:
       files: n of them, in the order in which they were given.
-      images: what the network saw of them; of the last ones there may be fewer than before, and zeros fill the rest.
+      images: what the network saw of them; where the last ones are fewer than those before, the first of them fills up.
       probabilities: of each class, for each of the files.
     """
 
@@ -62,8 +62,7 @@ def predict(
     size, computed = 0, None
     while batch := list(islice(readable, batch_size)):
         size = size or len(batch)
-        images = np.zeros((size, *model.image_shape), np.uint8)
-        images[: len(batch)] = [pixels for _, pixels in batch]
+        images = np.stack([pixels for _, pixels in [*batch, *batch[:1] * (size - len(batch))]])
         probabilities = step(model.params, model.state, jnp.asarray(images))  # not waited for, but for the one before
         if computed is not None:
             yield _fetched(*computed)
