@@ -79,10 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except (ValueError, OSError, FloatingPointError) as error:
             if os.environ.get("JAXCNN_TRACEBACK"):
                 raise
-            message = re.sub(r"^(create|load): ", "", str(error))  # the function that refused it
-            of_data = options is None or isinstance(options, train.TrainOptions | data.DataOptions | Evaluated)
+            message = re.sub(r"^(create|load|heat_maps|grad_cam): ", "", str(error))  # the function that refused it
+            told_by_library = train.TrainOptions | data.DataOptions | Evaluated | predict.PredictOptions
             kind = train.TrainOptions if options is None else type(options)
-            print_line("error", train.in_options(message, kind) if of_data else message)
+            print_line("error", train.in_options(message, kind) if issubclass(kind, told_by_library) else message)
             exit_code = 1 if isinstance(error, FloatingPointError) else 2
             if "jaxcnn.train.hosts" in sys.modules:
                 sys.modules["jaxcnn.train.hosts"].leave(exit_code)

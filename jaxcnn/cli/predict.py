@@ -33,7 +33,9 @@ class PredictOptions:
 
     run: tyro.conf.Positional[Path]
     """The run folder; or a model folder, from jaxcnn import, RUN/model/best, or a copy of it."""
-    pictures: tyro.conf.Positional[tuple[str, ...]]
+    pictures: tyro.conf.Positional[
+        Annotated[tuple[str, ...], tyro.conf.arg(metavar="PICTURE ...", help_behavior_hint="")]
+    ]
     """Files; folders, of which all that lies in them is taken; or - for a list on standard input, one path a line."""
     checkpoint: Literal["last", "best"] = "last"
     """Of a run. last: after the last epoch or Ctrl-C; best: of the best epoch, by the highest accuracy or --best-by."""

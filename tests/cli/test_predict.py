@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxcnn import data, load_model
-from jaxcnn.cli.predict import WIDEST
+from jaxcnn.cli.predict import WIDEST, Method
+from jaxcnn.report import explained
 from jaxcnn.train.predict import predict
 from tests.train.test_model import made, pixels
 from tests.train.tiny import config
@@ -169,6 +171,7 @@ def test_a_list_of_nothing_is_nothing(jaxcnn, run, monkeypatch):
         (("a.png", "--top", "0"), "--top is 0; expected 1 or more."),
         (("a.png", "--json", "--csv"), "--json and --csv are both given; take one of them."),
         ((), "no pictures are given; name files or folders, or - for a list on standard input."),
+        (("a.png", "--out", "maps"), "--layer and --out are for --explain, which is not given."),
     ],
 )
 def test_bad_input_is_one_line(jaxcnn, run, arguments, message):
@@ -247,6 +250,34 @@ def test_memory_does_not_grow_with_the_pictures(run, photos):
     assert (last.images == last.images[0]).all()
     alone = next(predict(model, [photos / "10.png"], unreadable=print))
     np.testing.assert_allclose(last.probabilities[2], alone.probabilities[0], rtol=1e-5)
+
+
+def test_a_heat_map_is_laid_over_each_picture(jaxcnn, run, photos, tmp_path):
+    """The one of the method, for what the model says that the picture is; the last batch is not full."""
+    maps, model = tmp_path / "new/maps", load_model(run, "last")
+    (photos / "3.png").write_text("no picture")
+    several = [photos / "2.jpg", photos / "10.png"] * 5
+    code, out, err = jaxcnn(
+        "predict", run, *several, photos / "3.png", "--explain", "saliency", "--out", maps, "--json"
+    )
+    assert code == 1 and err.splitlines()[1:] == [f"10 overlays in {maps}"] and len(out.splitlines()) == 10
+    names = [f"{i:04}-{'2' if i % 2 else '10'}.png" for i in range(1, 11)]
+    assert sorted(path.name for path in maps.iterdir()) == [*names, "grid.png"]
+    seen = np.stack([model.pixels(file) for file in several])
+    heats = explained.heat_maps(model, seen, "saliency", classes=np.argmax(model.probabilities(seen), -1).tolist())
+    for name, picture, heat in zip(names, seen, heats, strict=True):
+        explained.write_overlay(tmp_path / "one.png", picture, heat)
+        drawn, expected = (np.asarray(Image.open(file), int) for file in (maps / name, tmp_path / "one.png"))
+        np.testing.assert_allclose(drawn, expected, atol=2)
+
+
+def test_what_has_no_heat_map_is_told(jaxcnn, run, photos):
+    options = ("predict", run, photos / "2.jpg", "--out", photos / "maps", "--explain")
+    code, _, err = jaxcnn(*options, "saliency", "--layer", "conv")
+    assert (code, err) == (2, "error: --layer is 'conv', and saliency has none; gradcam and gradcam++ have.\n")
+    code, _, err = jaxcnn(*options, "gradcam", "--layer", "con")
+    assert code == 2 and err.startswith("error: --layer is 'con', which is no layer of the network.")
+    assert get_args(Method) == tuple(explained.METHODS)
 
 
 def test_what_is_not_finite_is_no_probability(jaxcnn, tmp_path, photos):
