@@ -1,6 +1,5 @@
 """`jaxcnn import`: the weights of another library's file as a model of ours."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,12 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Make a model folder of weights that PyTorch's world has trained: for predict, eval, check and load_model."""
+    """Make a model folder of weights that another library trained: for predict, eval, check and load_model."""
 
     model: tyro.conf.Positional[str]
     """The network, by a name that jaxcnn models lists."""
     file: tyro.conf.Positional[str]
-    """torchvision's, timm's or Hugging Face's file: .safetensors, .pth, .pt or .bin; nothing in it is run."""
+    """torchvision's, timm's, Hugging Face's or Keras's file, .safetensors, .pth, .pt, .bin, .h5 or .keras, of which
+    nothing is run; or OWNER/NAME[@REVISION] on Hugging Face's hub. Its head is kept, of however many classes."""
     out: Annotated[Path | None, unset("PATH", "models/MODEL")] = None
     """The folder to write."""
     classes: Annotated[Path | None, unset("FILE", "ImageNet's for 1,000 outputs, else numbers")] = None
@@ -41,11 +41,10 @@ def run(options: ImportOptions) -> int:
     out = options.out or Path("models", options.model)
     _check_place(out, options.overwrite)
     _check_network(options.model)
-    found = load_pretrained(options.model, options.file)
+    found = load_pretrained(options.model, options.file, classes="file")
     classes = _classes(options.classes, _output_shape(found.network, found.image_shape)[-1])
-    with open(options.file, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    imported = {"file": options.file, "sha256": digest, "library": found.library}
+    source = found.source._asdict() | {"library": found.library}
+    imported = {what: text for what, text in source.items() if text is not None}
     model_folder.write(
         out,
         {"params": found.params, "state": found.state},
@@ -71,9 +70,8 @@ def run(options: ImportOptions) -> int:
     say = Console(soft_wrap=True).print
     parameters = sum(leaf.size for leaf in jax.tree.leaves(found.params))
     say(f"{options.model}, {parameters:,} parameters, {len(classes):,} classes: {some(classes, 3)}")
-    for what, text in imported.items():
-        say(f"{what:<8} {text}")
-    say(f"{'model':<8} {out}")
+    for what, text in (imported | {"model": out}).items():
+        say(f"{'from' if what == 'name' else what:<8} {text}")
     return 0
 
 

@@ -41,8 +41,8 @@ class Card:
       checkpoint, step, epoch: which of the run's, the steps that were done, and the whole epochs; None and 0 where no
         run trained it.
       eval_accuracy: at that step, None within an epoch.
-      imported: where no run trained it, whose weights they are: the file or its name on the hub, its sha256 and there
-        its revision, and the library; else empty.
+      imported: where no run trained it, whose weights they are: the "name" of the file or on the hub, there the
+        "revision", the file's "sha256", and the "library" whose names it has; else empty.
       jaxcnn, jax: versions.
       files: the SHA-256 of each file beside model.json.
     """

@@ -42,19 +42,19 @@ def test_it_is_a_model_like_a_runs(jaxcnn, three, tmp_path):
     digest = hashlib.sha256(three.read_bytes()).hexdigest()
     assert said.splitlines() == [
         "squeezenet1_1, 724,035 parameters, 3 classes: ant, bée, or wasp, cat",
-        f"file     {three}",
+        f"from     {three}",
         f"sha256   {digest}",
         "library  torchvision",
         f"model    {out}",
     ]
-    model, net = load_model(out), load_pretrained(NAME, three)
+    model, net = load_model(out), load_pretrained(NAME, three, classes="file")
     assert model.network == net.network and model.classes == ("ant", "bée, or wasp", "cat")
     jax.tree.map(np.testing.assert_array_equal, (model.params, model.state), (net.params, net.state))
     card = model.card
     assert (card.image_shape, card.crop, card.resample) == ((224, 224, 3), 0.875, "bilinear")
     assert (card.mean, card.std) == (net.mean, net.std)
     assert (card.checkpoint, card.dataset, card.step, card.eval_accuracy) == (None, None, 0, None)
-    assert card.imported == {"file": str(three), "sha256": digest, "library": "torchvision"}
+    assert card.imported == {"name": str(three), "sha256": digest, "library": "torchvision"}
 
     Image.fromarray(pixels(0, 300, 260, 3)).save(tmp_path / "a.png")
     shutil.move(out, tmp_path / "moved")
@@ -146,3 +146,16 @@ def test_imagenet_weights_name_what_is_on_photographs(jaxcnn, tmp_path):
         ["palace", f"{photos}/china.jpg"],
         ["daisy", f"{photos}/flower.jpg"],
     ]
+
+
+def test_a_name_on_the_hub(jaxcnn, three, tmp_path, monkeypatch):
+    """What the hub says of the images counts, and the model tells the commit that it is of."""
+    from jaxcnn.interop import hub
+
+    config = {"architecture": NAME, "pretrained_cfg": {"input_size": [3, 128, 128], "crop_pct": 0.9}}
+    monkeypatch.setattr(hub, "fetch", lambda name: hub.Fetched(three, config, {}, name, "c0ffee"))
+    code, out, err = jaxcnn("import", NAME, "someone/small", "--out", tmp_path / "model")
+    assert (code, err) == (0, "") and "from     someone/small\nrevision c0ffee\nsha256   " in out
+    card = load_model(tmp_path / "model").card
+    assert (card.image_shape, card.crop) == ((128, 128, 3), 0.9)
+    assert (card.imported["name"], card.imported["revision"]) == ("someone/small", "c0ffee")
