@@ -64,27 +64,25 @@ def run(options: PredictOptions) -> int:
     from jaxcnn.train.model_folder import load_model
     from jaxcnn.train.predict import BATCH, predict
 
-    if options.top < 1:
-        raise ValueError(f"--top is {options.top}; expected 1 or more.")
-    if options.json and options.csv:
-        raise ValueError("--json and --csv are both given; take one of them.")
-    if not options.pictures:
-        raise ValueError("no pictures are given; name files or folders, or - for a list on standard input.")
-    if options.explain is None and (options.layer is not None or options.out is not None):
-        raise ValueError("--layer and --out are for --explain, which is not given.")
-    model, unreadable = load_model(options.run, options.checkpoint), _Unreadable()
-    files, total = _files(options.pictures, unreadable), None
+    _check(options)
+    model, failed = load_model(options.run, options.checkpoint), _Failed()
+    files, total = _files(options.pictures, failed), None
     if "-" not in options.pictures:
         listed = Files(files)
         files, total = map(listed.__getitem__, range(len(listed))), len(listed)
     show = _show_json if options.json else _show_csv() if options.csv else _show_table(model.classes)
-    overlays = None
+    overlays, size = None, BATCH
     if options.explain is not None:
         title = f"{options.run}, {model.card.title}: {options.explain}"
         overlays = Overlays(options.out or Path("explained"), model, options.explain, options.layer, title)
-    size = BATCH if overlays is None else overlays.BATCH
+        size = overlays.BATCH
     show([])  # the heading, if there is one
     with Counter("pictures", total) as counter:
+
+        def unreadable(path: Path, reason: str) -> None:
+            failed(path, reason)
+            counter.add(1)
+
         for batch in predict(model, files, tta=options.tta, unreadable=unreadable, batch_size=size):
             show(_named(batch, model.classes, options.top))
             sys.stdout.flush()
@@ -93,10 +91,24 @@ def run(options: PredictOptions) -> int:
             counter.add(len(batch.files))
     if overlays is not None:
         overlays.finish()
-    return 1 if unreadable.number else 0
+    return 1 if failed.number else 0
 
 
-class _Unreadable:
+def _check(options: PredictOptions) -> None:
+    """Raises ValueError for options that make no sense."""
+    if options.top < 1:
+        raise ValueError(f"--top is {options.top}; expected 1 or more.")
+    if options.json and options.csv:
+        raise ValueError("--json and --csv are both given; take one of them.")
+    if not options.pictures:
+        raise ValueError("no pictures are given; name files or folders, or - for a list on standard input.")
+    if "-" in options.pictures and sys.stdin is None:
+        raise ValueError("- is for a list on standard input, which is closed.")
+    if options.explain is None and (options.layer is not None or options.out is not None):
+        raise ValueError("--layer and --out are for --explain, which is not given.")
+
+
+class _Failed:
     """Tells what can't be read, and how many there were."""
 
     def __init__(self) -> None:
@@ -107,22 +119,22 @@ class _Unreadable:
         print_line("error", f"{in_one_line(str(path))} can't be read: {reason}.")
 
 
-def _files(named: Iterable[str], unreadable: Callable[[Path, str], None]) -> Iterator[Path]:
+def _files(named: Iterable[str], failed: _Failed) -> Iterator[Path]:
     """The pictures that arguments, or lines, name."""
     from jaxcnn.data.folder import pictures_within
 
     def no_folder(folder: Path, error: OSError) -> None:
-        unreadable(folder, error.strerror or str(error))
+        failed(folder, error.strerror or str(error))
 
     for name in named:
         if name == "-":
-            yield from _files(_lines(), unreadable)
+            yield from _files(_lines(), failed)
         elif os.path.isdir(name):
             before = path = Path(name)
             for path in pictures_within(before, no_folder):
                 yield path
             if path is before:
-                unreadable(before, "there are no pictures in it, by the endings of its files")
+                failed(before, "there are no pictures in it, by the endings of its files")
         else:
             yield Path(name)
 

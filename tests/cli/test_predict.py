@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -284,6 +285,22 @@ def test_what_is_not_finite_is_no_probability(jaxcnn, tmp_path, photos):
     code, out, err = jaxcnn("predict", made(tmp_path / "m", temperature=1e-320), photos / "2.jpg", "--json")
     said = f"error: what the network makes of {photos}/2.jpg is not finite, so that there are no probabilities of it.\n"
     assert (code, out, err) == (2, "", said)
+
+
+def test_how_far_it_is_stands_on_stderr(jaxcnn, run, photos, monkeypatch):
+    """Not a terminal: a line a minute, here after each batch."""
+    monkeypatch.setattr("jaxcnn.cli.counter.EVERY", 0)
+    (photos / "3.png").write_text("no picture")
+    code, out, err = jaxcnn("predict", run, photos, "--json")
+    first, bad, last = err.splitlines()
+    assert (code, len(said(out))) == (1, 5) and "3.png can't be read" in first
+    assert re.fullmatch(r"1 of 6 pictures, [\d.,]+ a second, 0:00:0\d left", bad)
+    assert re.fullmatch(r"6 of 6 pictures, [\d.,]+ a second, 0:00:00 left", last)
+
+
+def test_standard_input_that_is_closed(jaxcnn, run, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert jaxcnn("predict", run, "-") == (2, "", "error: - is for a list on standard input, which is closed.\n")
 
 
 def test_data_is_never_asked_for(jaxcnn, run, photos, monkeypatch):
