@@ -14,6 +14,8 @@ from jaxcnn import ops
 from jaxcnn.ops.check import floating
 from jaxcnn.primitive import promoting
 
+LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601
+
 
 def heat(attributions: Float[ArrayLike, "n ..."], size: tuple[int, int]) -> Float[Array, "n h w"]:
     """What a method returns as heat, from 0 to 1, for pictures of this size; each picture is scaled by itself.
@@ -42,7 +44,7 @@ def _heat(attributions: Array, height: int, width: int) -> Array:
 
 
 def overlay(
-    pixels: UInt8[Any, "h w c"], heat: Float[Any, "h w"], *, opacity: float = 0.6
+    pixels: UInt8[Any, "h w c"], heat: Float[Any, "h w"], *, opacity: float = 0.8
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The picture in gray, and over it the heat in matplotlib's colours, the more opaque the hotter.
 
@@ -63,6 +65,7 @@ def overlay(
         )
     if heat.shape != pixels.shape[:2]:
         raise ValueError(f"overlay: heat has shape {heat.shape}; expected the picture's, {pixels.shape[:2]}.")
-    share = opacity * np.clip(heat, 0, 1)[..., None]
+    gray = pixels @ np.float32(LUMA if pixels.shape[-1] == 3 else (1,))
     colours = 255 * colormaps["inferno"](np.clip(heat, 0, 1))[..., :3]
-    return np.round((1 - share) * pixels + share * colours).astype(np.uint8)
+    share = opacity * np.sqrt(np.clip(heat, 0, 1))[..., None]
+    return np.round((1 - share) * gray[..., None] + share * colours).astype(np.uint8)
