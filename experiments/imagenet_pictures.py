@@ -61,22 +61,24 @@ def seen(net: Pretrained, pictures: list[np.ndarray]) -> tuple[np.ndarray, Array
     return pixels, data.normalise(pixels, jnp.float32(net.mean), jnp.float32(net.std))
 
 
-def main(out: Path) -> dict[str, list[tuple[str, float]]]:
+def top(net: Pretrained, x: Array) -> list[list[tuple[str, float]]]:
     """The five most probable classes of each picture, with their probabilities."""
-    net, pictures, names = lite0(), photographs(), imagenet.names()
+    names = imagenet.names()
+    probabilities = np.asarray(jax.nn.softmax(jax.jit(net.network)(net.params, net.state, x)))
+    return [[(names[i], float(p[i])) for i in np.argsort(-p)[:5]] for p in probabilities]
+
+
+def main(out: Path) -> None:
+    net, pictures = lite0(), photographs()
     pixels, x = seen(net, list(pictures.values()))
-    given = net.network, net.params, net.state, x
-    probabilities = np.asarray(jax.nn.softmax(jax.jit(net.network)(*given[1:])))
-    said = {}
-    for picture, p in zip(pictures, probabilities, strict=True):
-        said[picture] = [(names[i], float(p[i])) for i in np.argsort(-p)[:5]]
-        print(f"{picture:<10}", ", ".join(f"{name} {share:.2f}" for name, share in said[picture]), flush=True)
-    rows = [pixels]
+    said = top(net, x)
+    for picture, classes in zip(pictures, said, strict=True):
+        print(f"{picture:<10}", ", ".join(f"{name} {share:.2f}" for name, share in classes), flush=True)
+    rows, given = [pixels], (net.network, net.params, net.state, x)
     for method in METHODS.values():
         heat = np.asarray(explain.heat(method(*given), x.shape[1:3]))
         rows.append(np.stack([explain.overlay(*one) for one in zip(pixels, heat, strict=True)]))
-    draw(rows, [f"{top[0][0]} {top[0][1]:.0%}" for top in said.values()], out)
-    return said
+    draw(rows, [f"{name} {share:.0%}" for (name, share), *_ in said], out)
 
 
 def draw(rows: list[np.ndarray], titles: list[str], out: Path) -> None:
