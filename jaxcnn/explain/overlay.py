@@ -11,8 +11,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, UInt8
 
 from jaxcnn import ops
-from jaxcnn.ops.check import floating
+from jaxcnn.ops.check import floating, number
+from jaxcnn.ops.geometry import is_whole, known, wrong
 from jaxcnn.primitive import promoting
+
+LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601
 
 
 def heat(attributions: Float[ArrayLike, "n ..."], size: tuple[int, int]) -> Float[Array, "n h w"]:
@@ -22,11 +25,13 @@ def heat(attributions: Float[ArrayLike, "n ..."], size: tuple[int, int]) -> Floa
     attributions (n, h, w, c) the largest of the channels' absolute values, over the 99th percentile of the picture's,
     since a few pixels stand out far (Smilkov et al. 2017, section 3.2).
     """
-    given = floating("heat", "attributions", attributions)
+    given, shape = floating("heat", "attributions", attributions), known(size)
     if given.ndim not in (3, 4):
         raise ValueError(f"heat: attributions has shape {given.shape}; expected (n, h, w) or (n, h, w, c).")
+    if not isinstance(shape, tuple) or len(shape) != 2 or not all(is_whole(length) and length > 0 for length in shape):
+        raise wrong("heat", "size", size, "(h, w), of 1 or more pixels")
     with promoting():
-        return _heat(given, *size)
+        return _heat(given, *shape)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
@@ -42,16 +47,16 @@ def _heat(attributions: Array, height: int, width: int) -> Array:
 
 
 def overlay(
-    pixels: UInt8[Any, "h w c"], heat: Float[Any, "h w"], *, opacity: float = 0.6
+    pixels: UInt8[Any, "h w c"], heat: Float[Any, "h w"], *, opacity: float = 0.8
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture in gray, and over it the heat in matplotlib's colours, the more opaque the hotter.
+    """The picture in gray, and over it the heat in colours (matplotlib's "inferno"), the more opaque the hotter.
 
     Args:
       pixels: (h, w, c), of 1 or 3 channels.
       heat: (h, w), from 0 to 1, see `heat`.
       opacity: where the heat is 1.
 
-    Raises: ValueError for pixels that are not uint8, and heat of another size.
+    Raises: ValueError for pixels that are not uint8, heat of another size, and an opacity that is no share.
     """
     from matplotlib import colormaps
 
@@ -63,6 +68,8 @@ def overlay(
         )
     if heat.shape != pixels.shape[:2]:
         raise ValueError(f"overlay: heat has shape {heat.shape}; expected the picture's, {pixels.shape[:2]}.")
-    share = opacity * np.clip(heat, 0, 1)[..., None]
+    number("overlay", "opacity", opacity, "a share, 0 to 1", lambda v: 0 <= v <= 1)
+    gray = pixels @ np.array(LUMA if pixels.shape[-1] == 3 else (1,), np.float32)
     colours = 255 * colormaps["inferno"](np.clip(heat, 0, 1))[..., :3]
-    return np.round((1 - share) * pixels + share * colours).astype(np.uint8)
+    share = opacity * np.sqrt(np.clip(heat, 0, 1))[..., None]
+    return np.round((1 - share) * gray[..., None] + share * colours).astype(np.uint8)
