@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcnn.layers import BatchNorm, Conv, Dense, DepthwiseConv, Layer, LayerNorm, LayerScale
+from jaxcnn.layers import Conv, Dense, DepthwiseConv, Layer, LayerScale, PReLU
 from jaxcnn.layers.walk import leaves
 
 
@@ -47,21 +47,13 @@ def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
     return tree
 
 
-def _no_like(entry: Entry, library: str) -> ValueError:
-    return ValueError(f"{'/'.join(entry.path[:-1])} is a {type(entry.layer).__name__}, which has no like in {library}")
-
-
-TORCH_LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+TORCH_NAMES = {"kernel": "weight", "scale": "weight", "slope": "weight", "mean": "running_mean", "var": "running_var"}
 
 
 def torch_key(module: str, entry: Entry) -> str:
-    """MODULE.weight and the like; an array that is its module's only one is called as that is."""
-    match entry.layer:
-        case Conv() | DepthwiseConv() | Dense() | BatchNorm() | LayerNorm():
-            return f"{module}.{TORCH_LEAVES[entry.path[-1]]}"
-        case LayerScale():
-            return module
-    raise _no_like(entry, "PyTorch")
+    """MODULE.weight and the like; an array that is no module's has the name alone."""
+    name = entry.path[-1]
+    return module if isinstance(entry.layer, LayerScale) else f"{module}.{TORCH_NAMES.get(name, name)}"
 
 
 def from_torch(entry: Entry, array: np.ndarray, flat: tuple[int, int] | None = None) -> np.ndarray:
@@ -96,25 +88,24 @@ def to_torch(
     return array.reshape(array.shape[:ndim] + (1,) * (ndim - array.ndim))
 
 
-KERAS_LEAVES = {"kernel": "kernel", "scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
+KERAS_NAMES = {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance", "slope": "alpha"}
 
 
 def keras_key(module: str, entry: Entry) -> str:
     """MODULE/kernel and the like, as `interop.keras` names them."""
-    match entry.layer:
-        case Conv() | DepthwiseConv() | Dense():
-            return f"{module}/{entry.path[-1]}"
-        case BatchNorm() | LayerNorm() | LayerScale():
-            return f"{module}/{KERAS_LEAVES[entry.path[-1]]}"
-    raise _no_like(entry, "Keras")
+    name = entry.path[-1]
+    multiplies = isinstance(entry.layer, Conv | DepthwiseConv | Dense)
+    return f"{module}/{name if multiplies else KERAS_NAMES.get(name, name)}"
 
 
 def from_keras(entry: Entry, array: np.ndarray, flat: tuple[int, int] | None = None) -> np.ndarray:
     """Their array as ours: channels are last in both.
 
     Of a depthwise kernel (*window, in, multiplier) the last two axes are one of ours; a dense layer may be a 1×1
-    convolution there, and the other way round.
+    convolution there, and the other way round; slopes that all places share are (1, ..., channels).
     """
+    if isinstance(entry.layer, PReLU):
+        return array.reshape(-1) if array.size == array.shape[-1] else array
     if entry.path[-1] != "kernel":
         return array
     match entry.layer:

@@ -22,6 +22,7 @@ NAMES = {
     "1": ["gamma"],
     "11": ["gamma", "beta"],
     "110": ["mean", "variance", "count"],  # of pixels
+    "3": ["alpha"],  # of slopes
     "1111": ["gamma", "beta", "moving_mean", "moving_variance"],
     "21": ["kernel", "bias"],
     "41": ["kernel", "bias"],

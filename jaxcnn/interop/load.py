@@ -43,7 +43,7 @@ class Mismatch(ValueError):
             ("what does not fit:", [f"{key} is {said}" for key, (_, said) in wrong.items()]),
         )
         told = [f"{what} {_first(sorted(names))}" for what, names in lists if names]
-        super().__init__("; ".join([f"by {library}'s names", *told]))
+        super().__init__("; ".join([f"by {library}'s names" if library else "by the names given", *told]))
 
 
 class Match(NamedTuple):
