@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxcnn.layers import BatchNorm, Conv, Dense, DepthwiseConv, Layer, LayerNorm, LayerScale
-from jaxcnn.layers.walk import leaves
+from jaxcnn.layers.walk import at, leaves
 
 
 class Entry(NamedTuple):
@@ -26,16 +26,10 @@ def entries(network: Layer, params: Mapping[str, Any], state: Mapping[str, Any])
     """Every array of the network, whose params and state are these. Raises ValueError for a layer that has no like."""
     found = []
     for path, layer in leaves(network):
-        for tree, arrays in (("params", _at(params, path)), ("state", _at(state, path))):
+        for tree, arrays in (("params", at(params, path)), ("state", at(state, path))):
             for name in arrays:
                 found.append(Entry(tree, (*path, name), layer, _leaf(layer, tree, name)))
     return found
-
-
-def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
-    for name in path:
-        tree = tree.get(name, {})
-    return tree
 
 
 def _leaf(layer: Layer, tree: str, name: str) -> str:

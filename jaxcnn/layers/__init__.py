@@ -4,6 +4,7 @@ from jaxcnn.layers.backprop import Backprop, backprop
 from jaxcnn.layers.base import Layer, Params, State
 from jaxcnn.layers.blocks import separable_conv, squeeze_excite
 from jaxcnn.layers.combine import chain, concat, gated, residual
+from jaxcnn.layers.fold import fold_batch_norm
 from jaxcnn.layers.intermediates import features, intermediates
 from jaxcnn.layers.linear import Conv, ConvTranspose, Dense, DepthwiseConv, WeightStandardizedConv
 from jaxcnn.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LayerScale, LocalResponseNorm, RMSNorm
@@ -63,6 +64,7 @@ __all__ = [
     "chain",
     "concat",
     "features",
+    "fold_batch_norm",
     "gated",
     "intermediates",
     "residual",

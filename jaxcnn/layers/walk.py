@@ -1,6 +1,6 @@
 """The layers of a network that are not made of others, by their paths."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +38,13 @@ def changed(network: Layer, change: Callable[[Path, Layer], Layer], path: Path =
         return change(path, network)
     parts = tuple((name, changed(part, change, (*path, name))) for name, part in network.parts)
     return replace(network, parts=parts)
+
+
+def at(tree: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """The layer's own part of the network's params or state; empty where it has none."""
+    for name in path:
+        tree = tree.get(name, {})
+    return tree
 
 
 def layer_of(path: tuple[Any, ...]) -> Path:
