@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import augment, bench, check, data, doctor, eval, models, summary, sweep, train, verify
+from jaxcnn.cli import augment, bench, check, data, doctor, eval, export, models, summary, sweep, train, verify
 from jaxcnn.cli.evaluated import Evaluated
 from jaxcnn.cli.streams import for_any_console, keeping_the_exit_code, visible
 
@@ -17,6 +17,7 @@ DESCRIPTION = "Convolutional networks whose backward passes are written by hand 
 COMMANDS = (
     Annotated[train.TrainOptions, tyro.conf.subcommand("train")]
     | Annotated[eval.EvalOptions, tyro.conf.subcommand("eval")]
+    | Annotated[export.ExportOptions, tyro.conf.subcommand("export")]
     | Annotated[models.ModelsOptions, tyro.conf.subcommand("models")]
     | Annotated[summary.SummaryOptions, tyro.conf.subcommand("summary")]
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
@@ -30,6 +31,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     train.TrainOptions: train.run,
     sweep.SweepOptions: sweep.run,
     eval.EvalOptions: eval.run,
+    export.ExportOptions: export.run,
     models.ModelsOptions: models.run,
     summary.SummaryOptions: summary.run,
     check.CheckOptions: check.run,
