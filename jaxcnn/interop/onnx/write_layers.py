@@ -183,7 +183,7 @@ def _conv_transpose(site: Site) -> str:
 @written_as(layers.Dense)
 def _dense(site: Site) -> str:
     """On images a 1×1 convolution."""
-    if not site.axes:
+    if not site.axes:  # transB, or ONNX Runtime multiplies kernels in 8 bits with x in 8 bits
         return site.node("Gemm", site.x, site.weight("kernel", _outputs_first), *site.bias(), transB=1)
     kernel = site.weight("kernel", lambda a: _outputs_first(a).reshape(*a.shape[::-1], *[1] * site.axes))
     return site.node("Conv", site.x, kernel, *site.bias())
