@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import ShapeDtypeStruct
@@ -47,15 +48,13 @@ class Site(NamedTuple):
         return self.graph.node(kind, *inputs, at=self.path, **given)
 
     def array(self, array: Any, name: str) -> str:
-        """The name of an array of the layer's."""
-        return self.graph.array(array, f"{self.path}/{name}" if self.path else name)
+        """The name of an array of the layer's, or of one in 8 bits as floats."""
+        name = f"{self.path}/{name}" if self.path else name
+        return self.graph.int8(array, name) if isinstance(array, Int8) else self.graph.array(array, name)
 
     def weight(self, name: str, change: Callable[[Any], Any] = lambda a: a) -> str:
         """The name of a parameter, or of the running statistics, as `change` makes it."""
-        array = {**self.params, **self.state}[name]
-        if isinstance(array, Int8):
-            return self.graph.int8(Int8(*(change(np.asarray(a)) for a in array)), f"{self.path}/{name}")
-        return self.array(change(np.asarray(array)), name)
+        return self.array(jax.tree.map(lambda a: change(np.asarray(a)), {**self.params, **self.state}[name]), name)
 
     def bias(self) -> list[str]:
         """The name of the bias, where there is one."""

@@ -94,6 +94,12 @@ def test_folded_networks(name):
     assert left == (5 if name == "densenet121" else 0)
 
 
+def test_one_layer_in_8_bits():
+    layer = Conv(3)
+    params, state = random_weights(layer, (5, 5, 2))
+    assert_same(layer, (5, 5, 2), 1e-5, (quantise(layer, params), state))
+
+
 @pytest.mark.parametrize("name", ["lenet5", "mobilenet_v2", "unet"])
 def test_kernels_in_8_bits(name):
     network, (shape, _) = smallest(name), SMALL[name]
@@ -168,6 +174,8 @@ KINDS: dict[str, Layer] = {
 OTHER_AXES: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "1": (chain(conv=Conv(6, 4, stride=2), pool=MaxPool(2), ln=LayerNorm(), dense=Dense(2), f=Flatten()), (12, 4)),
     "3": (chain(conv=Conv(4, 2), pool=AvgPool(2), gn=GroupNorm(2), dense=Dense(3), f=Flatten()), (4, 4, 6, 2)),
+    "1, resized": (chain(a=Resize(2), b=Pad(2, mode="reflect"), c=Resize(1.5, method="bilinear")), (6, 3)),
+    "3, resized": (chain(a=Resize(2), b=Resize(sizes=(2, 3, 5), method="bilinear")), (2, 3, 2, 2)),
     "none": (chain(dense=Dense(3), relu=Activation("relu")), (7,)),
     "grown": (chain(grow=ConvTranspose(4, 2, stride=2), shuffle=PixelShuffle(2)), (6, 3)),
 }
