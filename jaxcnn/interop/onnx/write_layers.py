@@ -275,8 +275,7 @@ def _activation(site: Site) -> str:
 
 @written_as(layers.MaxPool)
 def _max_pool(site: Site) -> str:
-    windows = _windows(site)
-    return site.node("MaxPool", site.x, **_attributes(windows), dilations=list(windows["dilation"]))
+    return _dilated_pool(site, "MaxPool", -math.inf)
 
 
 @written_as(layers.AvgPool)
@@ -296,10 +295,18 @@ def _avg_pool(site: Site) -> str:
 
 @written_as(layers.LpPool)
 def _lp_pool(site: Site) -> str:
-    p, windows = site.layer.p, _windows(site)
-    if p % 2:
+    if site.layer.p % 2:
         raise site.refused("there absolute values are summed, which is the same for even p only")
-    return site.node("LpPool", site.x, **_attributes(windows), dilations=list(windows["dilation"]), p=int(p))
+    return _dilated_pool(site, "LpPool", 0.0, p=int(site.layer.p))
+
+
+def _dilated_pool(site: Site, kind: str, beyond: float, **options: Any) -> str:
+    """Runtimes pad by less than a window has taps; more, which dilated windows may take, is put there first."""
+    windows, x = _windows(site), site.x
+    if any(end >= k for k, ends in zip(windows["size"], windows["padding"], strict=True) for end in ends):
+        x = _padded(site, windows["padding"], beyond)
+        windows |= {"padding": [(0, 0)] * site.axes}
+    return site.node(kind, x, **_attributes(windows), dilations=list(windows["dilation"]), **options)
 
 
 @written_as(layers.GlobalAvgPool)

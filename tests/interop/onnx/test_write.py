@@ -145,6 +145,7 @@ KINDS: dict[str, Layer] = {
     "max pool": MaxPool((3, 2), stride=2, padding=((1, 0), (0, 1)), dilation=2),
     "max pool, ceil": MaxPool(3, stride=2, ceil_mode=True),
     "max pool, SAME": MaxPool(3, stride=2, padding="SAME"),
+    "max pool, FULL": MaxPool(2, stride=1, padding="FULL", dilation=2),
     "mean pool": AvgPool((3, 2), stride=2, padding=1),
     "mean pool, ceil": AvgPool(3, stride=2, padding=1, ceil_mode=True),
     "mean pool, padding counts": AvgPool(3, stride=2, padding=1, ceil_mode=True, count_padding=True),
