@@ -22,8 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxcnn.interop import safetensors
-from jaxcnn.layers import fold_batch_norm
-from jaxcnn.layers.quantise import dequantise, quantise
+from jaxcnn.layers import dequantise, fold_batch_norm, quantise
 from jaxcnn.train.evaluate import evaluate, examples_of
 from jaxcnn.train.loop import train
 from jaxcnn.train.model import Model

@@ -52,7 +52,7 @@ def run(options: ExportOptions) -> int:
     if options.layout is not None and options.to != "safetensors":
         raise ValueError(f"--layout is {options.layout!r}, which is for --to safetensors; leave it out.")
     out = options.out or Path(f"{options.run.expanduser().resolve().name}.{options.to}")
-    files = [out] if options.to != "stablehlo" else [out, out.with_suffix(".json")]
+    files = [out] if options.to != "stablehlo" else [out, out.with_name(f"{out.name}.json")]
     for file in files:
         if os.path.lexists(file) and not options.overwrite:
             raise ValueError(f"{file} exists; choose another --out, or write over it with --overwrite.")
@@ -69,8 +69,7 @@ def _contents(options: ExportOptions, model: "Model") -> list[bytes]:
     """What goes into the file, and into the one beside it."""
     from jaxcnn.interop import stablehlo
     from jaxcnn.interop.onnx import write
-    from jaxcnn.layers import fold_batch_norm
-    from jaxcnn.layers.quantise import quantise
+    from jaxcnn.layers import fold_batch_norm, quantise
 
     if options.to == "safetensors":
         return [_weights(model, options.layout)]

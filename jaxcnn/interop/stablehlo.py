@@ -5,8 +5,7 @@ import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct, export
 
 from jaxcnn import kernels
-from jaxcnn.layers import Layer, Params, State
-from jaxcnn.layers.quantise import dequantise
+from jaxcnn.layers import Layer, Params, State, dequantise
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 

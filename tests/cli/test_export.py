@@ -71,7 +71,7 @@ def test_stablehlo_runs_in_a_process_without_jaxcnn(jaxcnn, run_folder, trained,
     assert code == 0 and out.endswith('takes "images" float32 (n, 8, 8, 1)\n')
     pixels = trained.experiment.dataset.test_images[:4]
     np.save("pixels.npy", pixels)
-    command = [sys.executable, "-c", ALONE, "net.stablehlo", "net.json"]
+    command = [sys.executable, "-c", ALONE, "net.stablehlo", "net.stablehlo.json"]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     model = load_model(run_folder)
     check_said(said, model, "NHWC")
@@ -155,8 +155,8 @@ def test_what_is_wrong_is_named(jaxcnn, mobilenet, run_folder, tmp_path, monkeyp
         "error: run.onnx exists; choose another --out, or write over it with --overwrite.\n"
     )
     assert (tmp_path / "run.onnx").read_text() == "mine"
-    (tmp_path / "run.json").write_text("mine")
-    assert error(run_folder, "--to", "stablehlo").startswith("error: run.json exists;")
+    (tmp_path / "run.stablehlo.json").write_text("mine")
+    assert error(run_folder, "--to", "stablehlo").startswith("error: run.stablehlo.json exists;")
     assert not (tmp_path / "run.stablehlo").exists()
     assert error(run_folder, "--to", "safetensors", "--int8").startswith("error: --int8 is for --to onnx and stablehlo")
     assert error(run_folder, "--to", "onnx", "--layout", "timm").startswith("error: --layout is 'timm', which is for")

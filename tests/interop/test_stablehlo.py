@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.interop import stablehlo
-from jaxcnn.layers.quantise import dequantise, quantise
+from jaxcnn.layers import dequantise, quantise
 from tests.models.test_models import SMALL, smallest
 from tests.models.weights import random_weights
 

@@ -7,10 +7,9 @@ import numpy as np
 from jax import ShapeDtypeStruct
 
 from jaxcnn.interop.onnx import package
-from jaxcnn.layers import Layer, Params, State
+from jaxcnn.layers import Layer, Params, State, dequantise
 from jaxcnn.layers.base import output
 from jaxcnn.layers.combine import Branches, Chain
-from jaxcnn.layers.quantise import dequantise
 
 OPSET, IR = 18, 8  # of 2022: what is older lacks layer norm and antialiased resizing, and runtimes since then know them
 INPUT, OUTPUT, BATCH = "images", "logits", "n"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, TensorProto, helper, numpy_helper
 
-from jaxcnn.layers.quantise import Int8
+from jaxcnn.layers import Int8
 
 
 class Graph:

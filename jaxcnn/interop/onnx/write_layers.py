@@ -14,8 +14,7 @@ from jax import ShapeDtypeStruct
 
 from jaxcnn import layers, ops
 from jaxcnn.interop.onnx.write_graph import Graph
-from jaxcnn.layers import Layer
-from jaxcnn.layers.quantise import Int8
+from jaxcnn.layers import Int8, Layer
 from jaxcnn.layers.reparametrize import Reparametrized
 from jaxcnn.ops.geometry import explicit_padding, extent, per_axis, resolve_padding
 from jaxcnn.ops.pool.shapes import pool_options

@@ -41,13 +41,14 @@ from jaxcnn.layers import (
     WeightStandardizedConv,
     chain,
     concat,
+    dequantise,
     fold_batch_norm,
     gated,
+    quantise,
     residual,
     squeeze_excite,
 )
 from jaxcnn.layers.pointwise import ACTIVATIONS
-from jaxcnn.layers.quantise import dequantise, quantise
 from tests.models.test_models import ONE_OF_EACH, SMALL, smallest
 from tests.models.weights import random_weights
 

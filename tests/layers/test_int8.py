@@ -11,12 +11,14 @@ from jaxcnn.layers import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Int8,
     SpectralNorm,
     WeightStandardizedConv,
     chain,
+    dequantise,
+    quantise,
     residual,
 )
-from jaxcnn.layers.quantise import Int8, dequantise, quantise
 from tests.models.weights import random_weights
 
 
