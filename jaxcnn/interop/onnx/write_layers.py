@@ -362,21 +362,26 @@ def _pixel_shuffle(site: Site) -> str:
 
 @written_as(layers.Resize)
 def _resize(site: Site) -> str:
+    """By scales where they are whole, which runtimes know longest; else by sizes."""
     layer, sizes = site.layer, site.out[1:-1]
     if layer.align_corners and layer.antialias:
         raise site.refused("there corners that are aligned and antialiasing go by another scale")
+    grown = not any(o % w for w, o in zip(site.sizes, sizes, strict=True))
+    if layer.method == "nearest" and not grown:  # its places would be rounded
+        return _taken(site, [nearest(w, o) for w, o in zip(site.sizes, sizes, strict=True)])
+    words: dict[str, Any] = {"mode": {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"}[layer.method]}
     if layer.method == "nearest":
-        if any(o % w for w, o in zip(site.sizes, sizes, strict=True)):  # its places would be rounded
-            return _taken(site, [nearest(w, o) for w, o in zip(site.sizes, sizes, strict=True)])
-        words: dict[str, Any] = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        words |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     else:
-        words = {"coordinate_transformation_mode": "align_corners" if layer.align_corners else "half_pixel"}
+        words["coordinate_transformation_mode"] = "align_corners" if layer.align_corners else "half_pixel"
         words |= {"antialias": 1, "exclude_outside": 1} if layer.antialias else {}
     if layer.method == "bicubic":
         words["cubic_coeff_a"] = -0.5 if layer.antialias else -0.75
-    mode = {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"}[layer.method]
-    spatial = list(range(2, 2 + site.axes))
-    return site.node("Resize", site.x, "", "", site.array(sizes, "sizes"), mode=mode, axes=spatial, **words)
+    if grown:
+        scales = [1.0, 1.0, *(o / w for w, o in zip(site.sizes, sizes, strict=True))]
+        return site.node("Resize", site.x, "", site.array(scales, "scales"), **words)
+    axes = list(range(2, 2 + site.axes))
+    return site.node("Resize", site.x, "", "", site.array(sizes, "sizes"), axes=axes, **words)
 
 
 def _outputs_first(kernel: Any) -> Any:
