@@ -38,6 +38,10 @@ def test_layers_are_values():
     assert Conv(8, padding=[[1, 1], [0, 2]]) == Conv(8, padding=((1, 1), (0, 2)))
     assert len({Conv(8), Conv(8, 3), Conv(8, 5), MaxPool(2), AvgPool(2)}) == 4
     assert repr(Conv(8, stride=2)) == "Conv(features=8, stride=2)"
+    elu = Activation("elu", {"alpha": np.float64(2)})
+    assert repr(elu) == "Activation(name='elu', options=(('alpha', 2.0),))"
+    assert eval(repr(elu)) == elu and hash(elu) != hash(Activation("elu"))
+    assert Activation("elu", {"alpha": 1.0}) == Activation("elu")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +78,7 @@ def test_layers_are_values():
         (Flatten(), ops.flatten),
         (Activation("gelu"), ops.gelu),
         (Activation("softmax"), ops.softmax),
+        (Activation("leaky_relu", {"slope": 0.2}), lambda x: ops.leaky_relu(x, slope=0.2)),
     ],
     ids=lambda v: repr(v) if hasattr(v, "apply") else "",
 )
@@ -203,6 +208,9 @@ def test_dropout_drops_only_in_training():
     "make, message",
     [
         (lambda: Activation("rleu"), r"Activation: name is 'rleu'. Did you mean 'relu'\?"),
+        (lambda: Activation("elu", {"slope": 2}), r"Activation: options is \{'slope': 2\}; expected a dict of 'alpha'"),
+        (lambda: Activation("elu", 2), r"Activation: options is 2; expected a dict of 'alpha'"),
+        (lambda: Activation("relu", {"slope": 2}), r"expected none: relu takes no options"),
         (lambda: Conv(8, initializer="he"), r"Conv: initializer is 'he'; .*'he_normal'"),
         (lambda: Conv(0), r"Conv: features is 0; expected positive ints"),
         (lambda: Dense(-1), r"Dense: features is -1; expected positive ints"),
