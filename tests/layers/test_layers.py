@@ -23,6 +23,7 @@ from jaxcnn.layers import (
     MaxPool,
     Pad,
     PixelShuffle,
+    PReLU,
     Resize,
 )
 
@@ -189,6 +190,13 @@ def test_batch_norm_of_wider_images_keeps_the_dtype_of_its_state(x64):
     assert {leaf.dtype for leaf in new.values()} == {jnp.dtype(jnp.float32)}
 
 
+def test_prelu_learns_a_slope_for_each_channel():
+    params, _ = made(PReLU(0.5), IMAGES)
+    np.testing.assert_array_equal(params["slope"], [0.5] * 3)
+    y = PReLU()({"slope": jnp.array([0.0, 0.5, 2.0])}, IMAGES)
+    np.testing.assert_allclose(y, np.where(IMAGES > 0, IMAGES, IMAGES * np.array([0, 0.5, 2])), rtol=1e-6)
+
+
 def test_an_empty_batch_goes_through():
     for layer in (Flatten(), GlobalAvgPool(), GlobalMaxPool(), MaxPool(2), Activation("softmax")):
         empty, one = layer.apply({}, {}, IMAGES[:0])[0], layer.apply({}, {}, IMAGES[:1])[0]
@@ -211,6 +219,7 @@ def test_dropout_drops_only_in_training():
         (lambda: Activation("elu", {"slope": 2}), r"Activation: options is \{'slope': 2\}; expected a dict of 'alpha'"),
         (lambda: Activation("elu", 2), r"Activation: options is 2; expected a dict of 'alpha'"),
         (lambda: Activation("relu", {"slope": 2}), r"expected none: relu takes no options"),
+        (lambda: PReLU("0.25"), r"PReLU: slope is '0.25'; expected a number"),
         (lambda: Conv(8, initializer="he"), r"Conv: initializer is 'he'; .*'he_normal'"),
         (lambda: Conv(0), r"Conv: features is 0; expected positive ints"),
         (lambda: Dense(-1), r"Dense: features is -1; expected positive ints"),

@@ -67,6 +67,28 @@ class Reader:
         """The same, of floats."""
         return self.constant(node, place, what).astype(np.float32)
 
+    def by_channel(self, node: Node, place: int, what: str) -> np.ndarray:
+        """The same as one number for each of our channels, where ONNX broadcasts it to the node's first input.
+
+        Of (n, features) it may be one for each feature; then an image is flattened.
+        """
+        given = self.weights(node, place, what)
+        x = self.value(node)
+        if len(x.axes) == 2 and given.size > 1:
+            x = self.rows(node)
+        rank = len(x.axes)
+        wide = given.reshape((1,) * (rank - given.ndim) + given.shape)
+        places = [place for place, length in enumerate(wide.shape) if length != 1]
+        if wide.ndim == rank and not places:
+            return np.full(x.ours[-1], wide.reshape(()), np.float32)
+        fits = wide.ndim == rank and len(places) == 1 and wide.size == x.shape[places[0]]
+        if not fits or not (x.has_channels(places[0]) or (x.flat and places == [1])):
+            raise node.refused(
+                f"has a constant of the shape {given.shape} for an array of the shape {x.shape}; expected one number, "
+                "or one for each channel."
+            )
+        return x.in_our_order(wide.reshape(-1), places[0])
+
     def numbers(self, node: Node, name: str, place: int) -> list[int] | None:
         """Whole numbers that are an attribute in older operator sets, and in newer ones an input."""
         if name in node.options:

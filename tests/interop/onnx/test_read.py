@@ -139,6 +139,7 @@ CASES = {
         {},
         "Activation(name='leaky_relu', options=(('slope', 0.1),))",
     ),
+    "prelu": ("y = PRelu(x, s)", {"s": (3, 1, 1)}, "PReLU()"),
     "elu": ("y = Elu(x)", {}, "Activation(name='elu')"),
     "hard sigmoid": (
         "y = HardSigmoid(x)",

@@ -8,7 +8,7 @@ from jaxcnn.interop.onnx.file import Node
 from jaxcnn.interop.onnx.operators.table import channels, decimal, operator
 from jaxcnn.interop.onnx.reader import Reader
 from jaxcnn.interop.onnx.tree import Clip, Erf
-from jaxcnn.layers import Activation, Dropout
+from jaxcnn.layers import Activation, Dropout, PReLU
 
 NAMES = {
     "Relu": "relu",
@@ -44,6 +44,12 @@ def activation_with_options(r: Reader, node: Node) -> None:
             if o.get("alpha", 1.0) != 1:
                 raise node.refused("has an alpha other than 1.")
     r.layer(node, made)
+
+
+@operator("PRelu")
+def prelu(r: Reader, node: Node) -> None:
+    """A slope for each channel, or one for all."""
+    r.layer(node, PReLU(), params={"slope": r.by_channel(node, 1, "its slope")})
 
 
 def hard_sigmoid(slope: float, offset: float) -> Activation:

@@ -30,11 +30,7 @@ def arithmetic(r: Reader, node: Node) -> None:
 def _affine(r: Reader, node: Node, constants: list[int]) -> None:
     if constants == [0]:  # the layer takes the node's first input
         node = node._replace(inputs=node.inputs[::-1])
-    x = r.value(node)
-    given = np.ones(()) if node.op == "Neg" else r.weights(node, 1, "its constant")
-    if len(x.axes) == 2 and given.size > 1:
-        x = r.rows(node)
-    number = _by_channel(node, x, given)
+    number = np.ones(r.value(node).ours[-1], np.float32) if node.op == "Neg" else r.by_channel(node, 1, "its constant")
     one, none = np.ones_like(number), np.zeros_like(number)
     first = constants == [0]
     match node.op:
@@ -51,22 +47,6 @@ def _affine(r: Reader, node: Node, constants: list[int]) -> None:
         case _:
             raise node.refused("divides a constant by what comes in.")
     r.layer(node, made)
-
-
-def _by_channel(node: Node, x: Value, given: np.ndarray) -> np.ndarray:
-    """The constant as a number for each of our channels."""
-    channels = x.ours[-1]
-    if given.size == 1:
-        return np.full(channels, given.reshape(()), np.float32)
-    wide = given.reshape((1,) * (len(x.axes) - given.ndim) + given.shape)
-    places = [place for place, length in enumerate(wide.shape) if length != 1]
-    fits = wide.ndim == len(x.axes) and len(places) == 1 and wide.size == x.shape[places[0]]
-    if not fits or not (x.has_channels(places[0]) or (x.flat and places == [1])):
-        raise node.refused(
-            f"has a constant of the shape {given.shape} for an array of the shape {x.shape}; expected one number, or "
-            "one for each channel."
-        )
-    return x.in_our_order(wide.reshape(-1).astype(np.float32), places[0])
 
 
 def _added(r: Reader, node: Node) -> None:
