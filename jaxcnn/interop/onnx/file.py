@@ -68,25 +68,18 @@ def read(file: Path) -> Graph:
         raise Unreadable("it is damaged, or no ONNX file: it has no graph.")
     if model.functions:
         model = _inlined(model)
-    _known_operators(onnx, model.graph.node)
-    for tensor in model.graph.initializer:
-        if onnx.external_data_helper.uses_external_data(tensor):
-            _fetch(onnx, tensor, file.parent)
-    _leave_out_shapes(model.graph)
-    try:
-        onnx.checker.check_model(model)
-        constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    except (onnx.checker.ValidationError, ValueError, TypeError) as error:
-        raise Unreadable(f"it is damaged: {str(error).splitlines()[0]}") from error
     opset = next((known.version for known in model.opset_import if known.domain in ("", "ai.onnx")), 0)
     if opset < OLDEST:
         raise Unreadable(f"it is of operator set {opset}; expected {OLDEST} or a later one.")
+    nodes = tuple(_node(onnx, proto) for proto in model.graph.node)
+    constants = {tensor.name: _array(onnx, tensor, file.parent) for tensor in model.graph.initializer}
     given = [value for value in model.graph.input if value.name not in constants]
     if len(given) != 1:
         names = ", ".join(repr(value.name) for value in given) or "none"
         raise Unreadable(f"it has {len(given)} inputs ({names}); expected one, a batch of images.")
+    _check(onnx, model.ir_version, opset, nodes, {given[0].name, *constants})
     return Graph(
-        tuple(_node(onnx, proto) for proto in model.graph.node),
+        nodes,
         constants,
         given[0].name,
         tuple(_size(axis) for axis in given[0].type.tensor_type.shape.dim),
@@ -103,19 +96,22 @@ def _inlined(model: Any) -> Any:
     return inliner.inline_local_functions(model)
 
 
-def _leave_out_shapes(graph: Any) -> None:
-    """Of all that the graph computes: they are worked out here, and the checker is not to miss one."""
-    del graph.value_info[:]
-    for value in graph.output:
-        value.type.tensor_type.shape.Clear()
-        value.type.tensor_type.shape.SetInParent()
-
-
-def _known_operators(onnx: Any, nodes: Iterable[Any]) -> None:
-    for proto in nodes:
-        if proto.domain not in ("", "ai.onnx") or not onnx.defs.has(proto.op_type):
-            where = f" of {proto.domain!r}" if proto.domain else ""
-            raise _node(onnx, proto).refused(f"is no operator{where} that is known here.")
+def _check(onnx: Any, ir_version: int, opset: int, nodes: Iterable[Node], known: set[str]) -> None:
+    """Unreadable unless each node is as ONNX has it and takes what is `known` or comes before it."""
+    context = type(onnx.checker.DEFAULT_CONTEXT)()
+    context.ir_version, context.opset_imports = ir_version, {"": opset}
+    for node in nodes:
+        if node.proto.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op):
+            where = f" of {node.proto.domain!r}" if node.proto.domain else ""
+            raise node.refused(f"is no operator{where} that is known here.")
+        try:
+            onnx.checker.check_node(node.proto, context)
+        except onnx.checker.ValidationError as error:
+            raise node.refused(f"is damaged: {str(error).splitlines()[0]}") from error
+        for name in node.inputs:
+            if name and name not in known:
+                raise node.refused(f"is damaged: it takes {name!r}, which nothing before it makes.")
+        known.update(node.outputs)
 
 
 def _node(onnx: Any, proto: Any) -> Node:
@@ -141,23 +137,28 @@ def _size(axis: Any) -> int | None:
     return axis.dim_value if axis.dim_value > 0 else None
 
 
-def _fetch(onnx: Any, tensor: Any, folder: Path) -> None:
-    """Put a tensor's bytes from the file beside into it; only a file in the same folder or below it is opened."""
-    where = {entry.key: entry.value for entry in tensor.external_data}
+def _array(onnx: Any, tensor: Any, folder: Path) -> np.ndarray:
+    """A tensor's values, also those that lie in a file beside: only one in the same folder or below is opened."""
+    try:
+        if not onnx.external_data_helper.uses_external_data(tensor):
+            return onnx.numpy_helper.to_array(tensor)
+        where = {entry.key: entry.value for entry in tensor.external_data}
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        size = math.prod(tensor.dims) * dtype.itemsize
+        offset, length = int(where.get("offset", 0)), int(where.get("length", size))
+    except (ValueError, TypeError, KeyError) as error:
+        raise Unreadable(f"it is damaged, in the weights {tensor.name!r}: {error}.") from error
     beside = folder / where.get("location", "")
     if not beside.resolve().is_relative_to(folder.resolve()):
         raise Unreadable(f"the weights {tensor.name!r} are to lie in {beside}, outside of its folder; not opened.")
     if not beside.is_file():
         raise Unreadable(f"the weights {tensor.name!r} lie in a file of their own, and there is no {beside}.")
-    bits = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    offset, length = int(where.get("offset", 0)), int(where.get("length", math.prod(tensor.dims) * bits))
     with beside.open("rb") as opened:
-        opened.seek(offset)
-        tensor.raw_data = opened.read(length)
-    if len(tensor.raw_data) != length:
-        raise Unreadable(f"{beside} is damaged: it ends within the weights {tensor.name!r}.")
-    tensor.data_location = onnx.TensorProto.DEFAULT
-    del tensor.external_data[:]
+        opened.seek(max(offset, 0))
+        content = opened.read(size)
+    if len(content) != size or length != size:
+        raise Unreadable(f"{beside} is damaged: it does not hold all of the weights {tensor.name!r}.")
+    return np.frombuffer(content, dtype).reshape(tensor.dims)
 
 
 def evaluated(node: Node, arrays: list[np.ndarray | None], opset: int) -> list[np.ndarray]:

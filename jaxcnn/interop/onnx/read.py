@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from jaxcnn.interop.onnx.axes import Value, image
 from jaxcnn.interop.onnx.file import Graph, Node, Unreadable, read
@@ -67,7 +66,8 @@ def load_onnx(
     match parts:
         case [*before, Leaf(layer=Activation(name="softmax" | "log_softmax"))] if logits:
             parts = before
-    network, params, state = _headed(parts)
+    network, *arrays = _headed(parts)
+    params, state = jax.device_put(arrays)
     return Imported(network, params, state, shape, graph.metadata)
 
 
@@ -164,7 +164,7 @@ def _built(parts: Series) -> Built:
     (part,) = parts
     if isinstance(part, Leaf):
         assert isinstance(part.layer, Layer)
-        return part.layer, jax.tree.map(jnp.asarray, part.params), jax.tree.map(jnp.asarray, part.state)
+        return part.layer, part.params, part.state
     branches = [_built(branch) for branch in part.branches]
     match part.join:
         case "concat":

@@ -65,7 +65,7 @@ class Reader:
 
     def weights(self, node: Node, place: int, what: str) -> np.ndarray:
         """The same, of floats."""
-        return self.constant(node, place, what).astype(np.float32)
+        return self.constant(node, place, what).astype(np.float32, copy=False)
 
     def by_channel(self, node: Node, place: int, what: str) -> np.ndarray:
         """The same as one number for each of our channels, where ONNX broadcasts it to the node's first input.

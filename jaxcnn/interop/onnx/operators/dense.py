@@ -17,9 +17,9 @@ def gemm(r: Reader, node: Node) -> None:
     x, matrix, bias = r.rows(node), r.weights(node, 1, "its matrix"), r.optional(node, 2, "its bias")
     matrix = matrix.T if node.options.get("transB", 0) else matrix
     if bias is not None:
-        beta = np.float32(node.options.get("beta", 1.0))
-        bias = np.broadcast_to(bias, (1, matrix.shape[1])).reshape(-1) * beta
-    dense(r, node, x, 1, matrix * np.float32(node.options.get("alpha", 1.0)), bias)
+        bias = np.broadcast_to(bias, (1, matrix.shape[1])).reshape(-1) * np.float32(node.options.get("beta", 1.0))
+    alpha = np.float32(node.options.get("alpha", 1.0))
+    dense(r, node, x, 1, matrix if alpha == 1 else alpha * matrix, bias)
 
 
 @operator("MatMul")
