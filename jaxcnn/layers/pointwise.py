@@ -1,13 +1,17 @@
 """Layers that act on each value: activations and the dropouts."""
 
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from jax import Array
+import jax.numpy as jnp
+from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Function, Layer, Params, State, entries, one_of
+from jaxcnn.layers.base import Function, Layer, Params, State, described, entries, one_of
 from jaxcnn.ops.check import is_number
+from jaxcnn.ops.geometry import known
 from jaxcnn.ops.rule import Rule
 
 ACTIVATIONS = {
@@ -34,16 +38,49 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True, repr=False)
 class Activation(Function):
-    """An activation by its name in `ops`, with that operation's defaults: `Activation("relu")`."""
+    """An activation by its name in `ops`: `Activation("relu")`, `Activation("leaky_relu", {"slope": 0.1})`.
+
+    `options` are that operation's, by their names; what is its default there is left out.
+    """
 
     name: str
+    options: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("Activation", "name", self.name, ACTIVATIONS)
+        signature = inspect.signature(ACTIVATIONS[self.name])
+        defaults = {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+        try:
+            given = {name: known(value) for name, value in dict(self.options).items()}
+        except (TypeError, ValueError):
+            given = {repr(self.options): None}
+        if given.keys() - defaults.keys():
+            takes = f"a dict of {', '.join(map(repr, defaults))}" if defaults else f"none: {self.name} takes no options"
+            raise ValueError(f"Activation: options is {self.options!r}; expected {takes}.")
+        kept = tuple(sorted((name, value) for name, value in given.items() if value != defaults[name]))
+        object.__setattr__(self, "options", kept)
 
     def forward(self, params: Params, x: Array) -> Array:
-        return ACTIVATIONS[self.name](x)
+        return ACTIVATIONS[self.name](x, **dict(self.options))
+
+
+@dataclass(frozen=True, repr=False)
+class PReLU(Function):
+    """x where x > 0, else a multiple of it: a learned one for each channel, `slope` at first; see `ops.prelu`."""
+
+    slope: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not is_number(self.slope):
+            raise ValueError(f"PReLU: slope is {self.slope!r}; expected a number, such as 0.25.")
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        return {"slope": jnp.full(x.shape[-1], self.slope, described(x).dtype)}, {}
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.prelu(x, *entries("params", params, "slope"))
 
 
 @dataclass(frozen=True, repr=False)
