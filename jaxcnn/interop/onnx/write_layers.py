@@ -3,6 +3,7 @@
 A new kind is a function with `@written_as(Kind)` that adds nodes to the graph and returns the name of what they make.
 """
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from jax import ShapeDtypeStruct
 
 from jaxcnn import layers, ops
 from jaxcnn.interop.onnx.write_graph import Graph
-from jaxcnn.layers import Int8, Layer
+from jaxcnn.layers import Int8, Layer, pointwise
 from jaxcnn.layers.reparametrize import Reparametrized
 from jaxcnn.ops.geometry import explicit_padding, extent, per_axis, resolve_padding
 from jaxcnn.ops.pool.shapes import pool_options
@@ -237,39 +238,74 @@ def _local_response_norm(site: Site) -> str:
     return site.node("LRN", site.x, size=layer.size, alpha=layer.alpha, beta=layer.beta, bias=layer.k)
 
 
-# Activations that are an operator with these attributes.
-ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+# Activations that are an operator, and what it calls their options.
+ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "relu": ("Relu", {}),
-    "leaky_relu": ("LeakyRelu", {"alpha": 0.01}),
-    "elu": ("Elu", {}),
+    "leaky_relu": ("LeakyRelu", {"slope": "alpha"}),
+    "elu": ("Elu", {"alpha": "alpha"}),
     "selu": ("Selu", {}),
     "sigmoid": ("Sigmoid", {}),
-    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "hard_sigmoid": ("HardSigmoid", {"slope": "alpha", "offset": "beta"}),
     "tanh": ("Tanh", {}),
-    "softplus": ("Softplus", {}),
     "hard_swish": ("HardSwish", {}),
     "mish": ("Mish", {}),
-    "softmax": ("Softmax", {"axis": 1}),
-    "log_softmax": ("LogSoftmax", {"axis": 1}),
+    "softmax": ("Softmax", {"axis": "axis"}),
+    "log_softmax": ("LogSoftmax", {"axis": "axis"}),
 }
 
 
 @written_as(layers.Activation)
 def _activation(site: Site) -> str:
-    name, x = site.layer.name, site.x
+    name, x, options = site.layer.name, site.x, _options(site.layer)
     if name == "relu6":
         return site.node("Clip", x, site.array(0.0, "low"), site.array(6.0, "high"))
     if name == "silu":
         return site.node("Mul", x, site.node("Sigmoid", x))
-    if name == "gelu":  # x (1 + erf(x / √2)) / 2
-        erf = site.node("Erf", site.node("Div", x, site.array(math.sqrt(2), "root")))
-        return site.node(
-            "Mul", site.node("Mul", x, site.node("Add", erf, site.array(1.0, "one"))), site.array(0.5, "half")
-        )
+    if name == "gelu":
+        return _gelu(site, options["approximate"])
+    if name == "softplus":
+        return _softplus(site, **options)
     if name not in ACTIVATIONS:
         raise site.refused("no operator of this activation is known")
-    kind, attributes = ACTIVATIONS[name]
-    return site.node(kind, x, **attributes)
+    kind, names = ACTIVATIONS[name]
+    if "axis" in options:  # channels are the last one here, and the second one there
+        axis = options["axis"] % len(site.shape)
+        options["axis"] = axis if axis == 0 else 1 + axis % (len(site.shape) - 1)
+    return site.node(kind, x, **{names[option]: value for option, value in options.items()})
+
+
+def _options(layer: layers.Activation) -> dict[str, Any]:
+    """An activation's options, the defaults of its operation included."""
+    signature = inspect.signature(pointwise.ACTIVATIONS[layer.name]).parameters.values()
+    return {p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY} | dict(layer.options)
+
+
+def _gelu(site: Site, approximate: bool) -> str:
+    """x (1 + erf(x / √2)) / 2, or its tanh form; an operator of its own it is only in newer opsets."""
+    x, constant = site.x, site.array
+    if approximate:
+        cube = site.node("Mul", site.node("Mul", site.node("Mul", x, x), x), constant(0.044715, "cubic"))
+        u = site.node("Mul", site.node("Add", x, cube), constant(math.sqrt(2 / math.pi), "root"))
+        step = site.node("Tanh", u)
+    else:
+        step = site.node("Erf", site.node("Div", x, constant(math.sqrt(2), "root")))
+    share = site.node("Mul", site.node("Add", step, constant(1.0, "one")), constant(0.5, "half"))
+    return site.node("Mul", x, share)
+
+
+def _softplus(site: Site, beta: float, threshold: float | None) -> str:
+    """1/β log (1 + e^(β x)); from a threshold of 20 on that is x in float32."""
+    if threshold is not None and threshold < 20:
+        raise site.refused("there it has no threshold")
+    if beta == 1:
+        return site.node("Softplus", site.x)
+    factor = site.array(beta, "beta")
+    return site.node("Div", site.node("Softplus", site.node("Mul", site.x, factor)), factor)
+
+
+@written_as(layers.PReLU)
+def _prelu(site: Site) -> str:
+    return site.node("PRelu", site.x, site.of_channels("slope"))
 
 
 @written_as(layers.MaxPool)

@@ -32,6 +32,7 @@ from jaxcnn.layers import (
     MaxPool,
     Pad,
     PixelShuffle,
+    PReLU,
     Resize,
     RMSNorm,
     SpatialDropout,
@@ -141,6 +142,20 @@ KINDS: dict[str, Layer] = {
     "layer scale": LayerScale(),
     "local response": LocalResponseNorm(3, alpha=0.1, beta=0.5, k=2.0),
     **{f"activation, {name}": Activation(name) for name in ACTIVATIONS},
+    **{
+        f"activation, {name} {options}": Activation(name, options)
+        for name, options in (
+            ("leaky_relu", {"slope": 0.3}),
+            ("elu", {"alpha": 0.5}),
+            ("hard_sigmoid", {"slope": 0.2, "offset": 0.4}),
+            ("softplus", {"beta": 2.0, "threshold": 20}),
+            ("gelu", {"approximate": True}),
+            ("softmax", {"axis": 1}),
+            ("softmax", {"axis": 2}),
+            ("log_softmax", {"axis": -2}),
+        )
+    },
+    "prelu": PReLU(),
     "softmax of features": chain(pool=GlobalAvgPool(), softmax=Activation("softmax")),
     "dropouts": chain(a=Dropout(0.5), b=SpatialDropout(0.5), c=residual(StochasticDepth(0.5))),
     "max pool": MaxPool((3, 2), stride=2, padding=((1, 0), (0, 1)), dilation=2),
@@ -227,6 +242,7 @@ class Mine(Layer):
         (LocalResponseNorm(4), r"LocalResponseNorm\(size=4\), which can't be written as ONNX: an even window"),
         (LpPool(2, p=3), "for even p only"),
         (AvgPool(2, dilation=2), "no dilation"),
+        (Activation("softplus", {"threshold": 3}), "no threshold"),
         (AdaptiveAvgPool(5), r"its bins over an image of \(6, 8\) are unequal"),
         (Resize(0.5, method="bilinear", antialias=True, align_corners=True), "another scale"),
     ],
