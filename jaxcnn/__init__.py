@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxcnn import explain, kernels, layers, models, ops, verify
     from jaxcnn.interop import pretrained, weights
+    from jaxcnn.interop.onnx import read as onnx_read
     from jaxcnn.train import model_folder
 
     backprop, summary = layers.backprop, layers.summary
     RULES, Rule, backward, rule = ops.RULES, ops.Rule, ops.backward, ops.rule
     load_model = model_folder.load_model
+    load_onnx = onnx_read.load_onnx
     load_pretrained = pretrained.load_pretrained
     load_weights = weights.load_weights
 
@@ -23,6 +25,7 @@ __all__ = [
     "kernels",
     "layers",
     "load_model",
+    "load_onnx",
     "load_pretrained",
     "load_weights",
     "models",
@@ -38,6 +41,7 @@ _HOMES = {
     **dict.fromkeys(["RULES", "Rule", "backward", "rule"], "jaxcnn.ops"),
     **dict.fromkeys(["backprop", "summary"], "jaxcnn.layers"),
     "load_model": "jaxcnn.train.model_folder",
+    "load_onnx": "jaxcnn.interop.onnx.read",
     "load_pretrained": "jaxcnn.interop.pretrained",
     "load_weights": "jaxcnn.interop.weights",
 }

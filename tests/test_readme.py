@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import jaxcnn
+from jaxcnn.cli import export
+from jaxcnn.cli.export import ExportOptions
 from jaxcnn.ops.rule import RULES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-FUNCTIONS, LAYERS, VERIFY, FIXTURE, MODEL, TRAINING, RULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FUNCTIONS, LAYERS, VERIFY, FIXTURE, MODEL, ELSEWHERE, TRAINING, RULE = re.findall(
+    r"```python\n(.*?)```", README, re.DOTALL
+)
 
 
 def test_functional_example_learns_and_agrees_with_autodiff(capsys):
@@ -55,6 +60,20 @@ def test_model_example_uses_a_run(trained, tmp_path, monkeypatch, capsys):
     said = [f"{dataset.classes[p.argmax()]} ({p.max():.0%})" for p in expected]
     assert capsys.readouterr().out.splitlines() == said
     np.testing.assert_allclose(jax.nn.softmax(names["logits"]), expected[:1], rtol=1e-5)
+
+
+def test_onnx_example_says_what_the_network_says(trained, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    model = jaxcnn.load_model(trained.run.path)
+    options = ExportOptions(trained.run.path, "onnx", out=tmp_path / "digits-lenet5.onnx")
+    assert export.run(options) == 0
+    Image.fromarray(trained.experiment.dataset.test_images[3, ..., 0]).resize((20, 12)).save("three.png")
+    capsys.readouterr()
+    exec(ELSEWHERE, names := {})
+    expected = model.logits(model.preprocess("three.png"))
+    np.testing.assert_allclose(names["logits"], expected, rtol=1e-4, atol=1e-5)
+    assert capsys.readouterr().out == f"{model.classes[expected.argmax()]}\n"
 
 
 def test_rule_example_is_a_rule(x64):

@@ -1,6 +1,7 @@
 """Contests of whole networks: a training step, and inference on one image or many."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -16,13 +17,15 @@ from jaxcnn.bench.peers import PEERS, Peer
 from jaxcnn.bench.peers.network import Node, Sgd, node
 from jaxcnn.bench.precision import Precision, in_precision, within
 from jaxcnn.bench.ways import Context, together, ways
-from jaxcnn.layers import Layer, summary
+from jaxcnn.layers import BatchNorm, Layer, Params, State, fold_batch_norm, summary
+from jaxcnn.layers.walk import leaves
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import make_train_step
 
 LENET_SIZE, IMAGENET_SIZE, CIFAR_SIZE = (28, 1), (224, 3), (32, 3)
 COMPARED_STEPS = 3
 INFERENCE = (1, 64)  # images: for latency, for throughput
+FOLDED = "jaxcnn, batch norm folded"
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,14 @@ def training(task: Problem, precisions: Sequence[Precision], peers: Sequence[str
 
 
 def inference(task: Problem, n: int, precisions: Sequence[Precision], peers: Sequence[str]) -> Contest:
-    """The logits of n images, from the images to when they are there."""
+    """The logits of n images, from the images to when they are there; ours with batch norms folded, too."""
     size, channels = task.image
+    has_any = any(isinstance(layer, BatchNorm) for _, layer in leaves(task.network))
+    more = {FOLDED: partial(_folded_inference, task, n)} if has_any else {}
     return Contest(
         "inference",
         f"{task.name}, {n}×{size}×{size}×{channels}",
-        _entrants(precisions, peers, partial(_our_inference, task, n), partial(_peers_inference, task, n)),
+        _entrants(precisions, peers, partial(_our_inference, task, n), partial(_peers_inference, task, n), more),
         lambda precision: {"answer": task.work(n, train=False)},
     )
 
@@ -107,11 +112,13 @@ def _entrants(
     peers: Sequence[str],
     ours: Callable[[Precision, Context], Prepared],
     theirs: Callable[[Peer, Precision], Prepared],
+    more: Mapping[str, Callable[[Precision], Prepared]] | None = None,
 ) -> tuple[Entrant, ...]:
-    """We, in each of our ways, then the others; float32 is first, and the measure of the rest."""
+    """We, in each of our ways and in `more`, then the others; float32 is first, and the measure of the rest."""
     made = []
     for precision in precisions:
         made += [Entrant(by, precision, partial(ours, precision, context)) for by, context in ways().items()]
+        made += [Entrant(by, precision, partial(way, precision)) for by, way in (more or {}).items()]
         made += [Entrant(p.name, precision, partial(theirs, p, precision)) for p in PEERS if p.package in peers]
     return tuple(made)
 
@@ -155,10 +162,20 @@ def _with_losses(run: Run, mean: Callable[[Any], Any]) -> Prepared:
 
 
 def _our_inference(task: Problem, n: int, precision: Precision, context: Context) -> Prepared:
-    network, x = in_precision(task.network, precision), jnp.asarray(task.images(n))
+    return _answering((task.network, *task.weights), task.images(n), precision, context)
+
+
+def _folded_inference(task: Problem, n: int, precision: Precision) -> Prepared:
+    return _answering(fold_batch_norm(task.network, *task.weights), task.images(n), precision, nullcontext)
+
+
+def _answering(
+    model: tuple[Layer, Params, State], images: "np.ndarray[Any, Any]", precision: Precision, context: Context
+) -> Prepared:
+    network, x = in_precision(model[0], precision), jnp.asarray(images)
     answer = jax.jit(lambda params, state, x: network.apply(params, state, x)[0])
     entered = together(context, within(precision))
-    return Prepared({"answer": Run(lambda: jax.block_until_ready(answer(*task.weights, x)), id, entered)})
+    return Prepared({"answer": Run(lambda: jax.block_until_ready(answer(*model[1:], x)), id, entered)})
 
 
 def _peers_inference(task: Problem, n: int, peer: Peer, precision: Precision) -> Prepared:

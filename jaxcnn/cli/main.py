@@ -16,6 +16,7 @@ from jaxcnn.cli import (
     data,
     doctor,
     eval,
+    export,
     import_,
     models,
     predict,
@@ -33,6 +34,7 @@ COMMANDS = (
     | Annotated[eval.EvalOptions, tyro.conf.subcommand("eval")]
     | Annotated[predict.PredictOptions, tyro.conf.subcommand("predict")]
     | Annotated[import_.ImportOptions, tyro.conf.subcommand("import")]
+    | Annotated[export.ExportOptions, tyro.conf.subcommand("export")]
     | Annotated[models.ModelsOptions, tyro.conf.subcommand("models")]
     | Annotated[summary.SummaryOptions, tyro.conf.subcommand("summary")]
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
@@ -48,6 +50,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     eval.EvalOptions: eval.run,
     predict.PredictOptions: predict.run,
     import_.ImportOptions: import_.run,
+    export.ExportOptions: export.run,
     models.ModelsOptions: models.run,
     summary.SummaryOptions: summary.run,
     check.CheckOptions: check.run,

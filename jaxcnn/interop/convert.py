@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxcnn.layers import Conv, Dense, DepthwiseConv, Layer, LayerScale, PReLU
-from jaxcnn.layers.walk import leaves
+from jaxcnn.layers.walk import at, leaves
 
 
 class Entry(NamedTuple):
@@ -36,15 +36,9 @@ def entries(network: Layer, params: Mapping[str, Any], state: Mapping[str, Any])
     """Every array of the network, whose params and state are these."""
     found = []
     for path, layer in leaves(network):
-        for tree, arrays in (("params", _at(params, path)), ("state", _at(state, path))):
+        for tree, arrays in (("params", at(params, path)), ("state", at(state, path))):
             found += [Entry(tree, (*path, name), layer) for name in arrays]
     return found
-
-
-def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
-    for name in path:
-        tree = tree.get(name, {})
-    return tree
 
 
 TORCH_NAMES = {"kernel": "weight", "scale": "weight", "slope": "weight", "mean": "running_mean", "var": "running_var"}

@@ -35,15 +35,19 @@ def by_path(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def dump(tree: Any) -> bytes:
-    """The arrays of the tree by their paths. Raises ValueError, naming the path, for a dtype that safetensors lacks."""
+def dump(tree: Any, metadata: dict[str, str] | None = None) -> bytes:
+    """The arrays of the tree by their paths, and words about them.
+
+    Raises ValueError, naming the path, for a dtype that safetensors lacks.
+    """
     import safetensors.numpy
 
     known = {np.dtype(dtype) for dtype in _DTYPES.values()}
     for path, leaf in by_path(tree).items():
         if leaf.dtype not in known:
             raise ValueError(f"{path} has dtype {leaf.dtype}, which safetensors does not know.")
-    return safetensors.numpy.save(by_path(jax.tree.map(lambda leaf: np.asarray(leaf, order="C"), jax.device_get(tree))))
+    arrays = by_path(jax.tree.map(lambda leaf: np.asarray(leaf, order="C"), jax.device_get(tree)))
+    return safetensors.numpy.save(arrays, metadata)
 
 
 def load(data: bytes) -> dict[str, np.ndarray]:

@@ -33,3 +33,16 @@ def tables(name: str) -> Mapping[str, Table]:
         if name.startswith(family):
             return found
     raise ValueError(f"model is {name!r}; no other library's names are known for it, only of {', '.join(FAMILIES)}.")
+
+
+def table_of(name: str, library: str) -> Table:
+    """A library's table of a network, whatever the case of its name. Raises ValueError where it does not have it."""
+    known = tables(name)
+    for libraries, table in known.items():
+        if _plain(library) in map(_plain, libraries.split(" and ")):
+            return table
+    raise ValueError(f"{library!r} has no names for {name}; known are those of {', '.join(known)}.")
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))

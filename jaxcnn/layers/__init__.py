@@ -4,6 +4,8 @@ from jaxcnn.layers.backprop import Backprop, backprop
 from jaxcnn.layers.base import Layer, Params, State
 from jaxcnn.layers.blocks import separable_conv, squeeze_excite
 from jaxcnn.layers.combine import chain, concat, gated, residual
+from jaxcnn.layers.fold import fold_batch_norm
+from jaxcnn.layers.int8 import Int8, dequantise, quantise
 from jaxcnn.layers.intermediates import features, intermediates
 from jaxcnn.layers.linear import Conv, ConvTranspose, Dense, DepthwiseConv, WeightStandardizedConv
 from jaxcnn.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LayerScale, LocalResponseNorm, RMSNorm
@@ -41,6 +43,7 @@ __all__ = [
     "GlobalMaxPool",
     "GroupNorm",
     "InstanceNorm",
+    "Int8",
     "Layer",
     "LayerNorm",
     "LayerScale",
@@ -63,9 +66,12 @@ __all__ = [
     "backprop",
     "chain",
     "concat",
+    "dequantise",
     "features",
+    "fold_batch_norm",
     "gated",
     "intermediates",
+    "quantise",
     "residual",
     "separable_conv",
     "squeeze_excite",

@@ -89,7 +89,7 @@ class Conv(Function):
     def forward(self, params: Params, x: Array) -> Array:
         padding = self.padding
         if self.padding_mode != "zeros":
-            x, padding = ops.pad(x, self._pads(x), mode=self.padding_mode), "VALID"
+            x, padding = ops.pad(x, self.pads(x), mode=self.padding_mode), "VALID"
         return ops.conv(
             x,
             self.kernel(params),
@@ -110,7 +110,7 @@ class Conv(Function):
         bias: Array | None = entries("params", params, "kernel", "bias" if self.use_bias else None)[1]
         return bias
 
-    def _pads(self, x: Array | ShapeDtypeStruct) -> tuple[Pair, ...]:
+    def pads(self, x: Array | ShapeDtypeStruct) -> tuple[Pair, ...]:
         """The padding in numbers."""
         window = _window("Conv", self.size, x)
         given = (("stride", self.stride), ("dilation", self.dilation))

@@ -1,7 +1,9 @@
 """Layers that act on each value: activations and the dropouts."""
 
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
@@ -9,6 +11,7 @@ from jax import Array, ShapeDtypeStruct
 from jaxcnn import ops
 from jaxcnn.layers.base import Function, Layer, Params, State, described, entries, one_of
 from jaxcnn.ops.check import is_number
+from jaxcnn.ops.geometry import known
 from jaxcnn.ops.rule import Rule
 
 ACTIVATIONS = {
@@ -35,16 +38,31 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True, repr=False)
 class Activation(Function):
-    """An activation by its name in `ops`, with that operation's defaults: `Activation("relu")`."""
+    """An activation by its name in `ops`: `Activation("relu")`, `Activation("leaky_relu", {"slope": 0.1})`.
+
+    `options` are that operation's, by their names; what is its default there is left out.
+    """
 
     name: str
+    options: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("Activation", "name", self.name, ACTIVATIONS)
+        signature = inspect.signature(ACTIVATIONS[self.name])
+        defaults = {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+        try:
+            given = {name: known(value) for name, value in dict(self.options).items()}
+        except (TypeError, ValueError):
+            given = {repr(self.options): None}
+        if given.keys() - defaults.keys():
+            takes = f"a dict of {', '.join(map(repr, defaults))}" if defaults else f"none: {self.name} takes no options"
+            raise ValueError(f"Activation: options is {self.options!r}; expected {takes}.")
+        kept = tuple(sorted((name, value) for name, value in given.items() if value != defaults[name]))
+        object.__setattr__(self, "options", kept)
 
     def forward(self, params: Params, x: Array) -> Array:
-        return ACTIVATIONS[self.name](x)
+        return ACTIVATIONS[self.name](x, **dict(self.options))
 
 
 @dataclass(frozen=True, repr=False)

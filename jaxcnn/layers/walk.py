@@ -1,7 +1,7 @@
 """The layers of a network by their paths."""
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,6 +67,13 @@ def known_path(owner: str, argument: str, network: Layer, path: str) -> None:
         outermost = ", ".join(name for name in known if "/" not in name)
         hint = f" Did you mean {near[0]!r}?" if near else f" Its outermost are {outermost}." if known else ""
         raise ValueError(f"{owner}: {argument} is {path!r}, which is no layer of the network.{hint}")
+
+
+def at(tree: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """The layer's own part of the network's params or state; empty where it has none."""
+    for name in path:
+        tree = tree.get(name, {})
+    return tree
 
 
 def layer_of(path: tuple[Any, ...]) -> Path:

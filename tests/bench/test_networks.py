@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxcnn import models
-from jaxcnn.bench.networks import Problem, inference, problem, training
+from jaxcnn.bench.networks import FOLDED, Problem, inference, problem, training
 from jaxcnn.bench.peers import PACKAGES, PEERS, installed
 from jaxcnn.bench.peers.network import Untranslatable, node
 from jaxcnn.layers import BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, chain, summary
@@ -25,6 +25,13 @@ def test_our_ways_agree_and_bfloat16_within_its_rounding(contest):
     for row in rows:
         low, high = (0, 1e-5) if row.precision == "float32" else (1e-5, 3e-2)
         assert low <= row.difference < high, row
+
+
+def test_a_network_with_batch_norms_answers_with_them_folded_too():
+    assert [e.by for e in inference(SMALL, 2, ["float32"], []).entrants][-1] == FOLDED
+    plain = Problem("plain", chain(flatten=Flatten(), head=Dense(3)), (6, 2), 5)
+    for contest in (inference(plain, 2, ["float32"], []), training(SMALL, ["float32"], [])):
+        assert FOLDED not in [entrant.by for entrant in contest.entrants]
 
 
 def test_every_peer_takes_part_in_every_precision():

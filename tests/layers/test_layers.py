@@ -23,6 +23,7 @@ from jaxcnn.layers import (
     MaxPool,
     Pad,
     PixelShuffle,
+    PReLU,
     Resize,
 )
 
@@ -38,6 +39,10 @@ def test_layers_are_values():
     assert Conv(8, padding=[[1, 1], [0, 2]]) == Conv(8, padding=((1, 1), (0, 2)))
     assert len({Conv(8), Conv(8, 3), Conv(8, 5), MaxPool(2), AvgPool(2)}) == 4
     assert repr(Conv(8, stride=2)) == "Conv(features=8, stride=2)"
+    elu = Activation("elu", {"alpha": np.float64(2)})
+    assert repr(elu) == "Activation(name='elu', options=(('alpha', 2.0),))"
+    assert eval(repr(elu)) == elu and hash(elu) != hash(Activation("elu"))
+    assert Activation("elu", {"alpha": 1.0}) == Activation("elu")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +79,7 @@ def test_layers_are_values():
         (Flatten(), ops.flatten),
         (Activation("gelu"), ops.gelu),
         (Activation("softmax"), ops.softmax),
+        (Activation("leaky_relu", {"slope": 0.2}), lambda x: ops.leaky_relu(x, slope=0.2)),
     ],
     ids=lambda v: repr(v) if hasattr(v, "apply") else "",
 )
@@ -184,6 +190,13 @@ def test_batch_norm_of_wider_images_keeps_the_dtype_of_its_state(x64):
     assert {leaf.dtype for leaf in new.values()} == {jnp.dtype(jnp.float32)}
 
 
+def test_prelu_learns_a_slope_for_each_channel():
+    params, _ = made(PReLU(0.5), IMAGES)
+    np.testing.assert_array_equal(params["slope"], [0.5] * 3)
+    y = PReLU()({"slope": jnp.array([0.0, 0.5, 2.0])}, IMAGES)
+    np.testing.assert_allclose(y, np.where(IMAGES > 0, IMAGES, IMAGES * np.array([0, 0.5, 2])), rtol=1e-6)
+
+
 def test_an_empty_batch_goes_through():
     for layer in (Flatten(), GlobalAvgPool(), GlobalMaxPool(), MaxPool(2), Activation("softmax")):
         empty, one = layer.apply({}, {}, IMAGES[:0])[0], layer.apply({}, {}, IMAGES[:1])[0]
@@ -203,6 +216,10 @@ def test_dropout_drops_only_in_training():
     "make, message",
     [
         (lambda: Activation("rleu"), r"Activation: name is 'rleu'. Did you mean 'relu'\?"),
+        (lambda: Activation("elu", {"slope": 2}), r"Activation: options is \{'slope': 2\}; expected a dict of 'alpha'"),
+        (lambda: Activation("elu", 2), r"Activation: options is 2; expected a dict of 'alpha'"),
+        (lambda: Activation("relu", {"slope": 2}), r"expected none: relu takes no options"),
+        (lambda: PReLU("0.25"), r"PReLU: slope is '0.25'; expected a number"),
         (lambda: Conv(8, initializer="he"), r"Conv: initializer is 'he'; .*'he_normal'"),
         (lambda: Conv(0), r"Conv: features is 0; expected positive ints"),
         (lambda: Dense(-1), r"Dense: features is -1; expected positive ints"),

@@ -65,7 +65,7 @@ def module(tree: Node) -> Any:
         case layers.BatchNorm(momentum=momentum, epsilon=epsilon):
             made = eqx.nn.BatchNorm(tree.channels, "batch", epsilon, momentum=momentum, mode="batch")
             return _loaded(made, tree.weight("scale"), tree.weight("bias"))
-        case layers.Activation(name=name) if name in ACTIVATIONS:
+        case layers.Activation(name=name, options=()) if name in ACTIVATIONS:
             return eqx.nn.Lambda(ACTIVATIONS[name])
         case layers.MaxPool():
             return eqx.nn.MaxPool2d(tree.window, tree.stride, tree.padding)

@@ -65,7 +65,7 @@ def module(tree: Node, dtype: Any) -> Callable[..., Any]:
         case layers.BatchNorm(momentum=momentum, epsilon=epsilon):
             made = nnx.BatchNorm(tree.channels, momentum=momentum, epsilon=epsilon, dtype=dtype, rngs=nnx.Rngs(0))
             return _loaded(made, tree)
-        case layers.Activation(name=name) if name in ACTIVATIONS:
+        case layers.Activation(name=name, options=()) if name in ACTIVATIONS:
             return ACTIVATIONS[name]
         case layers.MaxPool():
             window, stride, padding = tree.window, tree.stride, tree.padding

@@ -72,7 +72,7 @@ def applied(tree: Node, x: Any, policy: str, weights: list[tuple[Any, Node]]) ->
             return known(keras.layers.Dense(features, use_bias=use_bias, dtype=policy))
         case layers.BatchNorm(momentum=momentum, epsilon=epsilon):
             return known(keras.layers.BatchNormalization(momentum=momentum, epsilon=epsilon, dtype=policy))
-        case layers.Activation(name=name) if name in ACTIVATIONS:
+        case layers.Activation(name=name, options=()) if name in ACTIVATIONS:
             return keras.layers.Activation(name, dtype=policy)(x)
         case layers.MaxPool() if tree.is_padded and not tree.is_same:
             x = LowestPadding(tree.padding, dtype=policy)(x)

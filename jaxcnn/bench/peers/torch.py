@@ -145,7 +145,7 @@ def module(tree: Node) -> Any:
             made = kind(tree.channels, epsilon, new)
             names = {"weight": "scale", "bias": "bias", "running_mean": "mean", "running_var": "var"}
             return _loaded(made, {theirs: tree.weight(ours) for theirs, ours in names.items()})
-        case layers.Activation(name=name) if name in ACTIVATIONS:
+        case layers.Activation(name=name, options=()) if name in ACTIVATIONS:
             return ACTIVATIONS[name]()
         case layers.MaxPool():
             before, padding = _padding(tree, -float("inf"))
