@@ -45,7 +45,7 @@ def predict(
     unreadable: Callable[[str, str], None],
     batch_size: int = BATCH,
 ) -> Iterator[Predicted]:
-    """Each file is treated as in evaluation, see `Model.pixels`.
+    """What the model says of picture files, each treated as in evaluation, see `Model.pixels`.
 
     They are decoded by threads, ahead of the network, which computes batches of one size: `batch_size`, or as many as
     there are where these are fewer. What can't be read is left out, and told to `unreadable` with the reason.
