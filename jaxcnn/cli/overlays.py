@@ -37,7 +37,7 @@ class Overlays:
             batch.files, batch.images, heats, batch.probabilities, said, strict=False
         ):
             self._number += 1
-            explained.write_overlay(self._folder / f"{self._number:04}-{file.stem[:LONGEST]}.png", pixels, heat)
+            explained.write_overlay(self._folder / f"{self._number:04}-{Path(file).stem[:LONGEST]}.png", pixels, heat)
             if len(self._first) < grid.ROWS * grid.COLUMNS // 2:
                 self._first.append((pixels, heat, f"{grid.short(self._model.classes[best])} ({p[best]:.0%})"))
 

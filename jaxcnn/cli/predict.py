@@ -69,7 +69,7 @@ def run(options: PredictOptions) -> int:
     files, total = _files(options.pictures, failed), None
     if "-" not in options.pictures:
         listed = Files(files)
-        files, total = map(listed.__getitem__, range(len(listed))), len(listed)
+        files, total = map(listed.name, range(len(listed))), len(listed)
     show = _show_json if options.json else _show_csv() if options.csv else _show_table(model.classes)
     overlays, size = None, BATCH
     if options.explain is not None:
@@ -79,8 +79,8 @@ def run(options: PredictOptions) -> int:
     show([])  # the heading, if there is one
     with Counter("pictures", total) as counter:
 
-        def unreadable(path: Path, reason: str) -> None:
-            failed(path, reason)
+        def unreadable(file: str, reason: str) -> None:
+            failed(file, reason)
             counter.add(1)
 
         for batch in predict(model, files, tta=options.tta, unreadable=unreadable, batch_size=size):
@@ -114,29 +114,30 @@ class _Failed:
     def __init__(self) -> None:
         self.number = 0
 
-    def __call__(self, path: Path, reason: str) -> None:
+    def __call__(self, file: str, reason: str) -> None:
         self.number += 1
-        print_line("error", f"{in_one_line(str(path))} can't be read: {reason}.")
+        print_line("error", f"{in_one_line(file)} can't be read: {reason}.")
 
 
-def _files(named: Iterable[str], failed: _Failed) -> Iterator[Path]:
-    """The pictures that arguments, or lines, name."""
+def _files(named: Iterable[str], failed: _Failed) -> Iterator[str]:
+    """The pictures that arguments, or lines, name, as they name them."""
     from jaxcnn.data.folder import pictures_within
 
     def no_folder(folder: Path, error: OSError) -> None:
-        failed(folder, error.strerror or str(error))
+        failed(str(folder), error.strerror or str(error))
 
     for name in named:
         if name == "-":
             yield from _files(_lines(), failed)
         elif os.path.isdir(name):
-            before = path = Path(name)
-            for path in pictures_within(before, no_folder):
-                yield path
-            if path is before:
-                failed(before, "there are no pictures in it, by the endings of its files")
+            empty = True
+            for path in pictures_within(Path(name), no_folder):
+                empty = False
+                yield str(path)
+            if empty:
+                failed(name, "there are no pictures in it, by the endings of its files")
         else:
-            yield Path(name)
+            yield name
 
 
 def _lines() -> Iterator[str]:
@@ -150,7 +151,7 @@ def _named(batch: "Predicted", classes: tuple[str, ...], top: int) -> list[Named
     """Of equally probable classes the first comes first."""
     named = []
     for file, p in zip(batch.files, batch.probabilities, strict=True):
-        named.append((str(file), [(classes[i], float(p[i])) for i in (-p).argsort(kind="stable")[:top]]))
+        named.append((file, [(classes[i], float(p[i])) for i in (-p).argsort(kind="stable")[:top]]))
     return named
 
 

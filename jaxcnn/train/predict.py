@@ -1,5 +1,6 @@
 """What a model says of picture files, however many: batch by batch, so that the memory does not grow with them."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -26,25 +27,25 @@ class Predicted(NamedTuple):
     """Some pictures, and what the model says of them.
 
     Attributes:
-      files: n of them, in the order in which they were given.
+      files: n of them, as and in the order in which they were given.
       images: what the network saw of them; where the last ones are fewer than those before, the first of them fills up.
       probabilities: of each class, for each of the files.
     """
 
-    files: list[Path]
+    files: list[str]
     images: UInt8[np.ndarray, "b h w c"]
     probabilities: Float32[np.ndarray, "n classes"]
 
 
 def predict(
     model: Model,
-    files: Iterable[Path],
+    files: Iterable[str | os.PathLike[str]],
     *,
     tta: bool = False,
-    unreadable: Callable[[Path, str], None],
+    unreadable: Callable[[str, str], None],
     batch_size: int = BATCH,
 ) -> Iterator[Predicted]:
-    """Each file is treated as in evaluation, see `Model.pixels`.
+    """What the model says of picture files, each treated as in evaluation, see `Model.pixels`.
 
     They are decoded by threads, ahead of the network, which computes batches of one size: `batch_size`, or as many as
     there are where these are fewer. What can't be read is left out, and told to `unreadable` with the reason.
@@ -87,21 +88,21 @@ def predictor(model: Model, tta: bool = False) -> Predictor:
 
 
 def _readable(
-    model: Model, files: Iterable[Path], unreadable: Callable[[Path, str], None], ahead: int
-) -> Iterator[tuple[Path, UInt8[np.ndarray, "h w c"]]]:
+    model: Model, files: Iterable[str | os.PathLike[str]], unreadable: Callable[[str, str], None], ahead: int
+) -> Iterator[tuple[str, UInt8[np.ndarray, "h w c"]]]:
     """The files with what the network sees of each."""
 
-    def read(file: Path) -> UInt8[np.ndarray, "h w c"] | str:
-        return or_reason(lambda path: model.pixels(path.absolute()), file)  # absolute: a name may begin with a tilde
+    def read(file: str) -> UInt8[np.ndarray, "h w c"] | str:
+        return or_reason(model.pixels, Path(file).absolute())  # absolute: a name may begin with a tilde
 
-    for file, pixels in map_ahead(read, files, ahead):
+    for file, pixels in map_ahead(read, (os.fspath(file) for file in files), ahead):
         if isinstance(pixels, str):
             unreadable(file, pixels)
         else:
             yield file, pixels
 
 
-def _fetched(files: list[Path], images: np.ndarray, probabilities: Array) -> Predicted:
+def _fetched(files: list[str], images: np.ndarray, probabilities: Array) -> Predicted:
     found = np.asarray(probabilities)[: len(files)]
     if not np.isfinite(found).all():
         file = files[int(np.flatnonzero(~np.isfinite(found).all(-1))[0])]

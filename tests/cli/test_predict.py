@@ -106,6 +106,13 @@ def test_names_are_shown_as_they_are_and_control_nothing(jaxcnn, run, photos):
     assert [line.split(maxsplit=2)[2] for line in out.splitlines()[1:]] == shown
 
 
+def test_a_path_is_shown_as_it_was_given(jaxcnn, run, photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    shutil.copy("10.png", "~tilde.png")
+    paths = ["./10.png", "more//1.png", "~tilde.png"]
+    assert list(said(jaxcnn("predict", run, *paths, "--json")[1])) == paths
+
+
 def test_columns_are_straight_whatever_the_classes_are_called(jaxcnn, tmp_path, photos):
     classes = ("猫" * 10, "[red]dog")
     out = jaxcnn("predict", made(tmp_path / "m", classes=classes), photos / "2.jpg")[1]
