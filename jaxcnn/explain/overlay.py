@@ -23,7 +23,7 @@ def heat(attributions: Float[ArrayLike, "n ..."], size: tuple[int, int]) -> Floa
 
     Of a map (n, i, j) what speaks for the class: its values above 0, over the largest, linearly interpolated. Of
     attributions (n, h, w, c) the largest of the channels' absolute values, over the 99th percentile of the picture's,
-    since a few pixels stand out far (Smilkov et al. 2017, section 3.2).
+    since a few pixels stand out far (as in Smilkov et al. 2017).
     """
     given, shape = floating("heat", "attributions", attributions), known(size)
     if given.ndim not in (3, 4):
