@@ -28,7 +28,7 @@ def run(options: EvalOptions) -> int:
     confusion = measures.confusion_matrix(evaluation.probabilities, labels)
 
     console = Console()
-    title = f"{options.run}, checkpoint {model.card.checkpoint}, step {model.card.step}"
+    title = f"{options.run}, {model.card.title}"
     console.print_table(by_class(confusion, model.classes, title))
     matrix, pairs = as_matrix(confusion, model.classes), as_pairs(confusion, model.classes)
     if console.width_of(matrix) <= NARROWEST:

@@ -1,6 +1,7 @@
 """A network of the zoo with weights that another library trained."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,9 @@ from jax import Array
 from jaxcnn import models
 from jaxcnn.data.pictures import Resample
 from jaxcnn.interop import files
-from jaxcnn.interop.load import Arrays, Mismatch, load
+from jaxcnn.interop.convert import entries
+from jaxcnn.interop.load import Arrays, Mismatch, keys, load
+from jaxcnn.interop.names import Table
 from jaxcnn.interop.tables import tables
 from jaxcnn.layers import Layer, Params, State
 
@@ -53,7 +56,8 @@ def load_pretrained(name: str, file: str | Path, *, classes: int | None = None, 
       name: such as "resnet50" or "efficientnet_lite0".
       file: `.safetensors`, or `.pth`, `.pt` or `.bin` as PyTorch writes it, of which nothing is run.
       classes: for other classes than the file's: the network gets a new head, random by `key` (by default
-        `jax.random.key(0)`).
+        `jax.random.key(0)`). Without it the head is the file's, of however many classes (what timm asks to be told as
+        `num_classes`).
 
     Raises: ValueError for an unknown network, for one whose names in other libraries are not known, and for a file that
       does not hold its weights, with what is lacking or left over and the network of ours that fits, if one does;
@@ -61,7 +65,9 @@ def load_pretrained(name: str, file: str | Path, *, classes: int | None = None, 
     """
     file, known = Path(file), tables(name)
     arrays = files.read(file)
-    network, params, state = _fresh(name, classes, jax.random.key(0) if key is None else key)
+    network, params, state = _shapes(name, _outputs(name, arrays, known) if classes is None else classes)
+    if classes is not None:
+        params, state = jax.jit(lambda key: network.init(key, _example(name)))(jax.random.key(0) if key is None else key)
     try:
         loaded = load(network, params, state, arrays, known, without="(?!)" if classes is None else HEAD)
     except Mismatch as error:
@@ -75,16 +81,22 @@ def load_pretrained(name: str, file: str | Path, *, classes: int | None = None, 
     return Pretrained(network, loaded.params, loaded.state, *how, loaded.library)
 
 
-def _fresh(name: str, classes: int | None, key: Array) -> tuple[Layer, Params, State]:
-    """The network, random; only shapes where all is to be loaded."""
+def _shapes(name: str, classes: int | None) -> tuple[Layer, Params, State]:
+    """The network, and the shapes of its params and state."""
     network = models.create(name, classes)
-    example = jax.ShapeDtypeStruct((1, *models.ABOUT[name].image_shape), jnp.float32)
+    return network, *jax.eval_shape(lambda: network.init(jax.random.key(0), _example(name)))
 
-    def init(key: Array) -> tuple[Params, State]:
-        return network.init(key, example)
 
-    params, state = jax.eval_shape(init, key) if classes is None else jax.jit(init)(key)
-    return network, params, state
+def _example(name: str) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *models.ABOUT[name].image_shape), jnp.float32)
+
+
+def _outputs(name: str, arrays: Arrays, known: Mapping[str, Table]) -> int | None:
+    """How many classes the file's head has, by its bias; None where the file has none by that name."""
+    of = entries(*_shapes(name, None))
+    bias = [entry for entry in of if entry.leaf == "bias" and re.fullmatch(HEAD, "/".join(entry.path[:-1]))][-1]
+    named = [key for table in known.values() for key, entry in keys(table, of).items() if entry is bias]
+    return next((arrays[key].size for key in named if key in arrays), None)
 
 
 def _known(arrays: Arrays) -> str | None:
@@ -93,6 +105,6 @@ def _known(arrays: Arrays) -> str | None:
     for name, about in models.ABOUT.items():
         if about.parameters == count:
             with suppress(ValueError):  # no network that others have, or of other names
-                load(*_fresh(name, None, jax.random.key(0)), arrays, tables(name))
+                load(*_shapes(name, None), arrays, tables(name))
                 return name
     return None

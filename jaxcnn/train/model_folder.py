@@ -29,7 +29,8 @@ from jaxcnn.train.checkpoint import Damaged, remove
 from jaxcnn.train.model import Card, CheckpointName, Model
 
 _CARD, _WEIGHTS, _SOURCE = "model.json", "weights.safetensors", "network.py"
-_ADDED = {"crop": 1.0, "resample": "bilinear", "temperature": 1.0}  # what an earlier version's card lacks, and meant
+# What an earlier version's card lacks, and meant.
+_ADDED = {"crop": 1.0, "resample": "bilinear", "temperature": 1.0, "imported": {}}
 
 
 def load_model(path: str | os.PathLike[str], checkpoint: CheckpointName = "best") -> Model:

@@ -64,9 +64,9 @@ PUBLISHED = {
 
 
 @functools.cache
-def shapes(name):
+def shapes(name, classes=None):
     """The network with its params and state, as zeros that take no memory."""
-    network = models.create(name)
+    network = models.create(name, classes)
     image = models.ABOUT[name].image_shape if name in models.ABOUT else (224, 224, 3)
     tree = jax.eval_shape(lambda: network.init(jax.random.key(0), jax.ShapeDtypeStruct((1, *image), np.float32)))
     return network, *jax.tree.map(lambda a: np.broadcast_to(np.float32(0), a.shape), tree)
@@ -82,9 +82,9 @@ def test_every_array_has_the_librarys_name_and_shape(library, name):
     assert libraries.described(written) == PUBLISHED[library, name]
 
 
-def random(name):
+def random(name, classes=None):
     rng = np.random.default_rng(0)
-    network, *trees = shapes(name)
+    network, *trees = shapes(name, classes)
     return network, *jax.tree.map(lambda a: rng.random(a.shape, np.float32), trees)
 
 

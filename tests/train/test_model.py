@@ -64,6 +64,7 @@ FACTS = {
     "checkpoint": "last",
     "epoch": 1,
     "eval_accuracy": None,
+    "imported": {},
 }
 
 
@@ -517,8 +518,8 @@ def test_a_temperature_divides_the_logits(tmp_path):
 def test_a_card_of_an_earlier_version_means_what_it_meant(tmp_path):
     file = made(tmp_path / "m") / "model.json"
     written = records.unsealed(file.read_text())
-    for name in ("crop", "resample", "temperature"):
+    for name in ("crop", "resample", "temperature", "imported"):
         del written[name]
     file.write_text(records.sealed(written))
     card = jaxcnn.load_model(tmp_path / "m").card
-    assert (card.crop, card.resample, card.temperature) == (1.0, "bilinear", 1.0)
+    assert (card.crop, card.resample, card.temperature, card.imported) == (1.0, "bilinear", 1.0, {})
