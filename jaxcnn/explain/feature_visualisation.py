@@ -1,5 +1,7 @@
 """Feature visualisation: the picture to which a channel, or a class, answers most, found by ascent."""
 
+from __future__ import annotations
+
 import functools
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Grad-CAM and Grad-CAM++: which places of a layer speak for the class."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 

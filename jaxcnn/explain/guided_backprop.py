@@ -12,6 +12,8 @@ on the upper layers' weights (Adebayo et al. 2018, "Sanity checks for saliency m
 ReLU6 is treated as ReLU. Other activations keep their derivative, since the rule above is not defined for them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from typing import Any
 

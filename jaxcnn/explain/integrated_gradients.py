@@ -1,5 +1,7 @@
 """Integrated gradients: the score's rise from a baseline, shared out among the pixels."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

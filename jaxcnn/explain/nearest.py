@@ -1,5 +1,7 @@
 """The nearest of known pictures, in the space of the network's features."""
 
+from __future__ import annotations
+
 import functools
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Occlusion: by how much the score falls when a part of the picture is covered."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

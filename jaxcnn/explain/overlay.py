@@ -23,7 +23,7 @@ def heat(attributions: Float[ArrayLike, "n ..."], size: tuple[int, int]) -> Floa
 
     Of a map (n, i, j) what speaks for the class: its values above 0, over the largest, linearly interpolated. Of
     attributions (n, h, w, c) the largest of the channels' absolute values, over the 99th percentile of the picture's,
-    since a few pixels stand out far (Smilkov et al. 2017, section 3.2).
+    since a few pixels stand out far (as in Smilkov et al. 2017).
     """
     given, shape = floating("heat", "attributions", attributions), known(size)
     if given.ndim not in (3, 4):
@@ -56,7 +56,8 @@ def overlay(
       heat: (h, w), from 0 to 1, see `heat`.
       opacity: where the heat is 1.
 
-    Raises: ValueError for pixels that are not uint8, heat of another size, and an opacity that is no share.
+    Raises: ValueError for pixels that are not uint8, heat of another size or that is not finite, and an
+      opacity that is no share.
     """
     from matplotlib import colormaps
 
@@ -68,6 +69,8 @@ def overlay(
         )
     if heat.shape != pixels.shape[:2]:
         raise ValueError(f"overlay: heat has shape {heat.shape}; expected the picture's, {pixels.shape[:2]}.")
+    if not np.isfinite(heat).all():
+        raise ValueError("overlay: heat has values that are not finite; see whether the network's output has.")
     number("overlay", "opacity", opacity, "a share, 0 to 1", lambda v: 0 <= v <= 1)
     gray = pixels @ np.array(LUMA if pixels.shape[-1] == 3 else (1,), np.float32)
     colours = 255 * colormaps["inferno"](np.clip(heat, 0, 1))[..., :3]

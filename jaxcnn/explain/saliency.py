@@ -1,5 +1,7 @@
 """Saliency: how much the score moves when a pixel does."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float

@@ -1,5 +1,7 @@
 """SmoothGrad: gradients of noisy pictures, averaged."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax import Array

@@ -1,6 +1,7 @@
 """What a network looks at, against NumPy, differences and networks small enough to do by hand."""
 
 import functools
+import inspect
 import re
 from dataclasses import dataclass
 
@@ -288,6 +289,20 @@ def test_the_batch_may_be_left_open(name):
     x = jax.ShapeDtypeStruct((n, *X.shape[1:]), X.dtype)
     exported = export.export(jax.jit(lambda x: METHODS[name](NET, PARAMS, STATE, x)), platforms=["cpu"])(x)
     assert {a.shape[0] for a in exported.out_avals} == {n}
+
+
+@every_method
+def test_an_empty_batch_has_empty_maps(name):
+    found = jax.eval_shape(lambda x: METHODS[name](NET, PARAMS, STATE, x), X[:0])
+    assert {a.shape[0] for a in jax.tree.leaves(found)} == {0}
+
+
+@every_method
+def test_help_shows_what_it_takes_as_it_is_written(name):
+    shown = str(inspect.signature(getattr(explain, name)))
+    assert shown.startswith(
+        "(network: Layer, params: Params, state: State, x: Float[Array, 'n h w c'], classes: Classes"
+    )
 
 
 def test_a_relu_in_a_layer_of_ones_own_is_exchanged_too():

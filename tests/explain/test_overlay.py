@@ -50,6 +50,8 @@ def test_what_is_wrong_is_named():
         explain.overlay(np.zeros((5, 4, 3)), np.zeros((5, 4)))
     with pytest.raises(ValueError, match=r"^overlay: heat has shape \(4, 5\); expected the picture's, \(5, 4\)"):
         explain.overlay(np.zeros((5, 4, 3), np.uint8), np.zeros((4, 5)))
+    with pytest.raises(ValueError, match=r"^overlay: heat has values that are not finite"):
+        explain.overlay(np.zeros((5, 4, 3), np.uint8), np.full((5, 4), np.nan))
     with pytest.raises(ValueError, match=r"^overlay: opacity is 2; expected a share, 0 to 1"):
         explain.overlay(np.zeros((5, 4, 3), np.uint8), np.zeros((5, 4)), opacity=2)
     with pytest.raises(ValueError, match=r"^heat: attributions has shape \(4, 5\); expected \(n, h, w\) or"):
