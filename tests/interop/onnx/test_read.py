@@ -45,6 +45,11 @@ CASES = {
         "chain(Conv_0=Conv(features=4, size=1, padding='VALID', use_bias=False), "
         "head=Conv(features=6, size=(2, 3), padding='VALID', groups=2, use_bias=False))",
     ),
+    "8 bits": (
+        "k = DequantizeLinear<axis=0>(q, s) y = Conv(x, k)",
+        {"q": np.arange(-54, 54, dtype=np.int8).reshape(4, 3, 3, 3), "s": np.array([0.1, 0.2, 0.3, 0.4])},
+        "Conv(features=4, padding='VALID', use_bias=False)",
+    ),
     "transposed": (
         "y = ConvTranspose<strides=[2,2], pads=[1,1,1,1], output_padding=[1,1]>(x, w, b)",
         {"w": (3, 4, 3, 3), "b": (4,)},
