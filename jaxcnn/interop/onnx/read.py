@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
 from jaxcnn.interop.onnx.axes import Value, image
+from jaxcnn.interop.onnx.build import headed
 from jaxcnn.interop.onnx.file import Graph, Node, Unreadable, read
 from jaxcnn.interop.onnx.operators import OPERATORS
 from jaxcnn.interop.onnx.reader import Reader
 from jaxcnn.interop.onnx.rewrite import simplified
-from jaxcnn.interop.onnx.tree import Fork, Leaf, Series, series
-from jaxcnn.layers import Activation, Layer, Params, State, chain, concat, gated, residual
-from jaxcnn.layers.combine import Branches
+from jaxcnn.interop.onnx.tree import Leaf, Series, series
+from jaxcnn.layers import Activation, Layer, Params, State
 
 USUAL = 224  # length of an image's side that the file leaves open
 
@@ -66,7 +66,7 @@ def load_onnx(
     match parts:
         case [*before, Leaf(layer=Activation(name="softmax" | "log_softmax"))] if logits:
             parts = before
-    network, *arrays = _headed(parts)
+    network, *arrays = headed(parts)
     params, state = jax.device_put(arrays)
     return Imported(network, params, state, shape, graph.metadata)
 
@@ -117,7 +117,13 @@ def _parts(graph: Graph, image_shape: tuple[int, ...], output: str | None) -> Se
             continue
         if node.op not in OPERATORS:
             raise node.refused(f"is an operator that is not known here; known are {', '.join(sorted(OPERATORS))}.")
-        OPERATORS[node.op](reader, node)
+        try:
+            OPERATORS[node.op](reader, node)
+        except Unreadable:
+            raise
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise node.refused(f"has attributes or arrays that do not fit what comes in ({why}).") from error
     if end not in reader.values or not nodes:
         raise Unreadable(f"its output {end!r} is not made of its input.")
     return series(reader.steps, graph.input, reader.result(nodes[-1]))
@@ -128,11 +134,7 @@ def _output(graph: Graph, given: str | None) -> str:
     if given is None and len(graph.outputs) > 1:
         raise Unreadable(f"it has several outputs, {known}; say which by output.")
     if given is not None and given not in graph.outputs:
-        raise Unreadable(
-            f"output is {given!r}; the file's is {known}."
-            if len(graph.outputs) == 1
-            else f"output is {given!r}; expected one of {known}."
-        )
+        raise Unreadable(f"output is {given!r}; expected one of {known}.")
     return graph.outputs[0] if given is None else given
 
 
@@ -144,58 +146,3 @@ def _needed(graph: Graph, end: str) -> list[Node]:
             needed.append(node)
             wanted.update(node.inputs)
     return needed[::-1]
-
-
-def _headed(parts: Series) -> tuple[Layer, Params, State]:
-    """The parts as a chain, of which the last one with weights and what follows is the head."""
-    weighted = [place for place, part in enumerate(parts) if isinstance(part, Fork) or part.params]
-    cut = weighted[-1] if len(weighted) > 1 and isinstance(parts[weighted[-1]], Leaf) else len(parts)
-    before = [_built([part]) for part in parts[:cut]]
-    return _assembled(chain, before, {"head": _built(parts[cut:])} if cut < len(parts) else {})
-
-
-Built = tuple[Layer, Params, State]
-
-
-def _built(parts: Series) -> Built:
-    """One layer of these parts, with its params and state."""
-    if len(parts) != 1:
-        return _assembled(chain, [_built([part]) for part in parts])
-    (part,) = parts
-    if isinstance(part, Leaf):
-        assert isinstance(part.layer, Layer)
-        return part.layer, part.params, part.state
-    branches = [_built(branch) for branch in part.branches]
-    match part.join:
-        case "concat":
-            return _assembled(concat, branches)
-        case "multiply":
-            return _assembled(gated, [], dict(zip(("body", "gate"), branches, strict=True)))
-    if len(branches) == 2:  # the shorter one is the shortcut
-        body, shortcut = sorted((0, 1), key=lambda place: -_length(part.branches[place]))
-        return _assembled(residual, [], {"body": branches[body], "shortcut": branches[shortcut]})
-    return _assembled(_added, branches)
-
-
-def _added(*layers: Layer) -> Branches:
-    """The sum of three branches or more."""
-    return Branches(concat(*layers).parts, "add")
-
-
-def _length(branch: Series) -> int:
-    return sum(1 if isinstance(part, Leaf) else sum(map(_length, part.branches)) for part in branch)
-
-
-def _assembled(combined: Any, unnamed: list[Built], named: dict[str, Built] | None = None) -> Built:
-    """A combinator of layers, with the params and state of each under its name."""
-    named = named or {}
-    network = combined(*(built[0] for built in unnamed), **{name: built[0] for name, built in named.items()})
-    trees: tuple[Params, State] = {}, {}
-    arrays = {
-        name: built[1:] for name, built in zip((n for n, _ in network.parts), [*unnamed, *named.values()], strict=True)
-    }
-    for name, both in arrays.items():
-        for tree, part in zip(trees, both, strict=True):
-            if part:
-                tree[name] = part
-    return network, *trees

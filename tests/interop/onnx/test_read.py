@@ -378,6 +378,18 @@ def test_sizes_that_the_file_leaves_open(tmp_path):
         read(lower, tmp_path)
 
 
+def test_rows_and_sequences(tmp_path):
+    weights = {"m": (6, 5), "v": (5,), "n": (5, 2), "w": (4, 6, 3)}
+    made = graphs.model("d = Gemm(x, m, v) r = Relu(d) y = MatMul(r, n)", weights, x="float[n,6] x")
+    net, x = read(made, tmp_path), images(2, 6)
+    assert net.image_shape == (6,)
+    alike(values(net, x), graphs.computed(made, x))
+    made = graphs.model("k = Conv<pads=[0,2]>(x, w) y = MaxPool<kernel_shape=[2]>(k)", weights, x="float[n,6,9] x")
+    net, x = read(made, tmp_path), images(2, 6, 9)
+    assert net.image_shape == (9, 6)
+    alike(values(net, x), graphs.computed(made, x))
+
+
 def test_a_batch_of_a_fixed_size_is_of_any_here(tmp_path):
     made = graphs.model(
         "k = Conv(x, w) s = Constant<value_ints=[1,144]>() f = Reshape(k, s) y = MatMul(f, m)",

@@ -38,11 +38,14 @@ def pairs(pads: list[int]) -> Any:
 
 def _padding(r: Reader, node: Node, x: Value, window: list[int], strides: list[int], dilations: list[int]) -> Any:
     """SAME_UPPER is our "SAME": the odd one is at the high end. SAME_LOWER has it at the low end."""
-    auto = node.options.get("auto_pad", "NOTSET")
-    if auto == "SAME_UPPER":
-        return "SAME"
+    auto, pads = node.options.get("auto_pad", "NOTSET"), node.options.get("pads", [0] * 2 * len(window))
+    if auto not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER") or len(pads) != 2 * len(window):
+        raise node.refused(
+            f"has auto_pad {auto!r} and pads {pads}; expected NOTSET, VALID, SAME_UPPER or SAME_LOWER, "
+            f"and {2 * len(window)} numbers."
+        )
     if auto != "SAME_LOWER":
-        return "VALID" if auto == "VALID" else pairs(node.options.get("pads", [0] * 2 * len(window)))
+        return {"SAME_UPPER": "SAME", "VALID": "VALID", "NOTSET": pairs(pads)}[auto]
     if r.open_sizes and max(strides) > 1:
         raise node.refused("pads by SAME_LOWER, which depends on the size of images, and the file leaves that open.")
     totals = [
