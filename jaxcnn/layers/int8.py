@@ -51,6 +51,7 @@ def quantise(network: Layer, params: Params) -> Params:
     return jax.tree.map_with_path(quantised, params)
 
 
+@explained
 def dequantise(params: Params) -> Params:
     """Params with kernels again, in the dtype of their scales."""
     return jax.tree.map(

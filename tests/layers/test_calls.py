@@ -138,7 +138,19 @@ def test_the_words_of_other_libraries_are_answered_with_ours(make, message):
 
 @pytest.mark.parametrize("home", [ops, layers], ids=["ops", "layers"])
 def test_everything_public_says_what_it_takes(home):
-    takes_all = {"Backprop", "Layer", "Params", "Rule", "State", "Summary", "backward", "chain", "concat", "rule"}
+    takes_all = {
+        "Backprop",
+        "Int8",
+        "Layer",
+        "Params",
+        "Rule",
+        "State",
+        "Summary",
+        "backward",
+        "chain",
+        "concat",
+        "rule",
+    }
     for name in set(home.__all__) - takes_all:
         if callable(getattr(home, name)):
             with pytest.raises(TypeError, match=f"^{name}: unknown argument 'nonesuch'. It takes "):

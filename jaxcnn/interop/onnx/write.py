@@ -86,5 +86,5 @@ def _joined(graph: Any, path: str, join: str, ends: list[tuple[str, ShapeDtypeSt
         return str(graph.node("Add" if len(names) == 2 else "Sum", *names, at=path))
     (_, body), (gate, factors) = ends
     if factors.ndim < body.ndim:
-        gate = graph.node("Unsqueeze", gate, graph.array([*range(2, body.ndim)], f"{path}/axes"), at=path)
+        gate = graph.node("Unsqueeze", gate, graph.whole([*range(2, body.ndim)], f"{path}/axes"), at=path)
     return str(graph.node("Mul", names[0], gate, at=path))

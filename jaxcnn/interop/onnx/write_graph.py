@@ -24,9 +24,12 @@ class Graph:
         return name
 
     def array(self, array: Any, name: str) -> str:
-        """The name of an initialiser: float32, or int64 where integers are given."""
-        dtype = np.int64 if np.issubdtype(np.asarray(array).dtype, np.integer) else np.float32
-        return self._initialiser(np.asarray(array, dtype), name)
+        """The name of an initialiser of float32."""
+        return self._initialiser(np.asarray(array, np.float32), name)
+
+    def whole(self, numbers: Any, name: str) -> str:
+        """The name of an initialiser of int64: sizes, axes and places."""
+        return self._initialiser(np.asarray(numbers, np.int64), name)
 
     def int8(self, array: Int8, name: str) -> str:
         """The name of what `DequantizeLinear` makes of an array in 8 bits."""

@@ -49,8 +49,15 @@ class Site(NamedTuple):
 
     def array(self, array: Any, name: str) -> str:
         """The name of an array of the layer's, or of one in 8 bits as floats."""
-        name = f"{self.path}/{name}" if self.path else name
-        return self.graph.int8(array, name) if isinstance(array, Int8) else self.graph.array(array, name)
+        written = self.graph.int8 if isinstance(array, Int8) else self.graph.array
+        return written(array, self._named(name))
+
+    def whole(self, numbers: Any, name: str) -> str:
+        """The name of integers: sizes, axes or places."""
+        return self.graph.whole(numbers, self._named(name))
+
+    def _named(self, name: str) -> str:
+        return f"{self.path}/{name}" if self.path else name
 
     def weight(self, name: str, change: Callable[[Any], Any] = lambda a: a) -> str:
         """The name of a parameter, or of the running statistics, as `change` makes it."""
@@ -63,6 +70,11 @@ class Site(NamedTuple):
     def of_channels(self, name: str) -> str:
         """A vector with an entry for each channel, such that it broadcasts."""
         return self.weight(name, lambda a: a.reshape(-1, *[1] * self.axes))
+
+    @property
+    def epsilon(self) -> float:
+        """Of a norm; what is a float there must be one."""
+        return float(self.layer.epsilon)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -191,13 +203,13 @@ def _dense(site: Site) -> str:
 @written_as(layers.BatchNorm)
 def _batch_norm(site: Site) -> str:
     arrays = [site.weight(name) for name in ("scale", "bias", "mean", "var")]
-    return site.node("BatchNormalization", site.x, *arrays, epsilon=site.layer.epsilon)
+    return site.node("BatchNormalization", site.x, *arrays, epsilon=site.epsilon)
 
 
 @written_as(layers.LayerNorm)
 def _layer_norm(site: Site) -> str:
     arrays = [site.weight("scale"), site.weight("bias")]
-    y = site.node("LayerNormalization", site.channels_last(site.x), *arrays, axis=-1, epsilon=site.layer.epsilon)
+    y = site.node("LayerNormalization", site.channels_last(site.x), *arrays, axis=-1, epsilon=site.epsilon)
     return site.node("Transpose", y, perm=[0, 1 + site.axes, *range(1, 1 + site.axes)]) if site.axes else y
 
 
@@ -205,23 +217,23 @@ def _layer_norm(site: Site) -> str:
 def _group_norm(site: Site) -> str:
     """Groups as the channels of instance norm; the operator of this name has one γ and β for all of a group."""
     groups, channels = site.layer.groups, site.shape[-1]
-    grouped = site.node("Reshape", site.x, site.array([0, groups, -1], "groups"))
+    grouped = site.node("Reshape", site.x, site.whole([0, groups, -1], "groups"))
     ones = site.array(np.ones(groups), "one"), site.array(np.zeros(groups), "zero")
-    unit = site.node("InstanceNormalization", grouped, *ones, epsilon=site.layer.epsilon)
-    unit = site.node("Reshape", unit, site.array([0, channels, *site.sizes], "shape"))
+    unit = site.node("InstanceNormalization", grouped, *ones, epsilon=site.epsilon)
+    unit = site.node("Reshape", unit, site.whole([0, channels, *site.sizes], "shape"))
     return site.node("Add", site.node("Mul", unit, site.of_channels("scale")), site.of_channels("bias"))
 
 
 @written_as(layers.InstanceNorm)
 def _instance_norm(site: Site) -> str:
     arrays = site.weight("scale"), site.weight("bias")
-    return site.node("InstanceNormalization", site.x, *arrays, epsilon=site.layer.epsilon)
+    return site.node("InstanceNormalization", site.x, *arrays, epsilon=site.epsilon)
 
 
 @written_as(layers.RMSNorm)
 def _rms_norm(site: Site) -> str:
-    square = site.node("ReduceMean", site.node("Mul", site.x, site.x), site.array([1], "axes"), keepdims=1)
-    root = site.node("Sqrt", site.node("Add", square, site.array(site.layer.epsilon, "epsilon")))
+    square = site.node("ReduceMean", site.node("Mul", site.x, site.x), site.whole([1], "axes"), keepdims=1)
+    root = site.node("Sqrt", site.node("Add", square, site.array(site.epsilon, "epsilon")))
     return site.node("Mul", site.node("Div", site.x, root), site.of_channels("scale"))
 
 
@@ -235,7 +247,8 @@ def _local_response_norm(site: Site) -> str:
     layer: layers.LocalResponseNorm = site.layer
     if layer.size % 2 == 0:
         raise site.refused("an even window reaches one channel further forwards there, and backwards here")
-    return site.node("LRN", site.x, size=layer.size, alpha=layer.alpha, beta=layer.beta, bias=layer.k)
+    numbers = {"alpha": float(layer.alpha), "beta": float(layer.beta), "bias": float(layer.k)}
+    return site.node("LRN", site.x, size=layer.size, **numbers)
 
 
 # Activations that are an operator, and what it calls their options.
@@ -249,8 +262,8 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "tanh": ("Tanh", {}),
     "hard_swish": ("HardSwish", {}),
     "mish": ("Mish", {}),
-    "softmax": ("Softmax", {"axis": "axis"}),
-    "log_softmax": ("LogSoftmax", {"axis": "axis"}),
+    "softmax": ("Softmax", {}),
+    "log_softmax": ("LogSoftmax", {}),
 }
 
 
@@ -268,10 +281,11 @@ def _activation(site: Site) -> str:
     if name not in ACTIVATIONS:
         raise site.refused("no operator of this activation is known")
     kind, names = ACTIVATIONS[name]
+    given: dict[str, Any] = {names[option]: float(value) for option, value in options.items() if option != "axis"}
     if "axis" in options:  # channels are the last one here, and the second one there
         axis = options["axis"] % len(site.shape)
-        options["axis"] = axis if axis == 0 else 1 + axis % (len(site.shape) - 1)
-    return site.node(kind, x, **{names[option]: value for option, value in options.items()})
+        given["axis"] = axis if axis == 0 else 1 + axis % (len(site.shape) - 1)
+    return site.node(kind, x, **given)
 
 
 def _options(layer: layers.Activation) -> dict[str, Any]:
@@ -391,9 +405,9 @@ def _pad(site: Site) -> str:
 def _pixel_shuffle(site: Site) -> str:
     """Channels as blocks, whose axes are put behind those of the pixels."""
     factor, places = site.per_axis(site.layer.factor), range(2, 2 + site.axes)
-    split = site.node("Reshape", site.x, site.array([0, site.out[-1], *factor, *site.sizes], "blocks"))
+    split = site.node("Reshape", site.x, site.whole([0, site.out[-1], *factor, *site.sizes], "blocks"))
     moved = site.node("Transpose", split, perm=[0, 1, *(a for axis in places for a in (axis + site.axes, axis))])
-    return site.node("Reshape", moved, site.array([0, site.out[-1], *site.out[1:-1]], "shape"))
+    return site.node("Reshape", moved, site.whole([0, site.out[-1], *site.out[1:-1]], "shape"))
 
 
 @written_as(layers.Resize)
@@ -417,7 +431,7 @@ def _resize(site: Site) -> str:
         scales = [1.0, 1.0, *(o / w for w, o in zip(site.sizes, sizes, strict=True))]
         return site.node("Resize", site.x, "", site.array(scales, "scales"), **words)
     axes = list(range(2, 2 + site.axes))
-    return site.node("Resize", site.x, "", "", site.array(sizes, "sizes"), axes=axes, **words)
+    return site.node("Resize", site.x, "", "", site.whole(sizes, "sizes"), axes=axes, **words)
 
 
 def _outputs_first(kernel: Any) -> Any:
@@ -451,7 +465,7 @@ def _attributes(windows: dict[str, Any]) -> dict[str, Any]:
 
 def _padded(site: Site, pads: Any, value: float = 0.0) -> str:
     """A constant around the image, which is cropped where an end is below 0."""
-    ends = site.array([0, 0, *_lows(pads), 0, 0, *_highs(pads)], "pads")
+    ends = site.whole([0, 0, *_lows(pads), 0, 0, *_highs(pads)], "pads")
     return site.node("Pad", site.x, ends, site.array(value, "value"))
 
 
@@ -468,5 +482,5 @@ def _taken(site: Site, at: Any) -> str:
     """The image's entries at these places along each spatial axis."""
     x = site.x
     for axis, places in enumerate(at, 2):
-        x = site.node("Gather", x, site.array(places, "places"), axis=axis)
+        x = site.node("Gather", x, site.whole(places, "places"), axis=axis)
     return x

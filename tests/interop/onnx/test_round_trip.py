@@ -4,13 +4,13 @@ import jax
 import numpy as np
 import pytest
 
+import jaxcnn
 from jaxcnn.layers import BatchNorm, fold_batch_norm
 from jaxcnn.layers.walk import leaves
 from tests.models.test_models import SMALL, smallest
 from tests.models.weights import random_weights
 
 pytest.importorskip("onnx")
-from jaxcnn.interop.onnx.read import load_onnx
 from jaxcnn.interop.onnx.write import dump
 
 
@@ -26,8 +26,9 @@ def test_logits_are_those_of_before(name, tmp_path):
     params, state = random_weights(network, shape)
     file = tmp_path / "net.onnx"
     file.write_bytes(dump(network, params, state, shape, metadata={"classes": '["cat", "dog"]'}))
-    read = load_onnx(file)
+    read = jaxcnn.load_onnx(file)
     assert read.image_shape == shape and read.metadata == {"classes": '["cat", "dog"]'}
+    assert "head" in read.params
     x = np.random.default_rng(1).standard_normal((2, *shape), np.float32)
     expected = np.asarray(jax.jit(network)(params, state, x))
     found = jax.jit(read.network)(read.params, read.state, x)
@@ -38,7 +39,7 @@ def test_a_folded_network_comes_back_without_batch_norms(tmp_path):
     network, (shape, _) = smallest("resnet18"), SMALL["resnet18"]
     folded, params, state = fold_batch_norm(network, *random_weights(network, shape))
     (tmp_path / "net.onnx").write_bytes(dump(folded, params, state, shape))
-    read = load_onnx(tmp_path / "net.onnx")
+    read = jaxcnn.load_onnx(tmp_path / "net.onnx")
     assert not any(isinstance(layer, BatchNorm) for _, layer in leaves(read.network)) and read.state == {}
     x = np.random.default_rng(1).standard_normal((2, *shape), np.float32)
     found, expected = jax.jit(lambda x: (read.network(read.params, {}, x), folded(params, {}, x)))(x)
