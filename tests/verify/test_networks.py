@@ -35,6 +35,7 @@ LAYERS = {
     "LocalResponseNorm": (layers.LocalResponseNorm(3, alpha=0.5), (3, 2, 5)),
     "LpPool": (layers.LpPool(2, p=3), (5, 4, 2)),
     "MaxPool": (layers.MaxPool(3, stride=2, padding="SAME"), (5, 6, 2)),
+    "PReLU": (layers.PReLU(), (3, 2, 4)),
     "Pad": (layers.Pad(((1, 2), (2, 0)), "reflect"), (4, 3, 2)),
     "PixelShuffle": (layers.PixelShuffle(2), (3, 2, 4)),
     "RMSNorm": (layers.RMSNorm(), (3, 2, 4)),
