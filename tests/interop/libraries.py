@@ -134,9 +134,14 @@ def _random(torch, random, key, array):
 
 
 def images(side, count=4):
-    """Patches of colour, from -1 to 1: of noise a deep network sees only the mean, and all were alike to it."""
-    colours = np.random.default_rng(0).uniform(-1, 1, (count, 4, 4, 3)).astype(np.float32)
-    return colours.repeat(side // 4, 1).repeat(side // 4, 2)
+    """Patches of colour with some noise, from -1 to 1.
+
+    Of noise alone a deep network sees only the mean, and all images were alike to it; without any max pooling would
+    meet values that are equal, of which each library takes another.
+    """
+    rng = np.random.default_rng(0)
+    colours = rng.uniform(-0.8, 0.8, (count, 4, 4, 3)).repeat(side // 4, 1).repeat(side // 4, 2)
+    return (colours + rng.uniform(-0.2, 0.2, colours.shape)).astype(np.float32)
 
 
 def settle(network, x):
