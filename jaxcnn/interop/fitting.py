@@ -14,7 +14,7 @@ from jaxcnn.layers import Layer, Params, State
 
 BUFFERS = r".*[./](running_mean|running_var|num_batches_tracked|moving_mean|moving_variance)"
 HEAD = r"head(/.*)?"
-TRIED = 8  # of the networks whose number of parameters is nearest
+TRIED = 6  # of the networks whose number of parameters is nearest
 LEAST = 0.5  # of the arrays
 
 

@@ -53,7 +53,7 @@ def read(file: Path) -> Arrays:
     try:
         content, names = _unzipped(file) if zipfile.is_zipfile(file) else (file, {})
         with h5py.File(content, "r") as opened:
-            opened.visititems_links(_refuse_links)
+            _refuse_links(opened)
             found = dict(_of_weights(opened) if "layer_names" in _root(opened).attrs else _of_variables(opened, names))
     except Unsafe as error:
         raise Unsafe(f"{file} is refused: {error}.") from None
@@ -85,10 +85,13 @@ def _places(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{place}/{inner}", name
 
 
-def _refuse_links(name: str, link: Any) -> None:
+def _refuse_links(opened: Any) -> None:
+    """Raises Unsafe, naming it, for a part that is a name of what lies elsewhere."""
     import h5py
 
-    if not isinstance(link, h5py.HardLink):
+    found = opened.visititems_links(lambda name, link: None if isinstance(link, h5py.HardLink) else (name, link))
+    if found is not None:
+        name, link = found
         raise Unsafe(f"{name} is a link to {getattr(link, 'filename', 'another place in it')}")
 
 

@@ -1,5 +1,6 @@
 """A network of the zoo with the weights of another library's file."""
 
+import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def test_the_file_says_whose_it_is_and_its_weights_are_the_networks(written):
     found = jaxcnn.load_pretrained(NAME, file)
     assert found.library == "torchvision" and found.image_shape == (224, 224, 3)
     assert found.mean == (0.485, 0.456, 0.406) and found.std == (0.229, 0.224, 0.225)
+    assert found.source == (str(file), None, hashlib.sha256(file.read_bytes()).hexdigest())
     jax.tree.map(np.testing.assert_array_equal, (found.params, found.state), (params, state))
     x = jax.ShapeDtypeStruct((2, 64, 64, 3), np.float32)
     assert jax.eval_shape(found.network, found.params, found.state, x).shape == (2, 1000)
@@ -51,6 +53,57 @@ def test_the_head_has_as_many_classes_as_the_files(tmp_path, name):
     found = jaxcnn.load_pretrained(name, tmp_path / "net.safetensors", classes="file")
     assert found.network == network
     jax.tree.map(np.testing.assert_array_equal, (found.params, found.state), (params, state))
+
+
+def saved(file, arrays):
+    safetensors.numpy.save_file({key: np.ascontiguousarray(a) for key, a in arrays.items()}, file)
+    return file
+
+
+def test_a_file_of_other_classes_is_named_and_may_keep_them(written, tmp_path):
+    arrays = files.read(written[0])
+    arrays |= {key: arrays[key][:10] for key in ("classifier.3.weight", "classifier.3.bias")}
+    file = saved(tmp_path / "ten.safetensors", arrays)
+    said = (
+        r"ten\.safetensors is of 10 classes, and mobilenet_v3_small was published with others: by torchvision's names; "
+        r"what does not fit: classifier\.3\.bias is \(10,\) for head/bias \(1000,\), classifier\.3\.weight is .*\. "
+        r'classes="file" keeps its head, and a number, such as classes=10, gives the network a new one\.'
+    )
+    with pytest.raises(ValueError, match=said):
+        jaxcnn.load_pretrained(NAME, file)
+    found = jaxcnn.load_pretrained(NAME, file, classes="file")
+    np.testing.assert_array_equal(found.params["head"]["kernel"], arrays["classifier.3.weight"].T)
+    new = jaxcnn.load_pretrained(NAME, file, classes=10, key=jax.random.key(1))
+    assert new.params["head"]["kernel"].shape == (1024, 10)
+    assert not np.array_equal(new.params["head"]["kernel"], found.params["head"]["kernel"])
+    with pytest.raises(
+        ValueError, match=r"does not hold the weights of squeezenet1_1: .* They are those of mobilenet_v3_s"
+    ):
+        jaxcnn.load_pretrained("squeezenet1_1", file, classes=10)
+
+
+def test_the_network_with_such_shapes_is_named_where_no_names_are_known(written, tmp_path):
+    arrays = {f"their.{number}": a for number, a in enumerate(files.read(written[0]).values())}
+    file = saved(tmp_path / "net.safetensors", arrays)
+    said = r"By the shapes of its arrays \w*mobilenet_?v3_small\w* is nearest \(\d\d% of them\)\."
+    with pytest.raises(ValueError, match=said):
+        jaxcnn.load_pretrained("mobilenet_v2", file)
+
+
+def test_whole_numbers_are_no_weights(written, tmp_path):
+    arrays = files.read(written[0])
+    arrays["features.0.0.weight"] = arrays["features.0.0.weight"].astype(np.int8)
+    said = r"what does not fit: features\.0\.0\.weight is int8 for conv/kernel \(3, 3, 3, 16\)\."
+    with pytest.raises(ValueError, match=said):
+        jaxcnn.load_pretrained(NAME, saved(tmp_path / "net.safetensors", arrays))
+
+
+def test_weights_of_another_epsilon_and_padding_are_another_networks(tmp_path):
+    """Hugging Face's EfficientNet is TensorFlow's, not torchvision's."""
+    network, params, state = random("tf_efficientnet_b0")
+    file = saved(tmp_path / "net.safetensors", save(network, params, state, table_of("Hugging", "tf_efficientnet_b0")))
+    with pytest.raises(ValueError, match=r"They are those of tf_efficientnet_b0\."):
+        jaxcnn.load_pretrained("efficientnet_b0", file)
 
 
 def test_what_is_wrong_is_named(written, tmp_path):
