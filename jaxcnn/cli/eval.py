@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvalOptions(Evaluated):
-    """Evaluate a run's network on the test images, class by class."""
+    """Evaluate a run's network on the test images, class by class.
+    $ jaxcnn eval runs/digits-lenet5
+    """
 
 
 def run(options: EvalOptions) -> int:

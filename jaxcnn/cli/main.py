@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import augment, bench, check, data, doctor, eval, models, summary, sweep, train, verify
+from jaxcnn.cli import augment, bench, check, completion, data, doctor, eval, models, summary, sweep, train, verify
 from jaxcnn.cli.evaluated import Evaluated
+from jaxcnn.cli.options import REGISTRY
 from jaxcnn.cli.streams import for_any_console, keeping_the_exit_code, visible
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
@@ -25,6 +26,7 @@ COMMANDS = (
     | Annotated[data.DataOptions, tyro.conf.subcommand("data")]
     | Annotated[bench.BenchOptions, tyro.conf.subcommand("bench")]
     | Annotated[doctor.DoctorOptions, tyro.conf.subcommand("doctor")]
+    | Annotated[completion.CompletionOptions, tyro.conf.subcommand("completion")]
 )
 RUN: dict[type, Callable[[Any], int]] = {
     train.TrainOptions: train.run,
@@ -38,6 +40,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     data.DataOptions: data.run,
     bench.BenchOptions: bench.run,
     doctor.DoctorOptions: doctor.run,
+    completion.CompletionOptions: completion.run,
 }
 
 
@@ -54,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with for_any_console(), warnings.catch_warnings():
         warnings.showwarning = lambda message, *where: _print_line("warning", str(message))
         try:
-            options = sweep.parsed(sys.argv[1:] if arguments is None else list(arguments), _parse)
+            options = sweep.parsed(sys.argv[1:] if arguments is None else list(arguments), parse)
             sys.exit(RUN[type(options)](options))
         except BrokenPipeError:
             raise
@@ -76,9 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             os._exit(getattr(interrupt, "exit_code", 130))
 
 
-def _parse(arguments: Sequence[str]) -> Any:
-    flags = (tyro.conf.FlagCreatePairsOff,)
-    return tyro.cli(COMMANDS, prog="jaxcnn", description=DESCRIPTION, args=arguments, config=flags)
+def parse(arguments: Sequence[str]) -> Any:
+    """The options of the command that `arguments` name. Exits with 0 for --help, and with 2 where they are none."""
+    flags = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes)
+    return tyro.cli(COMMANDS, prog="jaxcnn", description=DESCRIPTION, args=arguments, config=flags, registry=REGISTRY)
 
 
 def _print_line(kind: str, message: str) -> None:
