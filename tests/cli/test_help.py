@@ -67,8 +67,8 @@ def test_train_shows_each_option_once_in_the_box_of_its_recipe(help):
     parts = re.split(r"╭─ (.*?) ─*╮", help("train"))
     boxes = dict(zip(parts[1::2], parts[2::2], strict=True))
     assert list(boxes) == ["options", *(f"{name} options" for name in BOXES)]
-    shown = {title: re.findall(r"^│ (--.*)", text, re.MULTILINE) for title, text in boxes.items()}
-    named = {title: [re.findall(r"--[\w-]+", line.split("  ")[0])[-1] for line in lines] for title, lines in shown.items()}
+    lines = {title: re.findall(r"^│ (--.*)", text, re.MULTILINE) for title, text in boxes.items()}
+    named = {title: [re.findall(r"--[\w-]+", line.split("  ")[0])[-1] for line in of] for title, of in lines.items()}
     for name, of in BOXES.items():
         assert named[f"{name} options"] == ["--" + field.name.replace("_", "-") for field in fields(of)]
     of_recipes = {field.name for of in BOXES.values() for field in fields(of)}
