@@ -19,6 +19,7 @@ html_css_files = ["jaxcnn.css"]
 html_math_renderer = "mathml"  # the extension's: no script, no font
 smartquotes = False  # much that is quoted is code
 html_copy_source = False
+html_show_search_summary = False  # it fetches pages, which a browser does not do from a folder
 html_show_copyright = False
 html_last_updated_fmt = None
 pygments_style = "friendly"

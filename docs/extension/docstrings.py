@@ -1,5 +1,6 @@
 """Docstrings as reStructuredText. They are written to be read where they stand, in plain text and a little Markdown."""
 
+import ast
 import re
 import textwrap
 
@@ -17,8 +18,11 @@ def _block(block: str, formulas: bool) -> str:
     lines = block.splitlines()
     if lines[0].startswith("    "):
         body = textwrap.dedent(block)
-        kind = ".. math::" if formulas and any(typeset for typeset, _ in prose.split(body)) else "::"
-        return f"{kind}\n\n{textwrap.indent(body, '    ')}"
+        if formulas and any(typeset for typeset, _ in prose.split(body)):
+            return f".. math::\n\n{textwrap.indent(body, '    ')}"
+        return code(body, "python" if _is_python(body) else "text")
+    if lines[0].startswith(">>> "):
+        return code(re.sub(r" *# doctest:.*", "", block), "pycon")
     if lines[0] in ("Args:", "Attributes:"):
         return "\n\n".join(_argument(entry, formulas) for entry in re.split(r"\n(?=  \S)", block)[1:])
     if lines[0].startswith("* "):
@@ -29,6 +33,19 @@ def _block(block: str, formulas: bool) -> str:
     if head:
         return f"**{head[1]}:** {inline(text[head.end() :], formulas)}"
     return inline(text, formulas)
+
+
+def code(text: str, language: str) -> str:
+    """A block of code."""
+    return f".. code-block:: {language}\n\n{textwrap.indent(text, '    ')}"
+
+
+def _is_python(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _argument(entry: str, formulas: bool) -> str:

@@ -1,6 +1,7 @@
 """Pages made anew by each build: the API, and the derivations, from what the modules say of themselves."""
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import shutil
@@ -8,10 +9,13 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from extension.docstrings import as_rst, inline
+import docstring_parser
+
+from extension.docstrings import as_rst, code, escaped, inline
 from jaxcnn.ops import RULES, Rule
+from jaxcnn.train.recipe.option import Recipe
 
 FAMILIES = {
     "conv": "Convolution",
@@ -101,8 +105,28 @@ def _members(module: str, names: list[str] | tuple[str, ...]) -> str:
 def _member(module: str, name: str, thing: Any) -> str:
     if not inspect.isclass(thing):
         return f".. autofunction:: {module}.{name}"
-    options = ["   :members:"] * (name in _WITH_MEMBERS or thing.__module__.startswith("jaxcnn.train.recipe"))
+    if issubclass(thing, Recipe):
+        return _recipe(module, thing)
+    options = ["   :members:"] * (name in _WITH_MEMBERS)
     return "\n".join([f".. autoclass:: {module}.{name}", *options])
+
+
+def _recipe(module: str, kind: type[Recipe]) -> str:
+    """Its own options, each with its type, its default and its text."""
+    texts = {p.arg_name: p.description for p in docstring_parser.parse_from_object(kind).params}
+    types, shown = get_type_hints(kind), get_type_hints(kind, include_extras=True)
+    options = []
+    for field in (field for field in dataclasses.fields(kind) if field.name in texts):
+        of = inspect.formatannotation(types[field.name])
+        name = f"**{escaped(field.name)}**: ``{of}`` = ``{field.default!r}``"
+        hints = [getattr(extra, "help_behavior_hint", "") for extra in getattr(shown[field.name], "__metadata__", ())]
+        options.append(f"{name}\n    {inline(' '.join([_one_line(texts[field.name]), *hints]))}")
+    body = "\n\n".join([as_rst(inspect.getdoc(kind) or ""), *options])
+    return f".. py:class:: {kind.__name__}\n   :module: {module}\n\n{textwrap.indent(body, '   ')}"
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
 def _derivations() -> Iterator[tuple[str, str]]:
@@ -158,7 +182,7 @@ def _code(function: Callable[..., Any]) -> str:
     if ast.get_docstring(definition) is not None:
         docstring = definition.body[0]
         del lines[docstring.lineno - 1 : docstring.end_lineno]
-    return ".. code-block:: python\n\n" + textwrap.indent("\n".join(lines), "    ")
+    return code("\n".join(lines), "python")
 
 
 def _said(module: str, *, formulas: bool = False) -> str:
@@ -166,7 +190,7 @@ def _said(module: str, *, formulas: bool = False) -> str:
 
 
 def _summary(rule: Rule[..., Any]) -> str:
-    return " ".join((inspect.getdoc(rule) or "").partition("\n\n")[0].split())
+    return _one_line((inspect.getdoc(rule) or "").partition("\n\n")[0])
 
 
 def _index(title: str, text: str, pages: Any) -> str:

@@ -1,5 +1,6 @@
 """The extension of Sphinx: our docstrings, their formulas, and pages that are made from them."""
 
+import dataclasses
 import inspect
 from html import escape
 from typing import Any
@@ -9,7 +10,6 @@ from sphinx.application import Sphinx
 from sphinx.util.inspect import stringify_signature
 
 from extension import docstrings, includes, pages
-from jaxcnn.layers import Layer
 from jaxcnn.ops import Rule
 from jaxcnn.report import formula, prose
 
@@ -29,12 +29,17 @@ def _docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines:
 
 
 def _signature(app: Sphinx, what: str, name: str, obj: Any, *rest: Any) -> tuple[str, str | None] | None:
-    """Of a rule its door's, with the annotations as they are written; of a layer the options, not its `__new__`'s."""
+    """Of a rule its door's, with the annotations as they are written; of a dataclass its fields and their defaults."""
     if isinstance(obj, Rule):
         arguments, _, returns = str(inspect.signature(obj)).partition(" -> ")
         return arguments, returns or None
-    if inspect.isclass(obj) and issubclass(obj, Layer):
-        return stringify_signature(inspect.signature(obj), unqualified_typehints=True), None
+    if inspect.isclass(obj) and dataclasses.is_dataclass(obj):
+        made = {f.name: f.default_factory for f in dataclasses.fields(obj) if callable(f.default_factory)}
+        shown = inspect.signature(obj)
+        given = [p.replace(default=made[p.name]()) if p.name in made else p for p in shown.parameters.values()]
+        return stringify_signature(
+            shown.replace(parameters=given), unqualified_typehints=True, show_return_annotation=False
+        ), None
     return None
 
 

@@ -115,8 +115,9 @@ class _Finder:
         """A letter, or a cotangent: dx, dkernel. The letter a only where it can't be the article."""
         name = self.tokens[at].text.rstrip("'")
         if name in ("a", "A", "I"):
-            beside = [self.tokens[i] for i in (at - 1, at + 1) if 0 <= i < len(self.tokens)]
-            return name == "a" and any(t.kind in ("operator", "close") or t.text in "([σ" for t in beside)
+            before, after = self.tokens[max(at - 1, 0) : at], self.tokens[at + 1 : at + 2]
+            sure = any(t.kind in ("operator", "close") or t.text in "([σ" for t in before + after)
+            return name == "a" and (sure or any(t.kind == "number" for t in before))
         return len(name) == 1 or (len(name) == 2 and name[1].isdigit()) or self.is_cotangent(name)
 
     def is_cotangent(self, name: str) -> bool:

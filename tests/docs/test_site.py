@@ -2,28 +2,11 @@
 
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from jaxcnn.ops.rule import RULES
-
-pytest.importorskip("sphinx", reason="needs jaxcnn[docs]")
-for theme in ("furo", "myst_parser"):
-    pytest.importorskip(theme, reason="needs jaxcnn[docs]")
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The folder with the pages."""
-    from sphinx.cmd.build import build_main
-
-    out = tmp_path_factory.mktemp("site")
-    assert build_main(["-W", "--keep-going", "-q", "-E", str(ROOT / "docs"), str(out)]) == 0
-    return out
 
 
 class Page(HTMLParser):
