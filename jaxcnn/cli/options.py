@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Iterable
 from typing import Any, get_type_hints
 
@@ -45,7 +46,7 @@ def _concerns(kind: type) -> list[type]:
 
 
 def _name(concern: type) -> str:
-    return concern.__name__.removesuffix("Recipe").lower()
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", concern.__name__.removesuffix("Recipe")).lower()
 
 
 def _summary(concern: type) -> str:

@@ -1,48 +1,18 @@
 """Which parts of a docstring's prose are formulas, for `formula` to typeset."""
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Iterator
 
 from jaxcnn.report.formula import CLOSING, Token, tokens
 
 # Words that are variables in the docstrings of `ops`.
 NAMES = frozenset(
-    [
-        "alpha",
-        "anchor",
-        "bias",
-        "class_weights",
-        "delta",
-        "dilation",
-        "gain",
-        "grid",
-        "high",
-        "index",
-        "inf",
-        "kept",
-        "kernel",
-        "labels",
-        "log_p",
-        "logits",
-        "loss",
-        "low",
-        "margin",
-        "mean",
-        "negative",
-        "offset",
-        "positive",
-        "positive_weight",
-        "prediction",
-        "rate",
-        "scale",
-        "scores",
-        "size",
-        "slope",
-        "stride",
-        "target",
-        "theta",
-        "threshold",
-        "var",
-    ]
+    re.findall(
+        r"\w+",
+        """alpha anchor bias class_weights delta dilation gain grid high index inf kept kernel labels log_p logits loss low
+        margin mean negative offset positive positive_weight prediction rate scale scores size slope stride target theta
+        threshold var""",
+    )
 )
 FUNCTIONS = frozenset(
     ["exp", "log", "tanh", "sinh", "cosh", "softplus", "max", "min", "mean", "sign", "floor", "ceil", "expm1"]
@@ -51,13 +21,13 @@ _RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "≤", "≥", "≠", "≈", "
 _ARTICLES = frozenset(["the", "a", "an", "each", "every", "its", "one", "whose"])
 
 
-def split(text: str, names: Collection[str] = NAMES) -> Iterator[tuple[bool, str]]:
+def split(text: str) -> Iterator[tuple[bool, str]]:
     """Formulas and what stands between them, as (whether it is one, text).
 
-    A formula is a run of numbers, operators, brackets, letters, functions and `names`. A name that is a word of English
+    A formula is a run of numbers, operators, brackets, letters, functions and `NAMES`. A name that is a word of English
     as well counts only beside something that is not: `slope x` is a formula, and "the slope" is none.
     """
-    found = _Finder(tokens(text), names)
+    found = _Finder(tokens(text))
     done = at = 0
     while at < len(found.tokens):
         start, stop = found.run(at)
@@ -73,8 +43,8 @@ def split(text: str, names: Collection[str] = NAMES) -> Iterator[tuple[bool, str
 
 
 class _Finder:
-    def __init__(self, of: list[Token], names: Collection[str]) -> None:
-        self.tokens, self.names = of, names
+    def __init__(self, of: list[Token]) -> None:
+        self.tokens = of
 
     def run(self, at: int) -> tuple[int, int]:
         """Where the formula begins and ends that is the longest one from `at`; two equal numbers if there is none."""
@@ -123,11 +93,11 @@ class _Finder:
     def is_cotangent(self, name: str) -> bool:
         """Of a letter or of one of the names: dx, ddx, dkernel."""
         of = name.lstrip("d")
-        return len(name) > len(of) > 0 and (len(of) == 1 or of in self.names) and name not in ("do", "down")
+        return len(name) > len(of) > 0 and (len(of) == 1 or of in NAMES) and name not in ("do", "down")
 
     def is_word(self, at: int) -> bool:
         token = self.tokens[at]
-        return token.kind == "name" and token.text.rstrip("'") in self.names and not self.is_variable(at)
+        return token.kind == "name" and token.text.rstrip("'") in NAMES and not self.is_variable(at)
 
     def is_function(self, at: int) -> bool:
         """A name that touches its bracket, as in W(c), or that everyone knows and that stands before a factor."""

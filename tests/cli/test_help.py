@@ -13,17 +13,11 @@ import pytest
 
 from jaxcnn.cli import main
 from jaxcnn.cli.train import TrainOptions
-from jaxcnn.train import recipe
+from jaxcnn.train.recipe.option import Recipe
 
 KINDS = {config.name: kind for kind, config in map(typing.get_args, typing.get_args(main.COMMANDS))}
-BOXES = {
-    "data": recipe.DataRecipe,
-    "model": recipe.ModelRecipe,
-    "optimization": recipe.OptimizationRecipe,
-    "devices": recipe.DevicesRecipe,
-    "watch": recipe.WatchRecipe,
-    "run": recipe.RunRecipe,
-}
+RECIPES = [kind for kind in reversed(TrainOptions.__mro__) if kind.__base__ is Recipe]
+BOXES = {re.sub("(?<=[a-z])(?=[A-Z])", "-", kind.__name__.removesuffix("Recipe")).lower(): kind for kind in RECIPES}
 
 
 @pytest.fixture
@@ -67,6 +61,7 @@ def test_train_shows_each_option_once_in_the_box_of_its_recipe(help):
     parts = re.split(r"╭─ (.*?) ─*╮", help("train"))
     boxes = dict(zip(parts[1::2], parts[2::2], strict=True))
     assert list(boxes) == ["options", *(f"{name} options" for name in BOXES)]
+    assert {"data", "model", "optimization", "devices", "watch", "run"} <= set(BOXES)
     lines = {title: re.findall(r"^│ (--.*)", text, re.MULTILINE) for title, text in boxes.items()}
     named = {title: [re.findall(r"--[\w-]+", line.split("  ")[0])[-1] for line in of] for title, of in lines.items()}
     for name, of in BOXES.items():
