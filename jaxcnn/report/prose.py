@@ -1,19 +1,15 @@
 """Which parts of a docstring's prose are formulas, for `formula` to typeset."""
 
-import re
 from collections.abc import Iterator
 
 from jaxcnn.report.formula import CLOSING, Token, tokens
 
 # Words that are variables in the docstrings of `ops`.
-NAMES = frozenset(
-    re.findall(
-        r"\w+",
-        """alpha anchor bias class_weights delta dilation gain grid high index inf kept kernel labels log_p logits loss low
-        margin mean negative offset positive positive_weight prediction rate scale scores size slope stride target theta
-        threshold var""",
-    )
-)
+_WORDS = """
+    alpha anchor bias class_weights delta dilation gain grid high index inf kept kernel labels log_p logits loss low margin
+    mean negative offset positive positive_weight prediction rate scale scores size slope stride target theta threshold var
+"""
+NAMES = frozenset(_WORDS.split())
 FUNCTIONS = frozenset(
     ["exp", "log", "tanh", "sinh", "cosh", "softplus", "max", "min", "mean", "sign", "floor", "ceil", "expm1"]
 )
