@@ -6,8 +6,9 @@ from jaxcnn.report.formula import CLOSING, Token, tokens
 
 # Words that are variables in the docstrings of `ops`.
 _WORDS = """
-    alpha anchor bias class_weights delta dilation gain grid high index inf kept kernel labels log_p logits loss low margin
-    mean negative offset positive positive_weight prediction rate scale scores size slope stride target theta threshold var
+    alpha anchor bias class_weights delta dilation gain grid high index inf kept kernel labels log_p logits loss low
+    margin mean negative offset positive positive_weight prediction rate scale scores size slope stride target theta
+    threshold var
 """
 NAMES = frozenset(_WORDS.split())
 FUNCTIONS = frozenset(
