@@ -16,7 +16,9 @@ ROWS, DRAWS = 6, 7
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """Draw a few training images, and what several draws of an augmentation make of each."""
+    """Draw training images, and what an augmentation makes of each, several times.
+    $ jaxcnn augment --augment 'crop(4,reflect),flip,mixup(0.2)'
+    """
 
     augment: str
     """none, or augmentations by name, such as "crop(4,reflect),flip,cutout(8),mixup(0.2)"."""

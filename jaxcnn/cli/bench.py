@@ -24,10 +24,10 @@ def _names(metavar: str = "NAME,...", default: str = "all, where none of the thr
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Time operations, training steps and inference, jaxcnn's and those of other frameworks that are installed.
+    """Time operations, training steps and inference, here and in other frameworks.
+    $ jaxcnn bench --steps cifar_small
 
-    All run in one process in turn. Others get the same weights, batch and optimizer, and no time where their results
-    differ.
+    The others get the same weights and batch, and no time where results differ.
     """
 
     ops: Annotated[str | None, _names()] = None

@@ -7,7 +7,11 @@ from jaxcnn.cli.evaluated import Evaluated
 
 @dataclass(frozen=True)
 class CheckOptions(Evaluated):
-    """Compare a run's handwritten gradients with jax.grad, layer by layer, in float64; RUN/gradients.png shows them."""
+    """Compare a run's handwritten gradients with jax.grad, layer by layer.
+    $ jaxcnn check runs/digits-lenet5
+
+    That is in float64, and drawn in RUN/gradients.png.
+    """
 
     images: int = 8
     """How many test images to take, those that the network finds hardest."""

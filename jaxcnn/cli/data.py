@@ -22,7 +22,9 @@ def _unset(metavar: str, default: str) -> Any:
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Look at a dataset without training: classes, parts, sizes, kinds, unreadable pictures, duplicates."""
+    """Look at a dataset: classes, parts, sizes, unreadable pictures, duplicates.
+    $ jaxcnn data photos --split 0.8/0.1/0.1
+    """
 
     data: tyro.conf.Positional[str]
     """digits, a folder or a table of pictures, or a TFDS name, as jaxcnn train takes it."""

@@ -21,7 +21,9 @@ _ASKING = "glibc.malloc.hugetlb"
 
 @dataclass(frozen=True)
 class DoctorOptions:
-    """Say what this machine computes with, what is missing for more speed, and the command that adds it."""
+    """Say what this machine computes with, and what is missing for more speed.
+    $ jaxcnn doctor
+    """
 
 
 def run(options: DoctorOptions) -> int:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvalOptions(Evaluated):
-    """Evaluate a run's network on the test images, class by class."""
+    """Evaluate a run's network on the test images, class by class.
+    $ jaxcnn eval runs/digits-lenet5
+    """
 
     calibrate: bool = False
     """From now on, here and in jaxcnn predict, divide its logits by the temperature at which it is as sure as it is

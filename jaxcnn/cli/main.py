@@ -13,6 +13,7 @@ from jaxcnn.cli import (
     augment,
     bench,
     check,
+    completion,
     data,
     doctor,
     eval,
@@ -26,6 +27,7 @@ from jaxcnn.cli import (
     verify,
 )
 from jaxcnn.cli.evaluated import Evaluated
+from jaxcnn.cli.options import REGISTRY
 from jaxcnn.cli.streams import for_any_console, print_line
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
@@ -43,6 +45,7 @@ COMMANDS = (
     | Annotated[data.DataOptions, tyro.conf.subcommand("data")]
     | Annotated[bench.BenchOptions, tyro.conf.subcommand("bench")]
     | Annotated[doctor.DoctorOptions, tyro.conf.subcommand("doctor")]
+    | Annotated[completion.CompletionOptions, tyro.conf.subcommand("completion")]
 )
 RUN: dict[type, Callable[[Any], int]] = {
     train.TrainOptions: train.run,
@@ -59,6 +62,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     data.DataOptions: data.run,
     bench.BenchOptions: bench.run,
     doctor.DoctorOptions: doctor.run,
+    completion.CompletionOptions: completion.run,
 }
 
 
@@ -75,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with for_any_console(), warnings.catch_warnings():
         warnings.showwarning = lambda message, *where: print_line("warning", str(message))
         try:
-            options = sweep.parsed(sys.argv[1:] if arguments is None else list(arguments), _parse)
+            options = sweep.parsed(sys.argv[1:] if arguments is None else list(arguments), parse)
             sys.exit(RUN[type(options)](options))
         except BrokenPipeError:
             raise
@@ -97,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             os._exit(getattr(interrupt, "exit_code", 130))
 
 
-def _parse(arguments: Sequence[str]) -> Any:
-    flags = (tyro.conf.FlagCreatePairsOff,)
-    return tyro.cli(COMMANDS, prog="jaxcnn", description=DESCRIPTION, args=arguments, config=flags)
+def parse(arguments: Sequence[str]) -> Any:
+    """The options of the command that `arguments` name. Exits with 0 for --help, and with 2 where they are none."""
+    flags = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes)
+    return tyro.cli(COMMANDS, prog="jaxcnn", description=DESCRIPTION, args=arguments, config=flags, registry=REGISTRY)

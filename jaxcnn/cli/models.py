@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ModelsOptions:
-    """List the networks: parameters, for as many classes as published, and the images that they are made for."""
+    """List the networks: what they are, their parameters, the size of their images.
+    $ jaxcnn models
+    """
 
 
 def run(options: ModelsOptions) -> int:

@@ -7,7 +7,9 @@ import tyro
 
 @dataclass(frozen=True)
 class SummaryOptions:
-    """Show a network's layers: shapes, parameters, work and receptive field."""
+    """Show a network's layers: shapes, parameters, work and receptive field.
+    $ jaxcnn summary vgg16 --input 224,224,3
+    """
 
     model: tyro.conf.Positional[str]
     """The network, by a name that jaxcnn models lists; or FILE.py:FUNCTION, of your own."""

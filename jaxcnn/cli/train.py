@@ -21,9 +21,11 @@ CHECKED_IMAGES = 8
 @dataclass(frozen=True)
 class TrainOptions(TrainConfig):
     """Train an image classifier and keep everything about it in a run folder.
+    $ jaxcnn train --data digits --model lenet5
+    $ jaxcnn train --data digits --lr 0.01,0.003 --seeds 3
 
-    An option that is given several values, with commas, or by being repeated where its values have commas, is a grid:
-    each combination is trained, into a folder below the run folder.
+    Options with several values are a grid: each combination is trained.
+    (Where a value has commas itself, repeat the option.)
     """
 
     seeds: int = 1

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """Test backward passes: every rule of jaxcnn, some of them (--rule), or one of your own (MODULE:NAME)."""
+    """Test backward passes: jaxcnn's rules, or one of your own (MODULE:NAME).
+    $ jaxcnn verify --rule conv
+    """
 
     target: tyro.conf.Positional[str | None] = None
     """Your own rule or function, as my_module:my_rule or path/to/file.py:my_rule, in place of jaxcnn's rules."""

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from jaxcnn.cli.main import _parse
+from jaxcnn.cli.main import parse
 from jaxcnn.cli.sweep import SweepOptions, parsed
 from jaxcnn.cli.train import TrainOptions
 from jaxcnn.train import loop
@@ -19,7 +19,7 @@ TINY = [word for name, value in BUT_RATE.items() for word in (f"--{name.replace(
 
 
 def several(*words):
-    options = parsed(["train", *words], _parse)
+    options = parsed(["train", *words], parse)
     return options.several if isinstance(options, SweepOptions) else None
 
 
@@ -53,10 +53,10 @@ def test_a_path_with_a_comma_is_one_value(tmp_path):
 
 
 def test_the_other_options_are_as_they_were_typed():
-    options = parsed(["train", "--lr", "0.1,0.2", "--epochs", "7", "--overwrite", "--seeds", "2"], _parse)
+    options = parsed(["train", "--lr", "0.1,0.2", "--epochs", "7", "--overwrite", "--seeds", "2"], parse)
     assert (options.epochs, options.overwrite, options.seeds, options.learning_rate) == (7, True, 2, 0.1)
-    assert type(parsed(["train", "--epochs", "7"], _parse)) is TrainOptions
-    repeated = parsed(["train", "--lr", "0.1", "--epochs", "7", "--learning-rate", "0.2", "--epochs", "8"], _parse)
+    assert type(parsed(["train", "--epochs", "7"], parse)) is TrainOptions
+    repeated = parsed(["train", "--lr", "0.1", "--epochs", "7", "--learning-rate", "0.2", "--epochs", "8"], parse)
     assert (repeated.learning_rate, repeated.epochs) == (0.2, 8)
 
 

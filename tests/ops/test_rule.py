@@ -2,6 +2,7 @@
 
 import inspect
 import pydoc
+import types
 
 import jax
 import jax.numpy as jnp
@@ -98,6 +99,21 @@ def test_what_help_and_an_editor_show_is_the_door(cube):
     shown = pydoc.plain(pydoc.render_doc(jaxcnn.ops.dense))
     assert "dense(x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None = None) -> Array" in shown
     assert "x: a batch (n, in)" in shown
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_shows_its_doors_arguments(name):
+    """As help, inspect, IPython and an editor look for them; `Rule`'s own would be (*args, **options)."""
+    each = RULES[name]
+    door = inspect.unwrap(each)
+    assert isinstance(door, types.FunctionType) and door.__name__ == each.__name__ == name
+    written = {p.name: (p.kind, p.default, p.annotation) for p in inspect.signature(door).parameters.values()}
+    shown = {p.name: (p.kind, p.default, p.annotation) for p in inspect.signature(each).parameters.values()}
+    assert shown == written and written
+    assert inspect.getdoc(each) == inspect.getdoc(door)
+    assert (each.__module__, each.__qualname__) == (door.__module__, name)
+    first, *_ = pydoc.plain(pydoc.render_doc(each)).split("\n\n", 1)[1].splitlines()
+    assert first == f"{name}{inspect.signature(each)}"
 
 
 def test_a_notebook_shows_one_signature_and_one_docstring(cube):

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataRecipe(Recipe):
-    """Where images come from. A folder of images and data_dir become absolute paths: runs are taken up elsewhere."""
+    """Where images come from.
+
+    A folder of images and data_dir become absolute paths: runs are taken up elsewhere.
+    """
 
     data: str = "digits"
     """digits, a TFDS name such as fashion_mnist or cifar10, a folder with one subfolder of images per class, or a table
@@ -70,7 +73,10 @@ class DataRecipe(Recipe):
 
 @dataclass(frozen=True)
 class ModelRecipe(Recipe):
-    """The network. A file becomes absolute, too."""
+    """The network.
+
+    A file becomes absolute, too.
+    """
 
     model: str = "lenet5"
     """The network, by a name that jaxcnn models lists; or FILE.py:FUNCTION, a function of your own that returns a layer

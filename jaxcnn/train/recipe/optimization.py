@@ -22,7 +22,7 @@ OPTIMIZERS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class OptimizationRecipe(Recipe):
-    """All that decides a step of training but the network and the images."""
+    """All that decides a training step, apart from the network and the images."""
 
     epochs: int = 60
     """Passes over the training set."""

@@ -8,7 +8,7 @@ from jaxcnn.train.recipe.option import Recipe, in_seconds, unset
 
 @dataclass(frozen=True)
 class WatchRecipe(Recipe):
-    """Lines, and to whom they go. None of it changes what is trained."""
+    """What is logged, and where it goes; none of it changes what is trained."""
 
     log_every: int = 50
     """Steps from one line of metrics.jsonl to the next, beside those of the epochs; 0 for none."""
