@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import augment, bench, check, data, doctor, eval, models, summary, sweep, train, verify
+from jaxcnn.cli import augment, bench, check, data, doctor, eval, models, show, summary, sweep, train, verify
 from jaxcnn.cli.evaluated import Evaluated
 from jaxcnn.cli.streams import for_any_console, keeping_the_exit_code, visible
 
@@ -22,6 +22,7 @@ COMMANDS = (
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
     | Annotated[augment.AugmentOptions, tyro.conf.subcommand("augment")]
     | Annotated[verify.VerifyOptions, tyro.conf.subcommand("verify")]
+    | Annotated[show.ShowOptions, tyro.conf.subcommand("show")]
     | Annotated[data.DataOptions, tyro.conf.subcommand("data")]
     | Annotated[bench.BenchOptions, tyro.conf.subcommand("bench")]
     | Annotated[doctor.DoctorOptions, tyro.conf.subcommand("doctor")]
@@ -35,6 +36,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     check.CheckOptions: check.run,
     augment.AugmentOptions: augment.run,
     verify.VerifyOptions: verify.run,
+    show.ShowOptions: show.run,
     data.DataOptions: data.run,
     bench.BenchOptions: bench.run,
     doctor.DoctorOptions: doctor.run,
