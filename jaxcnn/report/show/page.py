@@ -18,7 +18,6 @@ from jaxcnn.report.show.plot import Plot, plot
 from jaxcnn.report.show.shares import shares
 from jaxcnn.report.show.steps import Steps, steps
 from jaxcnn.verify.catalog import FAMILIES, of_families
-from jaxcnn.verify.catalog.faults import of_rule
 from jaxcnn.verify.checks import FULL
 
 GENERATOR = "jaxcnn show"
@@ -33,7 +32,11 @@ _ERRORS = re.compile(r"(?:(?<=\.)\s+|^)(?:ValueError|Errors)\s[^.]*\.")
 
 @dataclass(frozen=True)
 class Operation:
-    """All that a page tells of an operation."""
+    """All that a page tells of an operation.
+
+    `summary`, `conventions` and `usage` are the door's docstring, `derivations` that of the backward and of what it
+    refers to, by their names; `mistakes` complete the sentence "The cotangent ...".
+    """
 
     name: str
     summary: list[Token]
@@ -44,7 +47,7 @@ class Operation:
     conventions: list[Block]
     usage: list[Block]
     derivations: list[tuple[str, list[Block]]]
-    mistakes: list[tuple[str, list[Token]]]
+    mistakes: list[list[Token]]
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def operation(name: str) -> Operation:
     about, *rest = _POINTER.sub("", inspect.getdoc(rule) or "").split("\n\n")
     errors = _ERRORS.findall(about)
     told = blocks("\n\n".join(rest), variables)
-    own = {fault for module in of_families("faults") for fault in module.FAULTS if fault.rule == name}
+    faults = [fault for module in of_families("faults") for fault in module.FAULTS if fault.rule == name]
     return Operation(
         name=name,
         summary=tokens(" ".join(_ERRORS.sub("", about).split()), variables),
@@ -104,7 +107,7 @@ def operation(name: str) -> Operation:
             *(block for block in told if block.heading in ("Args", "Raises")),
         ],
         derivations=list(_derivations(rule, variables)),
-        mistakes=[(f.name, tokens(f.cause, variables)) for f in of_rule(name) if f in own and not f.equivalent],
+        mistakes=[tokens(fault.cause, variables) for fault in faults if not fault.equivalent],
     )
 
 
@@ -117,9 +120,11 @@ def _first_paragraph(described: Any) -> str:
 
 
 def _call(name: str, parameters: tuple[str, ...], shown: Example) -> str:
-    """The example as a call: `max_pool(x, 2, stride=1)`."""
-    given = [p if hasattr(a, "shape") else _literal(a) for p, a in zip(parameters, shown.args, strict=False)]
-    given = given or list(parameters[: 1 + len(shown.line.others)] if shown.line else [])
+    """The example as a call: `max_pool(x, size=2, stride=1)`."""
+    named = zip(parameters, shown.args, strict=False)
+    given = [p if hasattr(a, "shape") else f"{p}={_literal(a)}" for p, a in named]
+    if shown.line and not given:
+        given = list(parameters[: 1 + len(shown.line.others)])
     return f"{name}({', '.join([*given, *(f'{k}={_literal(v)}' for k, v in shown.options.items())])})"
 
 
@@ -128,18 +133,14 @@ def _literal(option: Any) -> str:
 
 
 def _derivations(rule: Rule[..., Any], variables: tuple[str, ...]) -> Iterator[tuple[str, list[Block]]]:
-    """The backward's docstring, and of each function that it leans on, or that the door names for it, the docstring."""
-    waiting, seen = [(f"{rule.name}.backward", inspect.getdoc(rule.backward) or "")], set[str]()
-    named_by_door = re.findall(r"`(jaxcnn(?:\.\w+)+)`", inspect.getdoc(rule) or "")
-    while waiting:
-        title, told = waiting.pop(0)
-        seen.add(title)
-        yield title, blocks(told, variables)
-        for path in [*re.findall(r"`(jaxcnn(?:\.\w+)+|\w+\.backward)`", told), *named_by_door]:
-            function = _found(path)
-            if path not in seen and function is not None:
-                waiting.append((path, inspect.getdoc(function) or ""))
-                seen.add(path)
+    """The backward's docstring, and those of the functions that it, or the door, or one of these refers to."""
+    paths = [f"{rule.name}.backward", *re.findall(r"`(jaxcnn(?:\.\w+)+)`", inspect.getdoc(rule) or "")]
+    for path in paths:
+        function = _found(path)
+        if function is not None:
+            told = inspect.getdoc(function) or ""
+            paths += [more for more in re.findall(r"`(jaxcnn(?:\.\w+)+|\w+\.backward)`", told) if more not in paths]
+            yield path.removeprefix(f"{function.__module__}."), blocks(told, variables)
 
 
 def _found(path: str) -> Any:

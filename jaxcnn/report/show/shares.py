@@ -1,5 +1,7 @@
 """An operation run forward and backward on an example: which entry of x gets which share of which entry of dy."""
 
+import inspect
+import math
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
@@ -49,49 +51,45 @@ def shares(name: str, example: Example) -> Shares:
     The slopes are one vmapped call of the backward on the rows of an identity matrix.
     """
     rule = RULES[name]
-    options: dict[str, Any] = {}
 
     def run(*args: Any) -> Any:
         given = iter(args)
         filled = tuple(next(given) if _is_array(a) else a for a in example.args)
-        arrays, found = worked_out(name, Draw(filled, example.options))
-        options.update(found)
-        y, residuals = rule.forward(*arrays, **found)
+        arrays, options = worked_out(name, Draw(filled, example.options))
+        y, residuals = rule.forward(*arrays, **options)
         leaves, tree = jax.tree.flatten(y)
-        sizes = [leaf.size for leaf in leaves]
-        eye = jnp.split(jnp.eye(sum(sizes)), np.cumsum(sizes)[:-1].tolist(), axis=1)
-        units = [part.reshape(-1, *leaf.shape) for part, leaf in zip(eye, leaves, strict=True)]
+        ends = np.cumsum([leaf.size for leaf in leaves]).tolist()
+        rows = jnp.split(jnp.eye(ends[-1]), ends[:-1], axis=1)
+        units = [row.reshape(-1, *leaf.shape) for row, leaf in zip(rows, leaves, strict=True)]
         dy = [_cotangent(leaf.shape) for leaf in leaves]
 
         def pull(dy: Any) -> Any:
-            return rule.backward(residuals, jax.tree.unflatten(tree, dy), **found)
+            return rule.backward(residuals, jax.tree.unflatten(tree, dy), **options)
 
         return arrays, leaves, dy, pull(dy), jax.vmap(pull)(units)
 
     with jax.enable_x64(True), promoting():
         compiled = jax.jit(run, compiler_options=compiler_options()[0])
         arrays, ys, dys, back, rows = compiled(*filter(_is_array, example.args))
-    names = list(RULES[name].__signature__.parameters)
-    shown = [i for i, a in enumerate(arrays) if a is not None and not _is_key(names[i])]
+    inputs, matrices = [], []
+    for argument, a, da, row in zip(inspect.signature(rule).parameters, arrays, back, rows, strict=False):
+        if a is None or argument == "key":
+            continue
+        moves = differentiable(a)
+        inputs.append(Named(argument, np.asarray(a), np.asarray(da) if moves else None))
+        matrices.append(np.asarray(row).reshape(len(row), -1) if moves else None)
+    names = example.outputs if len(example.outputs) == len(ys) else [f"y{i}" for i in range(len(ys))]
     ends = np.cumsum([y.size for y in ys])
-    matrices = [np.asarray(rows[i]).reshape(ends[-1], -1) if _moves(arrays[i]) else None for i in shown]
-    slopes = [[None if m is None else m[end - y.size : end] for m in matrices] for y, end in zip(ys, ends, strict=True)]
-    inputs = [Named(names[i], np.asarray(arrays[i]), np.asarray(back[i]) if _moves(arrays[i]) else None) for i in shown]
-    outputs = [Named(n, np.asarray(y), np.asarray(d)) for n, y, d in zip(example.outputs, ys, dys, strict=True)]
-    return Shares(inputs, outputs, slopes)
+    return Shares(
+        inputs,
+        [Named(output, np.asarray(y), np.asarray(dy)) for output, y, dy in zip(names, ys, dys, strict=True)],
+        [[None if m is None else m[end - y.size : end] for m in matrices] for y, end in zip(ys, ends, strict=True)],
+    )
 
 
 def _is_array(argument: Any) -> bool:
     return isinstance(argument, np.ndarray | jax.Array)
 
 
-def _is_key(name: str) -> bool:
-    return name == "key"
-
-
-def _moves(array: Any) -> bool:
-    return differentiable(array)
-
-
 def _cotangent(shape: tuple[int, ...]) -> Any:
-    return jnp.asarray(list(islice(cycle(COTANGENTS), int(np.prod(shape))))).reshape(shape)
+    return jnp.asarray(list(islice(cycle(COTANGENTS), math.prod(shape)))).reshape(shape)

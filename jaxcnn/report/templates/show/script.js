@@ -37,7 +37,7 @@ function steps(figure) {
   let at = -1;
   let playing = 0;
 
-  const name = (one) => one.grid.dataset.name + one.cell.dataset.index;
+  const name = (one) => one.grid.dataset.name + one.cell.dataset.index.replaceAll(" ", "\u00a0"); // on one line
   const is = (one) => `${name(one)} = ${one.whole}`;
 
   const tally = (parts, one) => parts.set(one.grid.dataset.name, (parts.get(one.grid.dataset.name) || 0) + 1);
