@@ -21,6 +21,7 @@ from jaxcnn.cli import (
     import_,
     models,
     predict,
+    show,
     summary,
     sweep,
     train,
@@ -42,6 +43,7 @@ COMMANDS = (
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
     | Annotated[augment.AugmentOptions, tyro.conf.subcommand("augment")]
     | Annotated[verify.VerifyOptions, tyro.conf.subcommand("verify")]
+    | Annotated[show.ShowOptions, tyro.conf.subcommand("show")]
     | Annotated[data.DataOptions, tyro.conf.subcommand("data")]
     | Annotated[bench.BenchOptions, tyro.conf.subcommand("bench")]
     | Annotated[doctor.DoctorOptions, tyro.conf.subcommand("doctor")]
@@ -59,6 +61,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     check.CheckOptions: check.run,
     augment.AugmentOptions: augment.run,
     verify.VerifyOptions: verify.run,
+    show.ShowOptions: show.run,
     data.DataOptions: data.run,
     bench.BenchOptions: bench.run,
     doctor.DoctorOptions: doctor.run,

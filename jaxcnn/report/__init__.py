@@ -1,1 +1,1 @@
-"""Pictures of a run, drawn by matplotlib without a display."""
+"""Pictures of runs and operations; none needs a display."""
