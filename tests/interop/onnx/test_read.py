@@ -8,6 +8,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn import layers
+from jaxcnn.models.written import written
 
 pytest.importorskip("onnx")
 from tests.interop.onnx import graphs
@@ -251,7 +252,7 @@ CASES = {
     "three summed": (
         "r = Relu(x) t = Tanh(x) y = Sum(x, r, t)",
         {},
-        "residual(chain_0=chain(), Activation_0=Activation(name='relu'), Activation_1=Activation(name='tanh'))",
+        "residual(body=residual(body=Activation(name='relu'), shortcut=Activation(name='tanh')), shortcut=chain())",
     ),
     "squared": ("y = Mul(x, x)", {}, "gated(body=chain(), gate=chain())"),
     # Space.
@@ -308,6 +309,8 @@ def test_a_graph_is_a_tree_with_the_same_values(name, tmp_path):
     parts = net.network.parts
     assert repr(net.network if len(parts) != 1 else parts[0][1]) == tree
     alike(values(net, images()), graphs.computed(made, images()))
+    exec(written(net.network), names := {})
+    assert names["network"]() == net.network
     fresh = jax.eval_shape(lambda: net.network.init(jax.random.key(0), jax.ShapeDtypeStruct((2, 8, 8, 3), np.float32)))
     jax.tree.map(lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype) or pytest.fail(), (net.params, net.state), fresh)
 
