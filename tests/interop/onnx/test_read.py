@@ -376,11 +376,11 @@ def test_a_network_has_a_head_and_may_end_in_logits(tmp_path):
 
 
 def test_a_network_that_takes_its_channels_last(tmp_path):
-    """As TensorFlow's are exported: what comes in is scaled, then transposed."""
+    """As TensorFlow's are exported: what comes in is shifted and padded, then transposed."""
     made = graphs.model(
-        "a = Sub(x, t) i = Transpose<perm=[0,3,1,2]>(a) k = Conv<pads=[1,1,1,1]>(i, w) "
+        "a = Sub(x, t) b = Pad(a, e) i = Transpose<perm=[0,3,1,2]>(b) k = Conv(i, w) "
         "o = Transpose<perm=[0,2,3,1]>(k) p = ReduceMean<axes=[1,2], keepdims=0>(o) y = MatMul(p, m)",
-        {"t": (3,), "w": (4, 3, 3, 3), "m": (4, 2)},
+        {"t": (3,), "e": np.array([0, 1, 1, 0, 0, 1, 1, 0]), "w": (4, 3, 3, 3), "m": (4, 2)},
         x="float[n,8,6,3] x",
     )
     net, x = read(made, tmp_path), images(2, 8, 6, 3)
