@@ -1,5 +1,6 @@
 """`jaxcnn export`: a trained network as a file that others read."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -99,31 +100,23 @@ def test_onnx_runs_without_jax(jaxcnn, run_folder, trained):
 
 
 @pytest.fixture
-def mobilenet(tmp_path):
+def mobilenet(trained, tmp_path):
     """A model folder of the zoo's network, random."""
-    network = models.create("mobilenet_v3_small")
-    params, state = random_weights(network, (224, 224, 3))
-    model_folder.write(
-        tmp_path / "mobilenet",
-        {"params": params, "state": state},
-        None,
-        network="mobilenet_v3_small",
-        options={"classes": 1000},
-        classes=tuple(map(str, range(1000))),
-        image_shape=(224, 224, 3),
-        crop=0.875,
-        resample="bicubic",
-        mean=(0.4, 0.5, 0.6),
-        std=(0.2, 0.2, 0.2),
-        loss="softmax",
-        temperature=1.5,
-        label_smoothing=0.0,
-        dataset="imagenet",
-        checkpoint="best",
-        step=1,
-        epoch=1,
-        eval_accuracy=0.5,
-    )
+    params, state = random_weights(models.create("mobilenet_v3_small"), (224, 224, 3))
+    facts = dataclasses.asdict(load_model(trained.run.path).card) | {
+        "network": "mobilenet_v3_small",
+        "options": {"classes": 1000},
+        "classes": tuple(map(str, range(1000))),
+        "image_shape": (224, 224, 3),
+        "crop": 0.875,
+        "resample": "bicubic",
+        "mean": (0.4, 0.5, 0.6),
+        "std": (0.2, 0.2, 0.2),
+        "temperature": 1.5,
+    }
+    for name in ("source", "pixels_divided_by", "jaxcnn", "jax", "files"):
+        del facts[name]  # which are found out
+    model_folder.write(tmp_path / "mobilenet", {"params": params, "state": state}, None, **facts)
     return tmp_path / "mobilenet", params, state
 
 
