@@ -1,5 +1,6 @@
 """Walking through a graph's nodes: what each value is here, and the steps by which values come from others."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,9 @@ from jaxcnn.interop.onnx.file import Graph, Node, evaluated
 from jaxcnn.interop.onnx.tree import Join, Leaf, Step
 from jaxcnn.layers import Flatten, Layer
 from jaxcnn.layers.base import output
+
+# What is not computed although all its inputs are constants: it may run for ever, or is drawn anew each time.
+NOT_FOLDED = re.compile("If|Loop|Scan|SequenceMap|Random.*|Bernoulli|Multinomial")
 
 
 class Reader:
@@ -34,12 +38,13 @@ class Reader:
             ends = slice(node.options.get("start"), node.options.get("end"))
             self.constants[node.outputs[0]] = np.array(self.value(node).shape[ends], np.int64)
             return True
-        if any(name and name not in self.constants for name in node.inputs):
+        if NOT_FOLDED.fullmatch(node.op) or any(name and name not in self.constants for name in node.inputs):
             return False
         try:
             arrays = evaluated(node, [self.constants.get(name) for name in node.inputs], self.opset)
         except Exception as error:  # of whatever kind the reference implementation raises
-            raise node.refused(f"has only constants for inputs and can't be computed: {error}") from error
+            why = (str(error) or type(error).__name__).splitlines()[0]
+            raise node.refused(f"has only constants for inputs and can't be computed: {why}") from error
         self.constants |= zip(node.outputs, arrays, strict=False)
         return True
 
@@ -61,6 +66,8 @@ class Reader:
         name = node.inputs[place] if place < len(node.inputs) else ""
         if name in self.values:
             raise node.refused(f"computes {what} from the image; expected a constant of the file.")
+        if name and name not in self.constants:
+            self._known(node, place)
         return self.constants[name] if name else None
 
     def weights(self, node: Node, place: int, what: str) -> np.ndarray:
@@ -99,10 +106,16 @@ class Reader:
     def is_constant(self, node: Node, place: int) -> bool:
         return node.inputs[place] in self.constants
 
+    def _known(self, node: Node, place: int) -> tuple[str, Value]:
+        name = node.inputs[place]
+        if name not in self.values:
+            raise node.refused(f"takes {name!r}, a second output or none, which is not known here.")
+        return self.values[name]
+
     def _named(self, node: Node, place: int) -> tuple[str, Value]:
         if self.is_constant(node, place):
             raise node.refused(f"has a constant for its input {place}, {node.inputs[place]!r}; expected what comes in.")
-        return self.values[node.inputs[place]]
+        return self._known(node, place)
 
     # What it makes of it.
 

@@ -45,6 +45,11 @@ CASES = {
         "chain(Conv_0=Conv(features=4, size=1, padding='VALID', use_bias=False), "
         "head=Conv(features=6, size=(2, 3), padding='VALID', groups=2, use_bias=False))",
     ),
+    "8 bits": (
+        "k = DequantizeLinear<axis=0>(q, s) y = Conv(x, k)",
+        {"q": np.arange(-54, 54, dtype=np.int8).reshape(4, 3, 3, 3), "s": np.array([0.1, 0.2, 0.3, 0.4])},
+        "Conv(features=4, padding='VALID', use_bias=False)",
+    ),
     "transposed": (
         "y = ConvTranspose<strides=[2,2], pads=[1,1,1,1], output_padding=[1,1]>(x, w, b)",
         {"w": (3, 4, 3, 3), "b": (4,)},
@@ -57,7 +62,7 @@ CASES = {
     ),
     "stride 1": ("y = MaxPool<kernel_shape=[2,2]>(x)", {}, "MaxPool(stride=1)"),
     "ceiled": (
-        "y = MaxPool<kernel_shape=[3,3], strides=[2,2], ceil_mode=1>(x)",
+        "y, places = MaxPool<kernel_shape=[3,3], strides=[2,2], ceil_mode=1>(x)",
         {},
         "MaxPool(size=3, stride=2, ceil_mode=True)",
     ),
@@ -482,6 +487,19 @@ REFUSED = {
         r"\(Conv\) does not fit what .* \(1, 3, 8, 8\): conv",
     ),
     "features": ("f = Flatten(x) y = MatMul(f, m)", {"m": (9, 2)}, r"takes 9 features, and 192 come in"),
+    "second output": ("m, i = MaxPool<kernel_shape=[2,2]>(x) y = Cast<to=1>(i)", {}, "takes 'i', a second output or"),
+    "random": (
+        "r = RandomNormal<shape=[1]>() y = Add(x, r)",
+        {},
+        r"node 'node0' \(RandomNormal\) is an operator that is",
+    ),
+    "constants": (
+        "c = Reshape(w, s) y = Conv(x, c)",
+        {"w": (4, 3, 3, 3), "s": np.array([5, 5])},
+        r"node 'node0' \(Reshape\) has only constants for inputs and can't be computed: cannot reshape",
+    ),
+    "auto_pad": ('y = Conv<auto_pad="same">(x, w)', {"w": (4, 3, 3, 3)}, r"\(Conv\) has auto_pad 'same' and pads"),
+    "mode": ('y = Resize<mode="x">(x, , s)', {"s": np.float32([1, 1, 2, 2])}, r"that do not fit .* \(KeyError: 'x'\)"),
     "training": (
         "y, m2, v2 = BatchNormalization<training_mode=1>(x, scale, bias, mean, var)",
         NORM,

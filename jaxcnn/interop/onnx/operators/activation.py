@@ -95,8 +95,6 @@ def erf(r: Reader, node: Node) -> None:
 def dropout(r: Reader, node: Node) -> None:
     rate = r.optional(node, 1, "its ratio")
     share = float(node.options.get("ratio", 0.5) if rate is None else rate.item())
-    if any(node.outputs[1:]):
-        raise node.refused("gives its mask, which nothing here takes.")
     if 0 < share < 1:
         r.layer(node, Dropout(decimal(share)))
     else:

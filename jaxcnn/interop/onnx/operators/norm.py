@@ -36,8 +36,8 @@ def layer_norm(r: Reader, node: Node) -> None:
     x = r.value(node)
     axis = node.options.get("axis", -1) % len(x.axes)
     channels(node, x, axis)
-    if axis != len(x.axes) - 1 or any(node.outputs[1:]):
-        raise node.refused("normalises over more than the channels, or gives its statistics.")
+    if axis != len(x.axes) - 1:
+        raise node.refused(f"normalises over the axes from {axis} on of the shape {x.shape}; expected the last alone.")
     scale, bias = r.weights(node, 1, "its scale"), r.optional(node, 2, "its bias")
     params = {"scale": scale, "bias": np.zeros_like(scale) if bias is None else bias.astype(np.float32)}
     r.layer(node, LayerNorm(decimal(node.options.get("epsilon", 1e-5))), params=params)

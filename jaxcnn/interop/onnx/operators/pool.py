@@ -19,8 +19,6 @@ WHOLE: dict[str, Layer] = {
 def pool(r: Reader, node: Node) -> None:
     """A window that is as large as images by the file is global pooling."""
     x = r.image(node)
-    if any(node.outputs[1:]):
-        raise node.refused("gives the places of its maxima, which nothing here takes.")
     window = node.options["kernel_shape"]
     windows = Windows.of(r, node, x, window)
     if tuple(window) == x.sizes[1:-1] and windows.padding == "VALID" and windows.dilation == 1 and not r.open_sizes:
