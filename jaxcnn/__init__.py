@@ -4,8 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxcnn import kernels, layers, models, ops, verify
-    from jaxcnn.interop import pretrained
+    from jaxcnn import explain, kernels, layers, models, ops, verify
+    from jaxcnn.interop import pretrained, weights
     from jaxcnn.interop.onnx import read as onnx_read
     from jaxcnn.train import model_folder
 
@@ -14,17 +14,20 @@ if TYPE_CHECKING:
     load_model = model_folder.load_model
     load_onnx = onnx_read.load_onnx
     load_pretrained = pretrained.load_pretrained
+    load_weights = weights.load_weights
 
 __all__ = [
     "RULES",
     "Rule",
     "backprop",
     "backward",
+    "explain",
     "kernels",
     "layers",
     "load_model",
     "load_onnx",
     "load_pretrained",
+    "load_weights",
     "models",
     "ops",
     "rule",
@@ -40,6 +43,7 @@ _HOMES = {
     "load_model": "jaxcnn.train.model_folder",
     "load_onnx": "jaxcnn.interop.onnx.read",
     "load_pretrained": "jaxcnn.interop.pretrained",
+    "load_weights": "jaxcnn.interop.weights",
 }
 
 

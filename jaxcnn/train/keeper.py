@@ -78,6 +78,7 @@ def save_model(
         step=step,
         epoch=step // experiment.steps_per_epoch,
         eval_accuracy=eval_accuracy,
+        imported={},
     )
 
 

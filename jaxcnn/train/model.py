@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from jaxcnn.data import normalise
 from jaxcnn.data.pictures import Resample, resized
@@ -37,9 +37,12 @@ class Card:
       loss: what turns logits into probabilities: softmax, one distribution; or sigmoid, each class alone.
       temperature: what logits are divided by before that, to calibrate them; 1 as they were trained.
       label_smoothing: of the loss that was trained with.
-      dataset: what it was trained on, by name.
-      checkpoint, step, epoch: which of the run's, the steps that were done, and the whole epochs.
+      dataset: what it was trained on, by name; None where that is not known.
+      checkpoint, step, epoch: which of the run's, the steps that were done, and the whole epochs; None and 0 where no
+        run trained it.
       eval_accuracy: at that step, None within an epoch.
+      imported: where no run trained it, whose weights they are: the "name" of the file or on the hub, there the
+        "revision", the file's "sha256", and the "library" whose names it has; else empty.
       jaxcnn, jax: versions.
       files: the SHA-256 of each file beside model.json.
     """
@@ -57,19 +60,27 @@ class Card:
     loss: Literal["softmax", "sigmoid"]
     temperature: float
     label_smoothing: float
-    dataset: str
-    checkpoint: CheckpointName
+    dataset: str | None
+    checkpoint: CheckpointName | None
     step: int
     epoch: int
     eval_accuracy: float | None
+    imported: dict[str, str]
     jaxcnn: str
     jax: str
     files: dict[str, str]
 
     def __post_init__(self) -> None:
-        DatasetFacts(self.dataset, self.classes, self.image_shape, self.mean, self.std)  # checks them
+        DatasetFacts(self.dataset or "", self.classes, self.image_shape, self.mean, self.std)  # checks them
         if not (0 < self.crop <= 1 and self.temperature > 0):
             raise ValueError(f"crop is {self.crop} and temperature {self.temperature}; expected (0, 1] and above 0.")
+
+    @property
+    def title(self) -> str:
+        """Which weights they are: "checkpoint last, step 600", or "weights of timm"."""
+        if self.checkpoint is None:
+            return f"weights of {self.imported.get('library', 'an unknown library')}"
+        return f"checkpoint {self.checkpoint}, step {self.step}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +111,7 @@ class Model:
 
         Args:
           images: uint8 pixels (n, h, w, c) of `image_shape`, which may be traced. Or pictures, one or a list: paths,
-            Pillow's images, or uint8 arrays (h, w) or (h, w, c). Each is brought to `image_shape` as those that it
-            was trained on: its middle, by the card's `crop`, is resized. Grey becomes three equal channels, and colour
-            luma where the network takes grey.
+            Pillow's images, or uint8 arrays (h, w) or (h, w, c), see `pixels`.
 
         Raises: ValueError for anything else, and what Pillow raises for a picture that it can't read.
         """
@@ -110,7 +119,7 @@ class Model:
             pictures = list(images) if isinstance(images, Sequence) and not isinstance(images, str) else [images]
             if not pictures:
                 raise ValueError("preprocess: images is empty; expected one picture or more.")
-            images = np.stack([self._picture(picture) for picture in pictures])
+            images = np.stack([self.pixels(picture) for picture in pictures])
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:3] != self.image_shape[:2]:
             height, width, _ = self.image_shape
             raise ValueError(
@@ -118,6 +127,25 @@ class Model:
                 f"255, of shape (n, {height}, {width}, c), or a list of pictures, each of which is resized."
             )
         return self.normalise(in_channels(images, self.image_shape[-1]))
+
+    def pixels(self, picture: Any) -> UInt8[np.ndarray, "h w c"]:
+        """What the network sees of a picture: of a path, an image of Pillow's, or a uint8 array (h, w) or (h, w, c).
+
+        It is brought to `image_shape` as those that the network was trained and evaluated on: of its middle the share
+        that the card's `crop` says is resized. An array that has this size already is taken as one that has been
+        cropped. Grey becomes three equal channels, and colour luma where the network takes grey.
+
+        Raises: ValueError for anything else, and what Pillow raises for a picture that it can't read.
+        """
+        from PIL import Image
+
+        height, width, channels = self.image_shape
+        pixels, is_array = _pixels(picture), hasattr(picture, "dtype")
+        if not (is_array and pixels.shape[:2] == (height, width)):
+            in_channels(pixels[:1, :1], channels)  # whether it can be
+            flat = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+            pixels = np.asarray(resized(flat, (width, height), self.card.crop, self.card.resample))
+        return np.asarray(in_channels(pixels.reshape(height, width, -1), channels))
 
     def normalise(self, images: ArrayLike) -> Float[Array, "n h w c"]:
         """(pixels / 255 - mean) / std, float32."""
@@ -143,17 +171,6 @@ class Model:
     @functools.cached_property
     def _logits(self) -> Callable[[Params, State, Array], Array]:
         return jax.jit(lambda params, state, x: self.network(params, state, x))
-
-    def _picture(self, picture: Any) -> np.ndarray:
-        """uint8 pixels of `image_shape`."""
-        from PIL import Image
-
-        height, width, channels = self.image_shape
-        pixels = in_channels(_pixels(picture), channels)
-        if pixels.shape[:2] != (height, width):  # of the right size it is taken as one that has been cropped
-            flat = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-            pixels = np.asarray(resized(flat, (width, height), self.card.crop, self.card.resample))
-        return pixels.reshape(height, width, channels)
 
 
 def in_channels(images: Any, channels: int) -> Any:

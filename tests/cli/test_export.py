@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from jaxcnn import load_model, load_pretrained, models
+from jaxcnn.cli import export
 from jaxcnn.interop import safetensors
 from jaxcnn.train import model_folder
 from tests.models.weights import random_weights
@@ -168,3 +170,9 @@ def test_what_is_wrong_is_named(jaxcnn, mobilenet, run_folder, tmp_path, monkeyp
     assert error(run_folder, "--to", "onnx", "--overwrite") == (
         'error: an ONNX file needs the package onnx; install it with: pip install "jaxcnn[onnx]".\n'
     )
+
+
+def test_keras_reads_no_safetensors():
+    model = SimpleNamespace(card=SimpleNamespace(network="vgg11", source=None), params={}, state={})
+    with pytest.raises(ValueError, match="--layout is 'keras', and keras reads no safetensors; take a library for Py"):
+        export._weights(model, "keras")

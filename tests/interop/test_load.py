@@ -64,9 +64,9 @@ PUBLISHED = {
 
 
 @functools.cache
-def shapes(name):
+def shapes(name, classes=None):
     """The network with its params and state, as zeros that take no memory."""
-    network = models.create(name)
+    network = models.create(name, classes)
     image = models.ABOUT[name].image_shape if name in models.ABOUT else (224, 224, 3)
     tree = jax.eval_shape(lambda: network.init(jax.random.key(0), jax.ShapeDtypeStruct((1, *image), np.float32)))
     return network, *jax.tree.map(lambda a: np.broadcast_to(np.float32(0), a.shape), tree)
@@ -82,9 +82,9 @@ def test_every_array_has_the_librarys_name_and_shape(library, name):
     assert libraries.described(written) == PUBLISHED[library, name]
 
 
-def random(name):
+def random(name, classes=None):
     rng = np.random.default_rng(0)
-    network, *trees = shapes(name)
+    network, *trees = shapes(name, classes)
     return network, *jax.tree.map(lambda a: rng.random(a.shape, np.float32), trees)
 
 
@@ -109,8 +109,8 @@ def test_what_does_not_fit_is_told_and_nothing_is_loaded():
     with pytest.raises(Mismatch) as error:
         load(network, params, state, arrays, tables("mobilenet_v3_small"))
     assert str(error.value) == (
-        "by torchvision's names; it lacks features.1.block.1.fc1.weight; it has beyond the network extra.weight; "
-        "shapes differ: classifier.3.weight is (10, 1024) for head/kernel (1024, 1000)"
+        "by torchvision's names; it lacks features.1.block.1.fc1.weight (8, 16, 1, 1); it has beyond the network "
+        "extra.weight (8, 16, 1, 1); what does not fit: classifier.3.weight is (10, 1024) for head/kernel (1024, 1000)"
     )
 
 

@@ -43,6 +43,16 @@ def test_for_other_classes_there_is_a_new_head(written):
     np.testing.assert_array_equal(found.params["hidden"]["kernel"], params["hidden"]["kernel"])
 
 
+@pytest.mark.parametrize("name", ["squeezenet1_1", NAME])
+def test_the_head_has_as_many_classes_as_the_files(tmp_path, name):
+    network, params, state = random(name, 7)
+    arrays = save(network, params, state, table_of("torchvision", name))
+    safetensors.numpy.save_file({k: np.ascontiguousarray(a) for k, a in arrays.items()}, tmp_path / "net.safetensors")
+    found = jaxcnn.load_pretrained(name, tmp_path / "net.safetensors", classes="file")
+    assert found.network == network
+    jax.tree.map(np.testing.assert_array_equal, (found.params, found.state), (params, state))
+
+
 def test_what_is_wrong_is_named(written, tmp_path):
     file, *_ = written
     said = r"net\.safetensors does not hold the weights of squeezenet1_1: by torchvision's names; it lacks .*"

@@ -64,6 +64,7 @@ FACTS = {
     "checkpoint": "last",
     "epoch": 1,
     "eval_accuracy": None,
+    "imported": {},
 }
 
 
@@ -506,19 +507,21 @@ def test_a_picture_is_cropped_and_resized_as_the_card_says(tmp_path):
     np.testing.assert_allclose(model.preprocess([smooth])[0], expected, atol=1.01 / 255 / 0.2)
 
 
-def test_a_temperature_divides_the_logits(tmp_path):
-    model, warm = (jaxcnn.load_model(made(tmp_path / str(t), step=1, temperature=t)) for t in (1.0, 2.5))
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_a_temperature_divides_the_logits(tmp_path, loss):
+    model, warm = (jaxcnn.load_model(made(tmp_path / str(t), step=1, temperature=t, loss=loss)) for t in (1.0, 2.5))
     images = pixels(0, 3, 8, 8, 1)
     logits = np.asarray(model.logits(model.preprocess(images)), np.float64) / 2.5
-    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    np.testing.assert_allclose(warm.probabilities(images), expected, rtol=1e-5)
+    exponentials = np.exp(logits)
+    whole = exponentials.sum(-1, keepdims=True) if loss == "softmax" else exponentials + 1
+    np.testing.assert_allclose(warm.probabilities(images), exponentials / whole, rtol=1e-5)
 
 
 def test_a_card_of_an_earlier_version_means_what_it_meant(tmp_path):
     file = made(tmp_path / "m") / "model.json"
     written = records.unsealed(file.read_text())
-    for name in ("crop", "resample", "temperature"):
+    for name in ("crop", "resample", "temperature", "imported"):
         del written[name]
     file.write_text(records.sealed(written))
     card = jaxcnn.load_model(tmp_path / "m").card
-    assert (card.crop, card.resample, card.temperature) == (1.0, "bilinear", 1.0)
+    assert (card.crop, card.resample, card.temperature, card.imported) == (1.0, "bilinear", 1.0, {})
