@@ -14,10 +14,10 @@ from jaxcnn import models
 from jaxcnn.data.pictures import Resample
 from jaxcnn.interop import files
 from jaxcnn.interop.convert import entries
-from jaxcnn.interop.load import Arrays, Mismatch, keys, load
+from jaxcnn.interop.load import Arrays, Loaded, Mismatch, keys, load
 from jaxcnn.interop.names import Table
 from jaxcnn.interop.tables import tables
-from jaxcnn.layers import Layer, Params, State
+from jaxcnn.layers import Layer, Params, State, features
 
 MARGIN = 32  # of a side: 224 pixels are cropped from 256; other sizes as EfficientNet's authors do it
 HEAD = r"head(/.*)?"
@@ -57,7 +57,7 @@ def load_pretrained(name: str, file: str | Path, *, classes: int | None = None, 
       file: `.safetensors`, or `.pth`, `.pt` or `.bin` as PyTorch writes it, of which nothing is run.
       classes: for other classes than the file's: the network gets a new head, random by `key` (by default
         `jax.random.key(0)`). Without it the head is the file's, of however many classes (what timm asks to be told as
-        `num_classes`).
+        `num_classes`). With 0 there is no head: the network is `layers.features` of the one by that name.
 
     Raises: ValueError for an unknown network, for one whose names in other libraries are not known, and for a file that
       does not hold its weights, with what is lacking or left over and the network of ours that fits, if one does;
@@ -65,15 +65,19 @@ def load_pretrained(name: str, file: str | Path, *, classes: int | None = None, 
     """
     file, known = Path(file), tables(name)
     arrays = files.read(file)
-    network, params, state = _shapes(name, _outputs(name, arrays, known) if classes is None else classes)
-    if classes is not None:
-        params, state = jax.jit(lambda key: network.init(key, _example(name)))(jax.random.key(0) if key is None else key)
+    network, params, state = _shapes(name, _outputs(name, arrays, known) if classes is None else classes or None)
+    if classes:
+        params, state = _with_head(network, name, params, state, jax.random.key(0) if key is None else key)
     try:
         loaded = load(network, params, state, arrays, known, without="(?!)" if classes is None else HEAD)
     except Mismatch as error:
         instead = _known(arrays)
         hint = f" They are those of {instead}." if instead else ""
         raise ValueError(f"{file} does not hold the weights of {name}: {error}.{hint}") from error
+    if classes == 0:
+        network = features(network)
+        params, state, library = loaded
+        loaded = Loaded(_parts(params, head=False), _parts(state, head=False), library)
     table = known[loaded.library]
     shape = models.ABOUT[name].image_shape
     crop = shape[0] / (shape[0] + MARGIN)
@@ -85,6 +89,21 @@ def _shapes(name: str, classes: int | None) -> tuple[Layer, Params, State]:
     """The network, and the shapes of its params and state."""
     network = models.create(name, classes)
     return network, *jax.eval_shape(lambda: network.init(jax.random.key(0), _example(name)))
+
+
+def _with_head(network: Layer, name: str, params: Params, state: State, key: Array) -> tuple[Params, State]:
+    """The head random, of all others the shapes: to draw the whole network would take a while to compile."""
+
+    @jax.jit
+    def made(key: Array) -> list[Params]:
+        return [_parts(tree, head=True) for tree in network.init(key, _example(name))]
+
+    return tuple(tree | head for tree, head in zip((params, state), made(key), strict=True))
+
+
+def _parts(tree: Params, *, head: bool) -> Params:
+    """The head's part of params or state, or all others."""
+    return {part: arrays for part, arrays in tree.items() if (re.fullmatch(HEAD, part) is not None) == head}
 
 
 def _example(name: str) -> jax.ShapeDtypeStruct:
