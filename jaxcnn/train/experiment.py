@@ -106,12 +106,19 @@ class Experiment:
     @functools.cached_property
     def _phases(self) -> tuple["Experiment", ...]:
         """From the head alone to all that the recipe trains. Each has a step of its own; what is kept is the same."""
+        if self.recipe.unfreeze_epochs is None:
+            return ()
 
         def phase(freeze: str) -> Experiment:
             recipe = replace(self.recipe, freeze=freeze, unfreeze_epochs=None)
             return replace(self, recipe=recipe, optimizer=unfreeze.held(self.optimizer, freeze))
 
         return tuple(map(phase, unfreeze.phases(self.model, self.shapes[0], self.recipe.freeze)))
+
+    @property
+    def evaluated_model(self) -> Layer:
+        """The network as an evaluation step has it."""
+        return self.model
 
     @functools.cached_property
     def train_step(self) -> TrainStep:
@@ -139,7 +146,7 @@ class Experiment:
         assert self.recipe.label_smoothing is not None  # filled in
         loss = loss_of(self.recipe.loss, self.recipe.label_smoothing)  # without class weights, which are for training
         return make_eval_step(
-            self.model, loss, normalise=self.normalise, probabilities=probabilities, placement=self.placement
+            self.evaluated_model, loss, normalise=self.normalise, probabilities=probabilities, placement=self.placement
         )
 
     def train_inputs(self, key: Array, images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array, Array]:

@@ -89,7 +89,7 @@ def _of_a_model(model: str, folder: str) -> Weights:
     card, own = trained.card, custom.is_file(model)
     if not own and card.network != model:
         raise ValueError(
-            f"init_from is {folder}, whose network is {card.network}, and model is {model}. Take {card.network}."
+            f"init_from is {folder}, whose network is {card.network}, and model is {model}; take the same."
         )
     height, width, channels = card.image_shape
     size = height if height == width else None

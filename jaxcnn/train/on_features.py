@@ -29,21 +29,11 @@ from jaxcnn.train.state import TrainState
 BATCH = 64
 
 
-@dataclass(frozen=True, repr=False)
-class Rest(Chain):
-    """The last parts of a chain, which leave the state of the first ones as it is."""
-
-    def apply(
-        self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
-    ) -> tuple[Array, State]:
-        y, new = super().apply(params, state, x, train=train, key=key)
-        return y, {**state, **new}
-
-
 @dataclass(frozen=True)
 class OnFeatures(Experiment):
-    """The experiment of the network's last parts, its `model`, on the `features` of each part of the dataset."""
+    """The experiment whose steps take the `features` of a part of the dataset, and compute the network's `rest`."""
 
+    rest: Chain = Chain()
     features: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @functools.cached_property
@@ -56,7 +46,11 @@ class OnFeatures(Experiment):
 
     @property
     def trained_model(self) -> Layer:
-        return self.model
+        return self.rest
+
+    @property
+    def evaluated_model(self) -> Layer:
+        return self.rest
 
     def evaluate(self, train: TrainState, part: Literal["valid", "test"] = "test") -> Evaluation:
         labels = self.dataset.parts[part][1]
@@ -79,10 +73,9 @@ def on_features(experiment: Experiment, train: TrainState) -> Experiment:
         batches = placed_batches(images, labels, BATCH, placement)
         return np.concatenate([features(train.params, train.state, x) for x, *_ in batches])[: len(images)]
 
-    rest = Rest(network.parts[len(first.parts) :])
-    same = {f.name: getattr(experiment, f.name) for f in fields(Experiment)} | {"model": rest}
+    same = {f.name: getattr(experiment, f.name) for f in fields(Experiment)}
     parts = {part: of(*experiment.dataset.parts[part]) for part in ("train", experiment.chosen_by)}
-    return OnFeatures(**same, features=parts)
+    return OnFeatures(**same, rest=Chain(network.parts[len(first.parts) :]), features=parts)
 
 
 def kept(experiment: Experiment) -> Chain:

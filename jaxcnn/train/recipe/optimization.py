@@ -29,7 +29,7 @@ class OptimizationRecipe(Recipe):
     """Passes over the training set."""
     max_steps: Annotated[int | None, unset("STEPS", "as many as --epochs takes")] = None
     """Train for so many steps, whatever --epochs says. Where they end within an epoch, that is evaluated, too."""
-    batch_size: Annotated[int | Literal["full"] | None, unset("INT|full", "64; 32 with --init-from")] = None
+    batch_size: Annotated[int | Literal["full"] | None, unset("INT|{full}", "64; 32 with --init-from")] = None
     """Images per step: 1 is stochastic gradient descent, full is gradient descent on the whole training set."""
     accumulate: int = 1
     """Parts that a batch is computed in, one after the other: as many times the memory is not needed. The gradient is
