@@ -33,7 +33,7 @@ BATCH = 64
 class OnFeatures(Experiment):
     """The experiment whose steps take the `features` of a part of the dataset, and compute the network's `rest`."""
 
-    rest: Chain = Chain()
+    rest: Chain = field(default_factory=Chain)
     features: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @functools.cached_property

@@ -24,7 +24,7 @@ def phases(network: Layer, params: Params, freeze: str = "") -> list[str]:
     found = [group for group in groups(network, params) if trained.intersection(group)]
     if len(found) < 2:
         raise ValueError(
-            f"unfreeze_epochs goes by groups of a network's layers, of which {len(found)} is to be trained; leave it out."
+            f"unfreeze_epochs goes by groups of a network's layers, and {len(found)} is to be trained; leave it out."
         )
     below = [[f"{name}/*" for group in found[:count] for name in group] for count in reversed(range(len(found)))]
     return [",".join(filter(None, [freeze, *patterns])) for patterns in below]

@@ -1,4 +1,4 @@
-"""Training that begins with weights that were trained before: what it begins with, records, refuses, and goes on with."""
+"""Training that begins with weights that were trained before: what it records, refuses, and goes on with."""
 
 import importlib.util
 import json

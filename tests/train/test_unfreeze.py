@@ -32,7 +32,7 @@ def test_phases_go_from_the_head_to_all_that_the_recipe_trains():
     network = tiny()
     assert phases(network, shapes(network)) == ["conv/*,bn/*", ""]
     assert phases(network, shapes(network), "bn/scale") == ["bn/scale,conv/*,bn/*", "bn/scale"]
-    with pytest.raises(ValueError, match=r"of which 1 is to be trained; leave it out"):
+    with pytest.raises(ValueError, match=r"and 1 is to be trained; leave it out"):
         phases(network, shapes(network), "conv/*,bn/*")
 
 
