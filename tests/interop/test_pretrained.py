@@ -53,6 +53,16 @@ def test_the_head_has_as_many_classes_as_the_files(tmp_path, name):
     jax.tree.map(np.testing.assert_array_equal, (found.params, found.state), (params, state))
 
 
+def test_without_a_head_the_network_is_its_features(written):
+    file, params, state = written
+    found = jaxcnn.load_pretrained(NAME, file, classes=0)
+    assert found.params.keys() == params.keys() - {"head"}
+    for name in found.params:
+        jax.tree.map(np.testing.assert_array_equal, found.params[name], params[name])
+    x = jax.ShapeDtypeStruct((2, 64, 64, 3), np.float32)
+    assert jax.eval_shape(found.network, found.params, found.state, x).shape == (2, 1024)
+
+
 def test_what_is_wrong_is_named(written, tmp_path):
     file, *_ = written
     said = r"net\.safetensors does not hold the weights of squeezenet1_1: by torchvision's names; it lacks .*"

@@ -149,13 +149,14 @@ def test_a_run_without_a_checkpoint_needs_the_same_weights_again(trained, tmp_pa
         begun(again)
 
 
-def test_seeds_of_a_sweep_begin_with_the_same_weights_and_other_heads(trained, tmp_path):
-    options = {"init_from": str(trained.run.path), "max_steps": 1, "data": str(tmp_path / "pictures")}
+@pytest.mark.parametrize("together", ["no", "yes"])
+def test_seeds_of_a_sweep_begin_with_the_same_weights_and_other_heads(trained, tmp_path, together):
+    options = {"init_from": str(trained.run.path), "epochs": 1, "data": str(tmp_path / "pictures")}
     _pictures(tmp_path / "pictures")
     options |= {"batch_size": 4, "image_size": None, "freeze": "backbone"}
     configs = [config(tmp_path / f"{seed}", seed=seed, **options) for seed in (0, 1)]
     done = []
-    sweep(configs, done=done.append)
+    sweep(configs, together=together, done=done.append)
     first, second = (result.state.params for result in done)
     before = jaxcnn.load_model(trained.run.path).params
     assert leaves(first["conv"]) == leaves(second["conv"]) == leaves(before["conv"])

@@ -9,9 +9,12 @@ import pytest
 from jaxcnn.layers import BatchNorm, Conv, Dense, Dropout, GlobalAvgPool, StochasticDepth, chain, residual
 from jaxcnn.train.experiment import experiment_of
 from jaxcnn.train.fit import fit
+from jaxcnn.train.loop import train
 from jaxcnn.train.on_features import OnFeatures, kept, on_features
 from jaxcnn.train.recipe import OptimizationRecipe
 from tests.train.test_checkpoint import leaves
+from tests.train.test_loop import CtrlC
+from tests.train.tiny import STEPS, config
 
 BLOCK = chain(conv=Conv(4), bn=BatchNorm(), drop=StochasticDepth(0.5))
 NETWORK = chain(
@@ -92,6 +95,15 @@ def test_what_is_kept_ends_before_what_is_trained_or_draws(digits, changes, name
     assert [name for name, _ in kept(experiment).parts] == names
     if not names:
         assert on_features(experiment, experiment.initial_state()) is experiment
+
+
+def test_a_run_that_is_stopped_goes_on_in_the_same_bits(tmp_path):
+    options = {"freeze": "backbone", "augment": "none"}
+    whole = train(config(tmp_path / "whole", **options))
+    train(config(tmp_path / "run", **options), CtrlC(STEPS + 3))
+    resumed = train(config(tmp_path / "run", resume=True, **options))
+    assert leaves(resumed.state) == leaves(whole.state)
+    assert resumed.evaluation.accuracy == whole.evaluation.accuracy
 
 
 def test_features_that_take_too_much_memory_are_not_kept(digits, monkeypatch):
