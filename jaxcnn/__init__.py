@@ -4,24 +4,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxcnn import kernels, layers, models, ops, verify
-    from jaxcnn.interop import pretrained
+    from jaxcnn import explain, kernels, layers, models, ops, verify
+    from jaxcnn.interop import pretrained, weights
     from jaxcnn.train import model_folder
 
     backprop, summary = layers.backprop, layers.summary
     RULES, Rule, backward, rule = ops.RULES, ops.Rule, ops.backward, ops.rule
     load_model = model_folder.load_model
     load_pretrained = pretrained.load_pretrained
+    load_weights = weights.load_weights
 
 __all__ = [
     "RULES",
     "Rule",
     "backprop",
     "backward",
+    "explain",
     "kernels",
     "layers",
     "load_model",
     "load_pretrained",
+    "load_weights",
     "models",
     "ops",
     "rule",
@@ -36,6 +39,7 @@ _HOMES = {
     **dict.fromkeys(["backprop", "summary"], "jaxcnn.layers"),
     "load_model": "jaxcnn.train.model_folder",
     "load_pretrained": "jaxcnn.interop.pretrained",
+    "load_weights": "jaxcnn.interop.weights",
 }
 
 

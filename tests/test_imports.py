@@ -14,7 +14,7 @@ FLOORS = [
     ["bench"],
     ["report"],
     ["train", "verify"],
-    ["interop"],
+    ["interop", "explain"],
     ["data", "models"],
     ["layers"],
     ["ops"],

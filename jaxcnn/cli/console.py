@@ -16,8 +16,8 @@ NARROWEST = 80  # characters: a table that is squeezed into fewer has more dots 
 class Console(rich.console.Console):
     """Without markup, emoji codes and highlights: class names and paths are shown as they are, and can't control it."""
 
-    def __init__(self, *, soft_wrap: bool = False) -> None:
-        super().__init__(highlight=False, markup=False, emoji=False, soft_wrap=soft_wrap)
+    def __init__(self, *, soft_wrap: bool = False, stderr: bool = False) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, soft_wrap=soft_wrap, stderr=stderr)
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)

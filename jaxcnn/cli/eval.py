@@ -1,7 +1,7 @@
 """`jaxcnn eval`: what a trained network gets right on the test images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jaxcnn.cli.evaluated import Evaluated
@@ -10,10 +10,18 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.table import Table
 
+    from jaxcnn.data import Dataset
+    from jaxcnn.train.model import Model
+
 
 @dataclass(frozen=True)
 class EvalOptions(Evaluated):
     """Evaluate a run's network on the test images, class by class."""
+
+    calibrate: bool = False
+    """From now on, here and in jaxcnn predict, divide its logits by the temperature at which it is as sure as it is
+    often right: by the validation images, or without them by every second test image. It is kept in the model.json of
+    this checkpoint, until training goes on."""
 
 
 def run(options: EvalOptions) -> int:
@@ -23,11 +31,15 @@ def run(options: EvalOptions) -> int:
     from jaxcnn.train.evaluate import evaluate, examples_of
 
     model = options.model()
-    images, labels = examples_of(model, options.dataset(model))
+    dataset = options.dataset(model)
+    images, labels = examples_of(model, dataset)
+    said: list[str] = []
+    if options.calibrate:
+        model, said = _calibrated(options, model, dataset)
     evaluation = evaluate(model, images, labels)
     confusion = measures.confusion_matrix(evaluation.probabilities, labels)
 
-    console = Console()
+    console = Console(soft_wrap=True)
     title = f"{options.run}, {model.card.title}"
     console.print_table(by_class(confusion, model.classes, title))
     matrix, pairs = as_matrix(confusion, model.classes), as_pairs(confusion, model.classes)
@@ -39,12 +51,31 @@ def run(options: EvalOptions) -> int:
     smoothing = model.card.label_smoothing
     print(f"test loss {evaluation.loss:.4f}" + (f" (with label smoothing {smoothing})" if smoothing else ""))
     bins = f"confidence against accuracy in {measures.BINS} bins"
-    print(f"expected calibration error {evaluation.calibration_error:.4f}, {bins}")
+    at = "" if model.card.temperature == 1 else f", at temperature {model.card.temperature:.4f}"
+    print(f"expected calibration error {evaluation.calibration_error:.4f}, {bins}{at}")
     print(f"balanced accuracy {evaluation.balanced_accuracy:.4f}, the mean of the classes' recalls")
     if len(model.classes) > 5:
         print(f"top-5 accuracy {evaluation.top5:.4f}")
     print(f"test accuracy {evaluation.accuracy:.4f}")
+    for line in said:
+        console.print(line)
     return 0
+
+
+def _calibrated(options: EvalOptions, model: "Model", dataset: "Dataset") -> tuple["Model", list[str]]:
+    """The model at its best temperature, which is kept, and what there is to say of it."""
+    from jaxcnn.train.calibrate import calibrate
+    from jaxcnn.train.model_folder import set_temperature
+
+    found = calibrate(model, dataset)
+    file = set_temperature(options.run, options.checkpoint, model.card, found.temperature)
+    changes = {"negative log-likelihood": found.likelihood, "expected calibration error": found.error}
+    on = ", ".join(f"{name} {before:.4f} before and {after:.4f} after" for name, (before, after) in changes.items())
+    calibrated = replace(model, card=replace(model.card, temperature=found.temperature))
+    return calibrated, [
+        f"temperature {found.temperature:.4f} by {found.fitted}; on {found.measured}: {on}",
+        f"written to {file}",
+    ]
 
 
 def by_class(confusion: "np.ndarray", classes: Sequence[str], title: str) -> "Table":

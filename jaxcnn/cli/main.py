@@ -9,14 +9,30 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxcnn.cli import augment, bench, check, data, doctor, eval, models, summary, sweep, train, verify
+from jaxcnn.cli import (
+    augment,
+    bench,
+    check,
+    data,
+    doctor,
+    eval,
+    import_,
+    models,
+    predict,
+    summary,
+    sweep,
+    train,
+    verify,
+)
 from jaxcnn.cli.evaluated import Evaluated
-from jaxcnn.cli.streams import for_any_console, keeping_the_exit_code, visible
+from jaxcnn.cli.streams import for_any_console, print_line
 
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
 COMMANDS = (
     Annotated[train.TrainOptions, tyro.conf.subcommand("train")]
     | Annotated[eval.EvalOptions, tyro.conf.subcommand("eval")]
+    | Annotated[predict.PredictOptions, tyro.conf.subcommand("predict")]
+    | Annotated[import_.ImportOptions, tyro.conf.subcommand("import")]
     | Annotated[models.ModelsOptions, tyro.conf.subcommand("models")]
     | Annotated[summary.SummaryOptions, tyro.conf.subcommand("summary")]
     | Annotated[check.CheckOptions, tyro.conf.subcommand("check")]
@@ -30,6 +46,8 @@ RUN: dict[type, Callable[[Any], int]] = {
     train.TrainOptions: train.run,
     sweep.SweepOptions: sweep.run,
     eval.EvalOptions: eval.run,
+    predict.PredictOptions: predict.run,
+    import_.ImportOptions: import_.run,
     models.ModelsOptions: models.run,
     summary.SummaryOptions: summary.run,
     check.CheckOptions: check.run,
@@ -44,15 +62,15 @@ RUN: dict[type, Callable[[Any], int]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `jaxcnn` with `arguments` (the process's own by default) and exit.
 
-    Exit codes: 0 done; 1 a check failed or training diverged; 2 bad input; 3 another process of the run is gone; 130
-    stopped by Ctrl-C, 143 by SIGTERM, 129 by the end of its terminal (SIGHUP), 141 by that of the pipe that it writes
-    into. An error or warning is one line on stderr; with JAXCNN_TRACEBACK=1 in the environment an error is Python's
-    traceback instead. Only words that are no
-    options of the command, or no values of their type, get a longer explanation.
+    Exit codes: 0 done; 1 a check failed, training diverged, or a picture can't be read; 2 bad input; 3 another process
+    of the run is gone; 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by the end of its terminal (SIGHUP), 141 by that of
+    the pipe that it writes into. An error or warning is one line on stderr; with JAXCNN_TRACEBACK=1 in the environment
+    an error is Python's traceback instead. Only words that are no options of the command, or no values of their type,
+    get a longer explanation.
     """
     options: Any = None
     with for_any_console(), warnings.catch_warnings():
-        warnings.showwarning = lambda message, *where: _print_line("warning", str(message))
+        warnings.showwarning = lambda message, *where: print_line("warning", str(message))
         try:
             options = sweep.parsed(sys.argv[1:] if arguments is None else list(arguments), _parse)
             sys.exit(RUN[type(options)](options))
@@ -61,16 +79,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except (ValueError, OSError, FloatingPointError) as error:
             if os.environ.get("JAXCNN_TRACEBACK"):
                 raise
-            message = re.sub(r"^(create|load): ", "", str(error))  # the function that refused it
-            of_data = options is None or isinstance(options, train.TrainOptions | data.DataOptions | Evaluated)
+            message = re.sub(r"^(create|load|heat_maps|grad_cam): ", "", str(error))  # the function that refused it
+            told_by_library = train.TrainOptions | data.DataOptions | Evaluated | predict.PredictOptions
             kind = train.TrainOptions if options is None else type(options)
-            _print_line("error", train.in_options(message, kind) if of_data else message)
+            print_line("error", train.in_options(message, kind) if issubclass(kind, told_by_library) else message)
             exit_code = 1 if isinstance(error, FloatingPointError) else 2
             if "jaxcnn.train.hosts" in sys.modules:
                 sys.modules["jaxcnn.train.hosts"].leave(exit_code)
             sys.exit(exit_code)
         except KeyboardInterrupt as interrupt:
-            _print_line("error", str(interrupt) or "stopped.")
+            print_line("error", str(interrupt) or "stopped.")
             sys.stdout.flush()
             # In the midst of a compilation by XLA Python's own way out would crash.
             os._exit(getattr(interrupt, "exit_code", 130))
@@ -79,10 +97,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parse(arguments: Sequence[str]) -> Any:
     flags = (tyro.conf.FlagCreatePairsOff,)
     return tyro.cli(COMMANDS, prog="jaxcnn", description=DESCRIPTION, args=arguments, config=flags)
-
-
-def _print_line(kind: str, message: str) -> None:
-    line = visible(" ".join(f"{kind}: {message}".split()))  # one line, whatever the message
-    red = kind == "error" and sys.stderr.isatty()
-    with keeping_the_exit_code(sys.stderr):
-        print(f"\033[31m{line}\033[0m" if red else line, file=sys.stderr)

@@ -61,6 +61,19 @@ def _write_nowhere(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def print_line(kind: str, message: str) -> None:
+    """ "warning: ..." or "error: ..." on stderr: one line, whatever the message."""
+    line = visible(" ".join(part.strip() for part in f"{kind}: {message}".split("\n")))
+    red = kind == "error" and sys.stderr.isatty()
+    with keeping_the_exit_code(sys.stderr):
+        print(f"\033[31m{line}\033[0m" if red else line, file=sys.stderr)
+
+
+def in_one_line(text: str) -> str:
+    """The text, such as a file's name, with all its control characters as Python writes them, the ends of lines too."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def visible(text: str) -> str:
     """The text with its control characters as Python writes them, such as \\x1b: none reaches the console.
 

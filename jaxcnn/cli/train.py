@@ -112,7 +112,8 @@ def in_options(message: str, options: type = TrainConfig) -> str:
     names = [field.name for field in dataclasses.fields(options)]
     subject = rf"(?:^|(?<=[;:] ))({'|'.join(names)})()(?= (?:is|was) )"  # names that are words, only as a subject
     setting = rf"(?<![\w/.-])({'|'.join(names)})=(\w*)"
-    unlike_a_word = rf"(?<![\w/.-])({'|'.join(name for name in names if '_' in name)})()(?![\w/=-])"
+    no_words = [name for name in names if "_" in name] or ["(?!)"]
+    unlike_a_word = rf"(?<![\w/.-])({'|'.join(no_words)})()(?![\w/=-])"
 
     def option(match: re.Match[str]) -> str:
         value = "" if match[2] in ("", "True") else f" {match[2]}"

@@ -1,14 +1,18 @@
-"""Reading ahead of who needs it, by threads or by processes: Grain's."""
+"""Reading ahead of who needs it, by threads or by processes: Grain's where items have numbers."""
 
 import multiprocessing
 import os
 import threading
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from jaxcnn.data import pictures
 
 T_co = TypeVar("T_co", covariant=True)
+S = TypeVar("S")
+T = TypeVar("T")
 THREADS = 16  # at most: each holds an item, and more would only fight over Python's lock
 
 
@@ -55,6 +59,25 @@ def read_ahead(items: Items[T_co], *, start: int = 0, workers: int = 0) -> Gener
     finally:
         iterator.close()
         del iterator  # and what it has read
+
+
+def map_ahead(function: Callable[[S], T], items: Iterable[S], ahead: int) -> Iterator[tuple[S, T]]:
+    """Each item with function(item), in order, computed by threads for up to `ahead` items before they are needed.
+
+    As many items are taken from `items`, which may have no end, and so many results are held.
+    """
+    waiting = deque[tuple[S, Future[T]]]()
+    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS))
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(function, item)))
+            if len(waiting) > ahead:
+                first, result = waiting.popleft()
+                yield first, result.result()
+        for first, result in waiting:
+            yield first, result.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 AHEAD = 4  # items of a worker: one being read, one read, one in shared memory, one handed over

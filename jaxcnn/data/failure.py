@@ -1,5 +1,6 @@
 """Why a picture can't be read."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -12,7 +13,7 @@ def or_reason(read: Callable[..., T], file: Path | IO[bytes], *options: Any) -> 
     from PIL import UnidentifiedImageError
 
     path = file if isinstance(file, Path) else None
-    if path and path.exists() and not path.is_file():  # reading a pipe would wait for ever
+    if path and os.path.exists(path) and not os.path.isfile(path):  # reading a pipe would wait for ever
         return "a folder, a pipe or a device"
     try:
         return read(file, *options)

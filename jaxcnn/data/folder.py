@@ -14,9 +14,11 @@ channel, otherwise all have 3 (RGB).
 """
 
 import functools
+import os
+import re
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jaxcnn.data.files import Listing, Picture, cut, some
@@ -153,6 +155,33 @@ def _of_classes(
         taken = set(found)
         left_out += [f"{p}{_reason(p)}" for p in inside if p not in taken]
     return files, left_out
+
+
+def pictures_within(
+    folder: Path, onerror: Callable[[Path, OSError], None], above: frozenset[Path] = frozenset()
+) -> Iterator[Path]:
+    """The pictures in a folder and in those inside it, by their names' endings; 2.jpg comes before 10.jpg.
+
+    Files of other endings, and what has a name with a dot in front, are passed over. A folder that can't be listed is
+    told to `onerror`.
+    """
+    real = folder.resolve()
+    above |= {real, *real.parents}
+    try:
+        inside = sorted(_visible(folder), key=_natural)
+    except OSError as error:
+        return onerror(folder, error)
+    for path in inside:
+        if not os.path.isdir(path):
+            yield from [path] if _named(path) else []
+        elif path.resolve() not in above:
+            yield from pictures_within(path, onerror, above)
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    """Numbers in a name count as numbers."""
+    parts = re.split(r"(\d+)", path.name.casefold())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
 
 
 def _within(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:

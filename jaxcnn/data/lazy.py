@@ -31,7 +31,7 @@ class Source(Protocol):
 class Files(Source):
     """Picture files. Their paths are one string of bytes: a million `Path`s would be half a gigabyte."""
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[str | Path]) -> None:
         names = [os.fsencode(path) for path in paths]
         self._ends = np.cumsum([0, *map(len, names)])
         self._names = b"".join(names)

@@ -1,34 +1,43 @@
-"""PyTorch's arrays to ours and back: what becomes of each follows from the layer that it belongs to."""
+"""Other libraries' arrays to ours and back: what becomes of each follows from the layer that it belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcnn.layers import BatchNorm, Conv, Dense, DepthwiseConv, Layer, LayerNorm, LayerScale
+from jaxcnn.layers import Conv, Dense, DepthwiseConv, Layer, LayerScale, PReLU
 from jaxcnn.layers.walk import leaves
 
 
 class Entry(NamedTuple):
-    """One of our arrays: "params" or "state", its path there, the layer that it belongs to, and their leaf's name."""
+    """One of our arrays: "params" or "state", its path there, and the layer that it belongs to."""
 
     tree: str
     path: tuple[str, ...]
     layer: Layer
-    leaf: str
 
 
-NORM = {"scale": "weight", "bias": "bias"}
-RUNNING = {"mean": "running_mean", "var": "running_var"}
+class Convention(NamedTuple):
+    """How libraries name a layer's arrays, and lay them out.
+
+    Attributes:
+      key: (module, entry) -> what the array is called.
+      read: (entry, array, flat) -> their array as ours, `flat` as in `from_torch`.
+      write: (entry, array, ndim, flat) -> ours as theirs, the inverse of `read`; `ndim` is of theirs, where it is not
+        that of ours.
+    """
+
+    key: Callable[[str, Entry], str]
+    read: Callable[[Entry, np.ndarray, tuple[int, int] | None], np.ndarray]
+    write: Callable[[Entry, np.ndarray, int | None, tuple[int, int] | None], np.ndarray]
 
 
 def entries(network: Layer, params: Mapping[str, Any], state: Mapping[str, Any]) -> list[Entry]:
-    """Every array of the network, whose params and state are these. Raises ValueError for a layer that has no like."""
+    """Every array of the network, whose params and state are these."""
     found = []
     for path, layer in leaves(network):
         for tree, arrays in (("params", _at(params, path)), ("state", _at(state, path))):
-            for name in arrays:
-                found.append(Entry(tree, (*path, name), layer, _leaf(layer, tree, name)))
+            found += [Entry(tree, (*path, name), layer) for name in arrays]
     return found
 
 
@@ -38,16 +47,13 @@ def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
     return tree
 
 
-def _leaf(layer: Layer, tree: str, name: str) -> str:
-    """What PyTorch calls it; "" for an array that is its module's only one."""
-    match layer:
-        case Conv() | DepthwiseConv() | Dense():
-            return {"kernel": "weight"}.get(name, name)
-        case BatchNorm() | LayerNorm():
-            return (NORM if tree == "params" else RUNNING)[name]
-        case LayerScale():
-            return ""
-    raise ValueError(f"{type(layer).__name__} has no like among PyTorch's modules")
+TORCH_NAMES = {"kernel": "weight", "scale": "weight", "slope": "weight", "mean": "running_mean", "var": "running_var"}
+
+
+def torch_key(module: str, entry: Entry) -> str:
+    """MODULE.weight and the like; an array that is no module's has the name alone."""
+    name = entry.path[-1]
+    return module if isinstance(entry.layer, LayerScale) else f"{module}.{TORCH_NAMES.get(name, name)}"
 
 
 def from_torch(entry: Entry, array: np.ndarray, flat: tuple[int, int] | None = None) -> np.ndarray:
@@ -70,7 +76,7 @@ def from_torch(entry: Entry, array: np.ndarray, flat: tuple[int, int] | None = N
 def to_torch(
     entry: Entry, array: np.ndarray, ndim: int | None = None, flat: tuple[int, int] | None = None
 ) -> np.ndarray:
-    """Our array as theirs, the inverse of `from_torch`; `ndim` is of their array, where it is not that of ours."""
+    """Our array as theirs, the inverse of `from_torch`."""
     if entry.path[-1] == "kernel":
         if flat is not None:
             array = array.reshape(*flat, -1, array.shape[-1])
@@ -82,6 +88,49 @@ def to_torch(
     return array.reshape(array.shape[:ndim] + (1,) * (ndim - array.ndim))
 
 
+KERAS_NAMES = {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance", "slope": "alpha"}
+
+
+def keras_key(module: str, entry: Entry) -> str:
+    """MODULE/kernel and the like, as `interop.keras` names them."""
+    name = entry.path[-1]
+    multiplies = isinstance(entry.layer, Conv | DepthwiseConv | Dense)
+    return f"{module}/{name if multiplies else KERAS_NAMES.get(name, name)}"
+
+
+def from_keras(entry: Entry, array: np.ndarray, flat: tuple[int, int] | None = None) -> np.ndarray:
+    """Their array as ours: channels are last in both.
+
+    Of a depthwise kernel (*window, in, multiplier) the last two axes are one of ours; a dense layer may be a 1×1
+    convolution there, and the other way round; slopes that all places share are (1, ..., channels).
+    """
+    if isinstance(entry.layer, PReLU):
+        return array.reshape(-1) if array.size == array.shape[-1] else array
+    if entry.path[-1] != "kernel":
+        return array
+    match entry.layer:
+        case DepthwiseConv():
+            return array.reshape(*array.shape[:2], 1, -1)
+        case Dense():
+            return array.reshape(-1, array.shape[-1]) if array.shape[:-2] == (1, 1) else array
+    return _windowed(array)
+
+
+def to_keras(
+    entry: Entry, array: np.ndarray, ndim: int | None = None, flat: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Our array as theirs, the inverse of `from_keras`; with `ndim` a depthwise kernel is that of a grouped one."""
+    if ndim is None:
+        if entry.path[-1] == "kernel" and isinstance(entry.layer, DepthwiseConv):
+            return array.reshape(*array.shape[:2], -1, entry.layer.multiplier)
+        return array
+    return array.reshape((1,) * (ndim - array.ndim) + array.shape[-ndim:])
+
+
 def _windowed(kernel: np.ndarray) -> np.ndarray:
     """A matrix as a 1×1 kernel."""
     return kernel[None, None] if kernel.ndim == 2 else kernel
+
+
+PYTORCH = Convention(torch_key, from_torch, to_torch)
+KERAS = Convention(keras_key, from_keras, to_keras)

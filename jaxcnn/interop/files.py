@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcnn.interop import pth, safetensors
+from jaxcnn.interop import keras, pth, safetensors
 
 PYTORCH = (".pth", ".pt", ".bin", ".tar")
 SAFETENSORS = (".safetensors",)
+KERAS = (".h5", ".hdf5", ".keras")
+KNOWN = (*SAFETENSORS, *PYTORCH, *KERAS)
 WITHIN = ("state_dict", "model_state_dict", "model", "net", "params")  # where training scripts put the weights
 
 
 def read(file: Path) -> dict[str, np.ndarray]:
-    """The arrays of a `.safetensors` file, or of one that PyTorch wrote (`.pth`, `.pt`, `.bin`).
+    """The arrays of a file of safetensors, of PyTorch (`.pth`, `.pt`, `.bin`) or of Keras (`.h5`, `.keras`).
 
     Of a training script's checkpoint those of its network; `module.`, which DataParallel puts before each name, is left
     out. Nothing in a file is run.
@@ -29,8 +31,10 @@ def read(file: Path) -> dict[str, np.ndarray]:
             return safetensors.load(file.read_bytes())
         except ValueError as error:
             raise ValueError(f"{file} is damaged: {error}.") from error
+    if ending in KERAS:
+        return keras.read(file)
     if ending not in PYTORCH:
-        known = ", ".join(SAFETENSORS + PYTORCH[:3])
+        known = ", ".join((*SAFETENSORS, *PYTORCH[:3], *KERAS))
         raise ValueError(f"{file} is of an unknown kind, by its ending; expected one of {known}.")
     found = pth.read(file)
     for name in WITHIN:

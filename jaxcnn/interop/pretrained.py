@@ -1,10 +1,9 @@
 """A network of the zoo with weights that another library trained."""
 
-import re
+import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,16 +11,28 @@ from jax import Array
 
 from jaxcnn import models
 from jaxcnn.data.pictures import Resample
-from jaxcnn.interop import files
-from jaxcnn.interop.convert import entries
-from jaxcnn.interop.load import Arrays, Loaded, Mismatch, keys, load
+from jaxcnn.interop import files, hub, repository
+from jaxcnn.interop.fitting import HEAD, fitting, shapes
+from jaxcnn.interop.load import Arrays, Mismatch, load, match
 from jaxcnn.interop.names import Table
 from jaxcnn.interop.tables import tables
 from jaxcnn.layers import Layer, Params, State, features
 
 MARGIN = 32  # of a side: 224 pixels are cropped from 256; other sizes as EfficientNet's authors do it
-HEAD = r"head(/.*)?"
-BUFFERS = r".*\.(running_mean|running_var|num_batches_tracked)"
+
+
+class Source(NamedTuple):
+    """Where weights came from.
+
+    Attributes:
+      name: of a repository on Hugging Face's hub, or the file.
+      revision: the commit of the repository, None for a file.
+      sha256: the hash of the file.
+    """
+
+    name: str
+    revision: str | None
+    sha256: str
 
 
 class Pretrained(NamedTuple):
@@ -33,6 +44,7 @@ class Pretrained(NamedTuple):
       image_shape: (h, w, c) that the network was made for; others, of 32×32 or more, will mostly do.
       crop, resample: how a picture becomes `image_shape`, see `data.pictures.Fit`.
       library: whose names the file has.
+      source: where the weights came from.
     """
 
     network: Layer
@@ -44,86 +56,101 @@ class Pretrained(NamedTuple):
     crop: float
     resample: Resample
     library: str
+    source: Source
 
 
-def load_pretrained(name: str, file: str | Path, *, classes: int | None = None, key: Array | None = None) -> Pretrained:
-    """The network called `name` in `jaxcnn.models` with the weights of torchvision's, timm's or Hugging Face's file.
+def load_pretrained(
+    name: str, file: str | Path, *, classes: int | Literal["file"] | None = None, key: Array | None = None
+) -> Pretrained:
+    """The network called `name` in `jaxcnn.models` with torchvision's, timm's, Hugging Face's or Keras's weights.
 
     >>> net = jaxcnn.load_pretrained("resnet50", "resnet50-0676ba61.pth")  # doctest: +SKIP
+    >>> net = jaxcnn.load_pretrained("resnet50", "timm/resnet50.a1_in1k")  # doctest: +SKIP
     >>> logits = net.network(net.params, net.state, (images / 255 - net.mean) / net.std)  # doctest: +SKIP
 
     Args:
       name: such as "resnet50" or "efficientnet_lite0".
-      file: `.safetensors`, or `.pth`, `.pt` or `.bin` as PyTorch writes it, of which nothing is run.
-      classes: for other classes than the file's: the network gets a new head, random by `key` (by default
-        `jax.random.key(0)`). Without it the head is the file's, of however many classes (what timm asks to be told as
-        `num_classes`). With 0 there is no head: the network is `layers.features` of the one by that name.
+      file: `.safetensors`; `.pth`, `.pt` or `.bin` as PyTorch writes it; `.h5` or `.keras` (`pip install
+        "jaxcnn[keras]"`). Nothing in it is run. Or the name of a repository on Hugging Face's hub, OWNER/NAME or
+        OWNER/NAME@REVISION (`pip install "jaxcnn[hub]"`), which is fetched once; without a network the hub's cache is
+        looked in.
+      classes: how many, by default as many as the network was published with. "file" keeps the head of a file that has
+        others; a number gives the network a new head, random by `key` (by default `jax.random.key(0)`). With 0 there is
+        none: the network is `layers.features` of the one by that name.
 
     Raises: ValueError for an unknown network, for one whose names in other libraries are not known, and for a file that
-      does not hold its weights, with what is lacking or left over and the network of ours that fits, if one does;
-      FileNotFoundError without the file. Nothing is half-loaded.
+      does not hold its weights, with what is lacking or left over and the network of ours that fits, if one does; for a
+      name on the hub that can't be fetched, and where a package is missing. FileNotFoundError without the file. Nothing
+      is half-loaded.
     """
-    file, known = Path(file), tables(name)
-    arrays = files.read(file)
-    network, params, state = _shapes(name, _outputs(name, arrays, known) if classes is None else classes or None)
-    if classes:
-        params, state = _with_head(network, name, params, state, jax.random.key(0) if key is None else key)
+    known = tables(name)
+    path, source, said = _found(name, os.fspath(file))
+    arrays = files.read(path)
     try:
-        loaded = load(network, params, state, arrays, known, without="(?!)" if classes is None else HEAD)
+        network, params, state = _fresh(name, classes, arrays, jax.random.key(0) if key is None else key)
+        loaded = load(network, params, state, arrays, known, without=HEAD if isinstance(classes, int) else "(?!)")
     except Mismatch as error:
-        instead = _known(arrays)
-        hint = f" They are those of {instead}." if instead else ""
-        raise ValueError(f"{file} does not hold the weights of {name}: {error}.{hint}") from error
+        raise ValueError(_told(name, file, error, arrays)) from error
     if classes == 0:
-        network = features(network)
-        params, state, library = loaded
-        loaded = Loaded(_parts(params, head=False), _parts(state, head=False), library)
+        network, loaded = features(network), loaded._replace(params=_below(loaded.params), state=_below(loaded.state))
     table = known[loaded.library]
-    shape = models.ABOUT[name].image_shape
-    crop = shape[0] / (shape[0] + MARGIN)
-    how = (table.mean, table.std, shape, crop, table.resample)
-    return Pretrained(network, loaded.params, loaded.state, *how, loaded.library)
+    mean, std = table.pixels(arrays) or (table.mean, table.std)
+    shape = said.pop("image_shape", models.ABOUT[name].image_shape)
+    images = {"mean": mean, "std": std, "crop": shape[0] / (shape[0] + MARGIN), "resample": table.resample} | said
+    return Pretrained(
+        network, loaded.params, loaded.state, image_shape=shape, library=loaded.library, source=source, **images
+    )
 
 
-def _shapes(name: str, classes: int | None) -> tuple[Layer, Params, State]:
-    """The network, and the shapes of its params and state."""
-    network = models.create(name, classes)
-    return network, *jax.eval_shape(lambda: network.init(jax.random.key(0), _example(name)))
+def _found(name: str, file: str) -> tuple[Path, Source, dict[str, Any]]:
+    """The file that a path or a name on the hub means, and what the hub says of the images."""
+    if Path(file).suffix.lower() in files.KNOWN or not hub.is_name(file):
+        path = Path(file)
+        return path, Source(file, None, hub.sha256(path) if path.is_file() else ""), {}
+    fetched = hub.fetch(file)
+    other = repository.network(fetched.config)
+    if other not in (None, name):
+        raise ValueError(f"{file} holds the weights of {other}, not of {name}.")
+    source = Source(fetched.name, fetched.revision, hub.sha256(fetched.file))
+    return fetched.file, source, repository.images(fetched.config, fetched.preprocessor)
 
 
-def _with_head(network: Layer, name: str, params: Params, state: State, key: Array) -> tuple[Params, State]:
-    """The head random, of all others the shapes: to draw the whole network would take a while to compile."""
+def _fresh(name: str, classes: int | Literal["file"] | None, arrays: Arrays, key: Array) -> tuple[Layer, Params, State]:
+    """The network, its head random where it is to be; only shapes of all that is to be loaded."""
+    if not isinstance(classes, int):
+        return shapes(name, _classes(*shapes(name), arrays, tables(name)) if classes == "file" else None)
+    network, params, state = shapes(name, classes or None)
+    example = jax.ShapeDtypeStruct((1, *models.ABOUT[name].image_shape), jnp.float32)
 
     @jax.jit
-    def made(key: Array) -> list[Params]:
-        return [_parts(tree, head=True) for tree in network.init(key, _example(name))]
+    def drawn(key: Array) -> tuple[Params, State]:
+        """The head alone: to draw the whole network takes long to compile."""
+        params, state = network.init(key, example)
+        return {"head": params["head"]}, {part: state[part] for part in state if part == "head"}
 
-    return tuple(tree | head for tree, head in zip((params, state), made(key), strict=True))
-
-
-def _parts(tree: Params, *, head: bool) -> Params:
-    """The head's part of params or state, or all others."""
-    return {part: arrays for part, arrays in tree.items() if (re.fullmatch(HEAD, part) is not None) == head}
-
-
-def _example(name: str) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, *models.ABOUT[name].image_shape), jnp.float32)
+    if classes:
+        head_params, head_state = drawn(key)
+        params, state = params | head_params, state | head_state
+    return network, params, state
 
 
-def _outputs(name: str, arrays: Arrays, known: Mapping[str, Table]) -> int | None:
-    """How many classes the file's head has, by its bias; None where the file has none by that name."""
-    of = entries(*_shapes(name, None))
-    bias = [entry for entry in of if entry.leaf == "bias" and re.fullmatch(HEAD, "/".join(entry.path[:-1]))][-1]
-    named = [key for table in known.values() for key, entry in keys(table, of).items() if entry is bias]
-    return next((arrays[key].size for key in named if key in arrays), None)
+def _below(tree: Params) -> Params:
+    """Params or state without the head's."""
+    return {part: arrays for part, arrays in tree.items() if part != "head"}
 
 
-def _known(arrays: Arrays) -> str | None:
-    """The network whose weights these are, if it is one of ours: by their number first, then by trying."""
-    count = sum(a.size for key, a in arrays.items() if not re.fullmatch(BUFFERS, key))
-    for name, about in models.ABOUT.items():
-        if about.parameters == count:
-            with suppress(ValueError):  # no network that others have, or of other names
-                load(*_shapes(name, None), arrays, tables(name))
-                return name
-    return None
+def _classes(network: Layer, params: Params, state: State, arrays: Arrays, known: Mapping[str, Table]) -> int | None:
+    """How many the head of the file has, None where it has none."""
+    *_, ours, theirs = match(network, params, state, arrays, known)
+    heads = [key for key, entry in ours.items() if entry.path[0] == "head" and entry.path[-1] == "bias"]
+    return theirs[heads[-1]].size if heads and heads[-1] in theirs else None
+
+
+def _told(name: str, file: str | Path, error: Mismatch, arrays: Arrays) -> str:
+    """What to do about it."""
+    heads = [entry.path[0] == "head" for entry, _ in error.wrong.values()]
+    if heads and all(heads) and not error.missing and not error.spare:
+        count = _classes(*shapes(name), arrays, tables(name))
+        keep = f'classes="file" keeps its head, and a number, such as classes={count}, gives the network a new one'
+        return f"{file} is of {count} classes, and {name} was published with others: {error}. {keep}."
+    return f"{file} does not hold the weights of {name}: {error}. {fitting(arrays) or ''}".rstrip()

@@ -6,18 +6,23 @@ from jaxcnn.interop.names import Table, convnext, densenet, efficientnet, mobile
 
 FAMILIES: dict[str, Mapping[str, Table]] = {
     "fcn_resnet": resnet.FCN_TABLES,
+    "keras_resnet": resnet.KERAS_TABLES,
     "resnet": resnet.TABLES,
     "resnext": resnet.TABLES,
     "wide_resnet": resnet.TABLES,
+    **dict.fromkeys(("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"), vgg.NORM_TABLES),
     "vgg": vgg.TABLES,
     "densenet": densenet.TABLES,
+    "keras_densenet": densenet.KERAS_TABLES,
     "squeezenet": squeezenet.TABLES,
     "mobilenet_v2": mobilenet.V2_TABLES,
     "mobilenet_v3": mobilenet.V3_TABLES,
     "mobilenetv3": mobilenet.TIMM_V3_TABLES,
+    "tf_mobilenet_v2": mobilenet.TF_V2_TABLES,
+    "tf_mobilenetv3": mobilenet.TF_V3_TABLES,
     "efficientnet_lite": efficientnet.LITE_TABLES,
     "efficientnet": efficientnet.TABLES,
-    "tf_efficientnet": efficientnet.TABLES,
+    "tf_efficientnet": efficientnet.TF_TABLES,
     "convnext": convnext.TABLES,
 }
 

@@ -7,7 +7,7 @@ from jaxcnn.layers.combine import chain, concat, gated, residual
 from jaxcnn.layers.intermediates import features, intermediates
 from jaxcnn.layers.linear import Conv, ConvTranspose, Dense, DepthwiseConv, WeightStandardizedConv
 from jaxcnn.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LayerScale, LocalResponseNorm, RMSNorm
-from jaxcnn.layers.pointwise import Activation, Dropout, SpatialDropout, StochasticDepth
+from jaxcnn.layers.pointwise import Activation, Dropout, PReLU, SpatialDropout, StochasticDepth
 from jaxcnn.layers.reparametrize import SpectralNorm, WeightNorm
 from jaxcnn.layers.shape import (
     AdaptiveAvgPool,
@@ -47,6 +47,7 @@ __all__ = [
     "LocalResponseNorm",
     "LpPool",
     "MaxPool",
+    "PReLU",
     "Pad",
     "Params",
     "PixelShuffle",

@@ -1,14 +1,13 @@
 """What a network computes on the way: its features, and the outputs of layers within it."""
 
-import difflib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from jax import Array
 
 from jaxcnn.layers.base import Layer, Params, State
-from jaxcnn.layers.combine import Chain, Combinator
-from jaxcnn.layers.walk import Around
+from jaxcnn.layers.combine import Chain
+from jaxcnn.layers.walk import Around, Path, known_path, rebuilt
 from jaxcnn.ops.arguments import explained
 
 
@@ -37,23 +36,16 @@ def intermediates(network: Layer, params: Params, state: State, x: Array, paths:
     Raises: ValueError for a path that no layer has, with the nearest.
     """
     paths = list(paths)
-    known = dict.fromkeys("/".join(path) for path in _paths(network))
     for path in paths:
-        if path not in known:
-            near = difflib.get_close_matches(path, known, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"intermediates: paths has {path!r}, which is no layer of the network.{hint}")
+        known_path("intermediates", "one of paths", network, path)
     seen: dict[str, Array] = {}
-    _listening(network, frozenset(paths), (), seen).apply(params, state, x)
+
+    def heard(path: Path, layer: Layer) -> Layer:
+        name = "/".join(path)
+        return _Heard(layer, name, seen) if name in paths else layer
+
+    rebuilt(network, heard).apply(params, state, x)
     return {path: seen[path] for path in paths}
-
-
-def _paths(network: Layer, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    if path:
-        yield path
-    if isinstance(network, Combinator):
-        for name, part in network.parts:
-            yield from _paths(part, (*path, name))
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,11 +63,3 @@ class _Heard(Around):
     ) -> tuple[Array, State]:
         self.seen[self.path], new = self.layer.apply(params, state, x, train=train, key=key)
         return self.seen[self.path], new
-
-
-def _listening(network: Layer, paths: frozenset[str], path: tuple[str, ...], seen: dict[str, Array]) -> Layer:
-    """The network with the layers at these paths heard."""
-    if isinstance(network, Combinator):
-        parts = tuple((name, _listening(part, paths, (*path, name), seen)) for name, part in network.parts)
-        network = replace(network, parts=parts)
-    return _Heard(network, "/".join(path), seen) if "/".join(path) in paths else network

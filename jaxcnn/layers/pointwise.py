@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jax import Array
+import jax.numpy as jnp
+from jax import Array, ShapeDtypeStruct
 
 from jaxcnn import ops
-from jaxcnn.layers.base import Function, Layer, Params, State, entries, one_of
+from jaxcnn.layers.base import Function, Layer, Params, State, described, entries, one_of
 from jaxcnn.ops.check import is_number
 from jaxcnn.ops.rule import Rule
 
@@ -44,6 +45,24 @@ class Activation(Function):
 
     def forward(self, params: Params, x: Array) -> Array:
         return ACTIVATIONS[self.name](x)
+
+
+@dataclass(frozen=True, repr=False)
+class PReLU(Function):
+    """x where x > 0, else a multiple of it: a learned one for each channel, `slope` at first; see `ops.prelu`."""
+
+    slope: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not is_number(self.slope):
+            raise ValueError(f"PReLU: slope is {self.slope!r}; expected a number, such as 0.25.")
+
+    def init(self, key: Array, x: ShapeDtypeStruct) -> tuple[Params, State]:
+        return {"slope": jnp.full(x.shape[-1], self.slope, described(x).dtype)}, {}
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return ops.prelu(x, *entries("params", params, "slope"))
 
 
 @dataclass(frozen=True, repr=False)

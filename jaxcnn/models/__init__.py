@@ -31,11 +31,18 @@ MODELS: dict[str, Callable[..., Layer]] = {
     **{f"resnet{depth}": partial(resnet, depth) for depth in (18, 34, 50, 101, 152)},
     "wide_resnet50_2": partial(resnet, 50, inner=2.0),
     "resnext50_32x4d": partial(resnet, 50, groups=32, inner=2.0),
+    **{
+        f"keras_resnet{depth}": partial(resnet, depth, stride_in="conv1", use_bias=True, epsilon=1.001e-5)
+        for depth in (50, 101, 152)
+    },
     **{f"densenet{depth}": partial(densenet, depth) for depth in (121, 169, 201)},
+    **{f"keras_densenet{depth}": partial(densenet, depth, epsilon=1.001e-5) for depth in (121, 169, 201)},
     "squeezenet1_1": squeezenet,
     "mobilenet_v2": mobilenet_v2,
+    "tf_mobilenet_v2": partial(mobilenet_v2, epsilon=1e-3, padding="SAME"),
     **{f"mobilenet_v3_{size}": partial(mobilenet_v3, size) for size in ("small", "large")},
     **{f"mobilenetv3_{size}_100": partial(mobilenet_v3, size, epsilon=1e-5) for size in ("small", "large")},
+    **{f"tf_mobilenetv3_{size}_100": partial(mobilenet_v3, size, padding="SAME") for size in ("small", "large")},
     **{f"efficientnet_{variant}": partial(efficientnet, variant) for variant in SCALES},
     **{f"tf_efficientnet_b{n}": partial(efficientnet, f"b{n}", epsilon=1e-3, padding="SAME") for n in range(5)},
     **{f"convnext_{variant}": partial(convnext, variant) for variant in VARIANTS},

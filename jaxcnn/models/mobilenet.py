@@ -79,16 +79,24 @@ def rounded(channels: float, divisor: int = 8) -> int:
 V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
 
-def mobilenet_v2(classes: int = 1000, *, multiplier: float = 1.0) -> Layer:
-    """MobileNet V2, with 3,504,872 parameters, as torchvision has it; images of 32×32 or more.
+def mobilenet_v2(
+    classes: int = 1000,
+    *,
+    multiplier: float = 1.0,
+    epsilon: float = 1e-5,
+    padding: Literal["symmetric", "SAME"] = "symmetric",
+) -> Layer:
+    """MobileNet V2, with 3,504,872 parameters; images of 32×32 or more.
 
     `multiplier` times the published channels, rounded to a multiple of 8; the last convolution's 1,280 don't become
-    fewer. Source: Sandler et al. 2018.
+    fewer. `epsilon` and `padding` are batch norm's and the strided convolutions', with which the weights were trained:
+    torchvision's 1e-5 and half a window; TensorFlow's weights have 1e-3 and SAME, which pads an even image on one side.
+    Source: Sandler et al. 2018.
     """
-    norm = BatchNorm()
+    norm = BatchNorm(epsilon=epsilon)
     channels = rounded(32 * multiplier)
     layers: dict[str, Layer] = {
-        "conv": Conv(channels, 3, stride=2, padding=1, use_bias=False),
+        "conv": Conv(channels, 3, stride=2, padding=1 if padding == "symmetric" else "SAME", use_bias=False),
         "bn": norm,
         "act": Activation("relu6"),
     }
@@ -97,7 +105,14 @@ def mobilenet_v2(classes: int = 1000, *, multiplier: float = 1.0) -> Layer:
         for block in range(1, blocks + 1):
             stride = first if block == 1 else 1
             layers[f"block{stage}_{block}"] = inverted_residual(
-                channels, expansion * channels, features, 3, stride, activation="relu6", norm=norm
+                channels,
+                expansion * channels,
+                features,
+                3,
+                stride,
+                activation="relu6",
+                norm=norm,
+                padding=None if padding == "symmetric" else "SAME",
             )
             channels = features
     last = rounded(1280 * max(1.0, multiplier))
@@ -149,20 +164,26 @@ HIDDEN = {"large": 1280, "small": 1024}  # of the dense layer before the head
 
 
 def mobilenet_v3(
-    size: Literal["large", "small"], classes: int = 1000, *, multiplier: float = 1.0, epsilon: float = 1e-3
+    size: Literal["large", "small"],
+    classes: int = 1000,
+    *,
+    multiplier: float = 1.0,
+    epsilon: float = 1e-3,
+    padding: Literal["symmetric", "SAME"] = "symmetric",
 ) -> Layer:
     """MobileNet V3, with 5,483,032 (large) or 2,542,856 (small) parameters, as torchvision has it.
 
-    Images of 32×32 or more. `multiplier` times the published channels, rounded to a multiple of 8. `epsilon` is batch
-    norm's, with which the weights were trained: torchvision's 1e-3; timm's mobilenetv3_large_100 has 1e-5. Source:
-    Howard et al. 2019, "Searching for MobileNetV3".
+    Images of 32×32 or more. `multiplier` times the published channels, rounded to a multiple of 8. `epsilon` and
+    `padding` are batch norm's and the strided convolutions', with which the weights were trained: torchvision's 1e-3
+    and half a window; timm's mobilenetv3_large_100 has 1e-5; TensorFlow's weights have 1e-3 and SAME, which pads an
+    even image on one side. Source: Howard et al. 2019, "Searching for MobileNetV3".
     """
     if size not in V3:
         raise ValueError(f'mobilenet_v3: size is {size!r}; expected "large" or "small".')
     norm = BatchNorm(momentum=0.99, epsilon=epsilon)
     channels = rounded(16 * multiplier)
     layers: dict[str, Layer] = {
-        "conv": Conv(channels, 3, stride=2, padding=1, use_bias=False),
+        "conv": Conv(channels, 3, stride=2, padding=1 if padding == "symmetric" else "SAME", use_bias=False),
         "bn": norm,
         "act": Activation("hard_swish"),
     }
@@ -176,6 +197,7 @@ def mobilenet_v3(
             stride,
             activation={"RE": "relu", "HS": "hard_swish"}[kind],
             norm=norm,
+            padding=None if padding == "symmetric" else "SAME",
             excite=Excite(rounded(expanded / 4), "relu", "hard_sigmoid") if excited else None,
         )
         channels = features

@@ -1,5 +1,7 @@
 """Residual networks: a block learns what to add to its input (He, Zhang, Ren & Sun 2016)."""
 
+from typing import Literal, NamedTuple
+
 from jaxcnn.layers import (
     Activation,
     BatchNorm,
@@ -36,7 +38,7 @@ def resnet_cifar(depth: int, classes: int = 10, *, width: int = 16) -> Layer:
         conv=Conv(width, use_bias=False),
         bn=BatchNorm(),
         relu=Activation("relu"),
-        **_stages((n, n, n), width, bottleneck=False),
+        **_stages((n, n, n), width, Basic(BatchNorm())),
         pool=GlobalAvgPool(),
         head=Dense(classes),
     )
@@ -50,13 +52,14 @@ def resnet(
     groups: int = 1,
     inner: float = 1.0,
     dilated: int = 0,
+    stride_in: Literal["conv1", "conv2"] = "conv2",
+    use_bias: bool = False,
+    epsilon: float = 1e-5,
     head: Layer | None = None,
 ) -> Layer:
     """The ImageNet networks of table 1: depth 18 or 34 (basic blocks), or 50, 101 or 152 (bottlenecks).
 
-    The stride of a bottleneck sits in its 3×3 convolution, as in PyTorch's torchvision ("ResNet v1.5"), not in
-    its first 1×1. The parameter counts are torchvision's: 11,689,512, 21,797,672, 25,557,032, 44,549,160 and
-    60,192,808.
+    The parameter counts are torchvision's: 11,689,512, 21,797,672, 25,557,032, 44,549,160 and 60,192,808.
 
     Args:
       width: channels of the first of four stages; each next stage has twice as many.
@@ -65,34 +68,84 @@ def resnet(
         & Komodakis 2016, section 3.2).
       dilated: so many of the last stages keep the image's size, and their 3×3 convolutions look as far by dilation
         (Yu, Koltun & Funkhouser 2017), for segmentation.
+      stride_in: of a bottleneck's convolutions that with the stride: its 3×3, "conv2", as in torchvision ("ResNet
+        v1.5"), or its first 1×1, "conv1", as in the paper and in Keras.
+      use_bias, epsilon: of the convolutions, and of batch norm. Keras's weights have biases, and 1.001e-5.
       head: what follows the last stage, by default global average pooling and a dense layer to `classes`.
 
-    Raises: ValueError for another depth, and for groups or other inner channels without bottlenecks.
+    Raises: ValueError for another depth, for groups, other inner channels and another stride_in without bottlenecks.
     """
     if depth not in IMAGENET:
         raise ValueError(f"resnet: depth is {depth!r}; expected one of {', '.join(map(str, IMAGENET))}.")
     blocks, bottleneck = IMAGENET[depth]
-    if not bottleneck and (groups, inner, dilated) != (1, 1, 0):
-        raise ValueError(f"resnet: depth is {depth}, which has no bottlenecks for groups, inner and dilated; take 50.")
+    if stride_in not in ("conv1", "conv2"):
+        raise ValueError(f'resnet: stride_in is {stride_in!r}; expected "conv1" or "conv2".')
+    if not bottleneck and (groups, inner, dilated, stride_in) != (1, 1, 0, "conv2"):
+        options = "groups, inner, dilated and stride_in"
+        raise ValueError(f"resnet: depth is {depth}, which has no bottlenecks for {options}; take 50.")
+    norm = BatchNorm(epsilon=epsilon)
+    kind = Bottleneck(norm, use_bias, groups, inner, stride_in) if bottleneck else Basic(norm, use_bias)
     return chain(
-        conv=Conv(width, 7, stride=2, padding=3, use_bias=False),
-        bn=BatchNorm(),
+        conv=Conv(width, 7, stride=2, padding=3, use_bias=use_bias),
+        bn=norm,
         relu=Activation("relu"),
         maxpool=MaxPool(3, stride=2, padding=1),
-        **_stages(blocks, width, bottleneck=bottleneck, groups=groups, inner=inner, dilated=dilated),
+        **_stages(blocks, width, kind, dilated),
         **({"pool": GlobalAvgPool(), "head": Dense(classes)} if head is None else {"head": head}),
     )
 
 
-def _stages(
-    blocks: tuple[int, ...],
-    width: int,
-    *,
-    bottleneck: bool,
-    groups: int = 1,
-    inner: float = 1.0,
-    dilated: int = 0,
-) -> dict[str, Layer]:
+class Basic(NamedTuple):
+    """Two 3×3 convolutions (figure 5, left)."""
+
+    norm: BatchNorm
+    use_bias: bool = False
+
+    def out(self, width: int) -> int:
+        """The channels that a block of a stage of `width` makes."""
+        return width
+
+    def body(self, width: int, stride: int, dilation: int) -> Layer:
+        return chain(
+            conv1=Conv(width, stride=stride, padding=1, use_bias=self.use_bias),
+            bn1=self.norm,
+            relu1=Activation("relu"),
+            conv2=Conv(width, padding=1, use_bias=self.use_bias),
+            bn2=self.norm,
+        )
+
+
+class Bottleneck(NamedTuple):
+    """1×1 to few channels, 3×3, and 1×1 to four times the stage's (figure 5, right)."""
+
+    norm: BatchNorm
+    use_bias: bool
+    groups: int
+    inner: float
+    stride_in: str
+
+    def out(self, width: int) -> int:
+        """The channels that a block of a stage of `width` makes."""
+        return 4 * width
+
+    def body(self, width: int, stride: int, dilation: int) -> Layer:
+        inner, use_bias = int(width * self.inner), self.use_bias
+        first, second = (stride, 1) if self.stride_in == "conv1" else (1, stride)
+        return chain(
+            conv1=Conv(inner, 1, stride=first, use_bias=use_bias),
+            bn1=self.norm,
+            relu1=Activation("relu"),
+            conv2=Conv(
+                inner, stride=second, padding=dilation, dilation=dilation, groups=self.groups, use_bias=use_bias
+            ),
+            bn2=self.norm,
+            relu2=Activation("relu"),
+            conv3=Conv(4 * width, 1, use_bias=use_bias),
+            bn3=self.norm,
+        )
+
+
+def _stages(blocks: tuple[int, ...], width: int, kind: Basic | Bottleneck, dilated: int = 0) -> dict[str, Layer]:
     """`block1_1`, `relu1_1`, ...: each stage but the first is twice as wide and halves the image at once."""
     layers: dict[str, Layer] = {}
     width_in, dilation = width, 1
@@ -101,44 +154,12 @@ def _stages(
             first = stage > 1 and block == 1
             keeps = stage > len(blocks) - dilated
             stride = 2 if first and not keeps else 1
-            width_out = 4 * width if bottleneck else width
-            if bottleneck:
-                body = _bottleneck(width_out, int(width * inner), stride, groups, dilation)
-            else:
-                body = _basic(width, stride)
-            shortcut = _projection(width_out, stride) if width_in != width_out else chain()
-            layers[f"block{stage}_{block}"] = residual(body, shortcut)
+            width_out = kind.out(width)
+            projection = chain(conv=Conv(width_out, 1, stride=stride, use_bias=kind.use_bias), bn=kind.norm)
+            shortcut = projection if width_in != width_out else chain()
+            layers[f"block{stage}_{block}"] = residual(kind.body(width, stride, dilation), shortcut)
             layers[f"relu{stage}_{block}"] = Activation("relu")
             width_in = width_out
             dilation *= 2 if first and keeps else 1  # a stage's first block still sees what the one before it left
         width *= 2
     return layers
-
-
-def _basic(width: int, stride: int) -> Layer:
-    return chain(
-        conv1=Conv(width, stride=stride, padding=1, use_bias=False),
-        bn1=BatchNorm(),
-        relu1=Activation("relu"),
-        conv2=Conv(width, padding=1, use_bias=False),
-        bn2=BatchNorm(),
-    )
-
-
-def _bottleneck(width: int, inner: int, stride: int, groups: int, dilation: int) -> Layer:
-    """From `inner` channels to `width`."""
-    middle = Conv(inner, stride=stride, padding=dilation, dilation=dilation, groups=groups, use_bias=False)
-    return chain(
-        conv1=Conv(inner, 1, use_bias=False),
-        bn1=BatchNorm(),
-        relu1=Activation("relu"),
-        conv2=middle,
-        bn2=BatchNorm(),
-        relu2=Activation("relu"),
-        conv3=Conv(width, 1, use_bias=False),
-        bn3=BatchNorm(),
-    )
-
-
-def _projection(width: int, stride: int) -> Layer:
-    return chain(conv=Conv(width, 1, stride=stride, use_bias=False), bn=BatchNorm())

@@ -70,7 +70,7 @@ from jaxcnn.ops.resize import (
     resize_bilinear,
     resize_nearest,
 )
-from jaxcnn.ops.rule import RULES, Rule, backward, rule
+from jaxcnn.ops.rule import RULES, Rule, backward, override_backward, rule
 
 __all__ = [
     "RULES",
@@ -122,6 +122,7 @@ __all__ = [
     "multi_margin",
     "nll",
     "output_size",
+    "override_backward",
     "pad",
     "pixel_shuffle",
     "pixel_unshuffle",

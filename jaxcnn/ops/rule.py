@@ -1,5 +1,6 @@
 """A rule: an operation's plain forward, and its backward pass written by hand beside it."""
 
+import difflib
 import functools
 import inspect
 from collections.abc import Callable
@@ -19,6 +20,7 @@ R = TypeVar("R")
 
 # jit's caches are keyed by a user context, so a function traced in one mode is never reused in the other.
 _mode = jax.make_user_context("handwritten")
+_overridden: Any = jax.make_user_context(())  # pairs of a rule's name and the backward in place of its own
 
 
 def backward(mode: Literal["handwritten", "autodiff"]) -> AbstractContextManager[None]:
@@ -30,6 +32,28 @@ def backward(mode: Literal["handwritten", "autodiff"]) -> AbstractContextManager
     if mode not in ("handwritten", "autodiff"):
         raise ValueError(f'backward: mode is {mode!r}; expected "handwritten" or "autodiff".')
     return _mode(mode)
+
+
+def override_backward(**backwards: Callable[..., tuple[Any, ...]]) -> AbstractContextManager[None]:
+    """Inside the `with` block a rule is pulled back through by the function that is given under its name.
+
+    For what is wanted in a derivative's place and is none, as guided backpropagation; TensorFlow has it as
+    `gradient_override_map`. The function takes what the rule's own backward takes, and is traced as that is. It should
+    be the same one at each call, not a new lambda, since jit's caches know it by identity. Forward mode is still the
+    derivative.
+
+    >>> with override_backward(relu=lambda residuals, dy: (dy,)):  # a straight-through estimator
+    ...     print(jax.grad(ops.relu)(-1.0))
+    1.0
+
+    Raises: ValueError for a name that is no rule's.
+    """
+    for name in backwards:
+        if name not in RULES:
+            near = difflib.get_close_matches(name, RULES, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else " jaxcnn.RULES has the names."
+            raise ValueError(f"override_backward: there is no rule called {name!r}.{hint}")
+    return _overridden(tuple(sorted((dict(_overridden.value) | backwards).items(), key=lambda pair: pair[0])))
 
 
 class Rule(Generic[P, R]):
@@ -73,10 +97,11 @@ class Rule(Generic[P, R]):
 
     def apply(self, *arrays: Any, **options: Any) -> R:
         """Run the rule on arguments that the door has checked; every option must be hashable."""
-        if _mode.value == "autodiff":
+        overridden = dict(_overridden.value).get(self.name)
+        if _mode.value == "autodiff" and overridden is None:
             return self.plain(*arrays, **options)
         tangent = self.tangent or TangentOf(self.plain)
-        backward = _Cotangents(self.name, self.backward, len(arrays))
+        backward = _Cotangents(self.name, overridden or self.backward, len(arrays))
         operation = Operation(self.name, self.forward, backward, tangent, tuple(options.items()))
         return automatic(operation, functools.partial(self.plain, **options), *arrays)
 

@@ -3,6 +3,7 @@
 import functools
 import warnings
 from collections.abc import Collection
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +29,14 @@ def evaluate(model: Model, images: Images, labels: np.ndarray) -> Evaluation:
     return evaluation(step, model.params, model.state, images, labels)
 
 
+def logits_of(model: Model, images: Images, labels: np.ndarray) -> np.ndarray:
+    """The logits (n, classes) of images as `evaluate` takes them, not divided by the model's temperature."""
+    step = make_eval_step(
+        model.network, loss(model), normalise=functools.partial(inputs, model), probabilities=lambda logits: logits
+    )
+    return evaluation(step, model.params, model.state, images, labels).probabilities
+
+
 def inputs(model: Model, images: ArrayLike) -> Array:
     """What the network takes of uint8 images of any size: in its channels, normalised."""
     return model.normalise(in_channels(images, model.image_shape[-1]))
@@ -38,8 +47,8 @@ def loss(model: Model) -> Loss:
     return loss_of(model.card.loss, model.card.label_smoothing)
 
 
-def examples_of(model: Model, dataset: Dataset) -> tuple[Images, np.ndarray]:
-    """The dataset's test images, and their labels in the network's order of classes.
+def examples_of(model: Model, dataset: Dataset, part: Literal["valid", "test"] = "test") -> tuple[Images, np.ndarray]:
+    """The images of a part of the dataset, and their labels in the network's order of classes.
 
     Classes are the same where their names are. A warning says where they come in another order or some are lacking, and
     where grey is to become colour or colour grey.
@@ -65,7 +74,8 @@ def examples_of(model: Model, dataset: Dataset) -> tuple[Images, np.ndarray]:
         became = "grey, and become three equal channels" if channels == 3 else "coloured, and become grey"
         warnings.warn(f"the images of {name} are {became}, as the network takes them.", stacklevel=2)
     place = np.array([known.index(c) for c in there], np.int32)
-    return dataset.test_images, place[dataset.test_labels]
+    images, labels = dataset.parts[part]
+    return images, place[labels]
 
 
 def _check_size(model: Model, dataset: Dataset) -> None:

@@ -1,6 +1,5 @@
 """Weights that training begins with, of another library's file or of a model of one's own: `--init-from`."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,7 @@ def read(model: str, init_from: str) -> Weights:
     """The weights of `init_from` for the network called `model`.
 
     Raises: ValueError for those of another network, and for a network whose names in other libraries are not known;
-      OSError without the file.
+      OSError without the file. As `load_pretrained` and `load_model`.
     """
     return _of_a_model(model, init_from) if Path(init_from).is_dir() else _of_a_library(model, init_from)
 
@@ -79,8 +78,7 @@ def _of_a_library(model: str, file: str) -> Weights:
     height, width, channels = net.image_shape
     size = height if height == width else None
     images = {"image_size": size, "crop": net.crop, "resample": net.resample, "channels": channels}
-    sha256 = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    origin = Origin(file, None, sha256, net.library)
+    origin = Origin(*net.source, net.library)
     return Weights(_arrays(net.params), _arrays(net.state), None, (net.mean, net.std), images, origin)
 
 

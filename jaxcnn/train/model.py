@@ -42,8 +42,8 @@ class Card:
       checkpoint, step, epoch: which of the run's, the steps that were done, and the whole epochs; None and 0 where no
         run trained it.
       eval_accuracy: at that step, None within an epoch.
-      imported: where no run trained it, whose weights they are: the file or its name on the hub, its sha256 and there
-        its revision, and the library; else empty.
+      imported: where no run trained it, whose weights they are: the "name" of the file or on the hub, there the
+        "revision", the file's "sha256", and the "library" whose names it has; else empty.
       jaxcnn, jax: versions.
       files: the SHA-256 of each file beside model.json.
     """
@@ -130,11 +130,11 @@ class Model:
         return self.normalise(in_channels(images, self.image_shape[-1]))
 
     def pixels(self, picture: Any) -> UInt8[np.ndarray, "h w c"]:
-        """What the network sees of a picture, in uint8: a path, an image of Pillow's, or a uint8 array (h, w) or (h, w, c).
+        """What the network sees of a picture: of a path, an image of Pillow's, or a uint8 array (h, w) or (h, w, c).
 
-        It is brought to `image_shape` as those that it was trained and evaluated on: of its middle the share that the
-        card's `crop` says is resized. An array of that size already is taken as one that has been cropped. Grey becomes
-        three equal channels, and colour luma where the network takes grey.
+        It is brought to `image_shape` as those that the network was trained and evaluated on: of its middle the share
+        that the card's `crop` says is resized. An array that has this size already is taken as one that has been
+        cropped. Grey becomes three equal channels, and colour luma where the network takes grey.
 
         Raises: ValueError for anything else, and what Pillow raises for a picture that it can't read.
         """

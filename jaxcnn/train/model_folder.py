@@ -13,7 +13,7 @@ process leaves is the new one, the old one, or the old one called best.old, whic
 import hashlib
 import os
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -49,17 +49,43 @@ def load_model(path: str | os.PathLike[str], checkpoint: CheckpointName = "best"
     path = Path(path).expanduser()
     if checkpoint not in ("best", "last"):
         raise ValueError(f"load_model: checkpoint is {checkpoint!r}; expected best or last.")
-    alone = any((path / name).exists() for name in (_CARD, _WEIGHTS))
+    alone = _is_alone(path)
     try:
         return read(path if alone else path / "model" / checkpoint)
     except (FileNotFoundError, Damaged) as error:
         if alone:
-            raise type(error)(f"{error}; copy the folder again from the run that it comes from.") from error
+            raise type(error)(
+                f"{error}; copy the folder again from the run that it comes from, or import it again."
+            ) from error
         if not (path / "model").is_dir() and not (path / "config.json").is_file():
             from jaxcnn.train.run_folder import instead_of
 
             raise FileNotFoundError(f"{path} is not a run folder: it holds no model. {instead_of(path)}.") from error
         raise type(error)(f"{error}; {_way_on(path, checkpoint)}.") from error
+
+
+def set_temperature(path: str | os.PathLike[str], checkpoint: CheckpointName, card: Card, temperature: float) -> Path:
+    """Note the temperature in model.json, of the model that has this card where it was read by `load_model`.
+
+    The old file is replaced by the new one in one step. A run that goes on writes its model anew, at temperature 1.
+
+    Returns: the file.
+
+    Raises: ValueError where another model has taken its place meanwhile, OSError if it can't be written.
+    """
+    path = Path(path).expanduser()
+    there, written = _current(path if _is_alone(path) else path / "model" / checkpoint)
+    file, new = there / _CARD, there / f"{_CARD}.new"
+    if records.read(Card, _ADDED | records.unsealed(written)) != card:
+        raise ValueError(f"{file} has been written anew meanwhile, so it keeps its temperature; run this again.")
+    new.write_text(records.sealed(asdict(replace(card, temperature=temperature))))
+    new.replace(file)
+    return file
+
+
+def _is_alone(path: Path) -> bool:
+    """Whether it is a model folder, and not a run's."""
+    return any((path / name).exists() for name in (_CARD, _WEIGHTS))
 
 
 def _way_on(run: Path, checkpoint: CheckpointName) -> str:

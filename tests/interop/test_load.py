@@ -109,8 +109,8 @@ def test_what_does_not_fit_is_told_and_nothing_is_loaded():
     with pytest.raises(Mismatch) as error:
         load(network, params, state, arrays, tables("mobilenet_v3_small"))
     assert str(error.value) == (
-        "by torchvision's names; it lacks features.1.block.1.fc1.weight; it has beyond the network extra.weight; "
-        "shapes differ: classifier.3.weight is (10, 1024) for head/kernel (1024, 1000)"
+        "by torchvision's names; it lacks features.1.block.1.fc1.weight (8, 16, 1, 1); it has beyond the network "
+        "extra.weight (8, 16, 1, 1); what does not fit: classifier.3.weight is (10, 1024) for head/kernel (1024, 1000)"
     )
 
 

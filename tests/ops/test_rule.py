@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxcnn
-from jaxcnn.ops.rule import RULES, rule
+from jaxcnn.ops.rule import RULES, override_backward, rule
 
 
 @pytest.fixture
@@ -64,6 +64,30 @@ def test_forward_mode_is_the_derivative_of_plain_or_the_rules_own_tangent(cube, 
     monkeypatch.setattr(cube, "tangent", lambda arrays, tangents, *, times: 7 * times * tangents[0])
     assert jax.jvp(cube, (2.0,), (1.0,)) == (8, 7)
     assert jax.grad(cube)(2.0) == -100
+
+
+def twice(x, dy, *, times):
+    return (2 * dy,)
+
+
+def test_a_backward_is_overridden_inside_the_block_alone(cube):
+    derivative = jax.jit(jax.grad(cube))
+    assert derivative(2.0) == -100
+    with override_backward(cube=twice):
+        assert derivative(2.0) == jax.grad(cube)(2.0) == 2
+        assert jax.grad(lambda x: cube(x, times=3.0))(2.0) == 2
+        with jaxcnn.backward("autodiff"):
+            assert derivative(2.0) == 2 and jax.grad(jaxcnn.ops.relu)(1.0) == 1
+        with override_backward(relu=lambda y, dy: (-dy,)):
+            assert derivative(2.0) == 2 and jax.grad(jaxcnn.ops.relu)(1.0) == -1
+        _, pull = jax.vjp(cube, 2.0)
+        assert jax.jvp(cube, (2.0,), (1.0,))[1] == 12, "forward mode is the derivative"
+    assert derivative(2.0) == -100 and pull(1.0) == (2,)
+
+
+def test_only_a_rule_that_there_is_can_be_overridden():
+    with pytest.raises(ValueError, match=r"^override_backward: there is no rule called 'rleu'. Did you mean 'relu'\?"):
+        override_backward(rleu=twice)
 
 
 def test_what_help_and_an_editor_show_is_the_door(cube):

@@ -507,12 +507,14 @@ def test_a_picture_is_cropped_and_resized_as_the_card_says(tmp_path):
     np.testing.assert_allclose(model.preprocess([smooth])[0], expected, atol=1.01 / 255 / 0.2)
 
 
-def test_a_temperature_divides_the_logits(tmp_path):
-    model, warm = (jaxcnn.load_model(made(tmp_path / str(t), step=1, temperature=t)) for t in (1.0, 2.5))
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_a_temperature_divides_the_logits(tmp_path, loss):
+    model, warm = (jaxcnn.load_model(made(tmp_path / str(t), step=1, temperature=t, loss=loss)) for t in (1.0, 2.5))
     images = pixels(0, 3, 8, 8, 1)
     logits = np.asarray(model.logits(model.preprocess(images)), np.float64) / 2.5
-    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    np.testing.assert_allclose(warm.probabilities(images), expected, rtol=1e-5)
+    exponentials = np.exp(logits)
+    whole = exponentials.sum(-1, keepdims=True) if loss == "softmax" else exponentials + 1
+    np.testing.assert_allclose(warm.probabilities(images), exponentials / whole, rtol=1e-5)
 
 
 def test_a_card_of_an_earlier_version_means_what_it_meant(tmp_path):

@@ -12,6 +12,7 @@ from jaxcnn.train.experiment import prepare
 from jaxcnn.train.gradients import check_on_hardest
 from jaxcnn.train.loop import train
 from jaxcnn.train.model_folder import load_model
+from jaxcnn.train.predict import predictor
 from jaxcnn.train.restore import restore
 from tests.train.test_checkpoint import leaves
 from tests.train.tiny import config
@@ -30,11 +31,15 @@ def test_a_run_is_as_without_the_switch(trained, tmp_path, switch):
         result = train(config(tmp_path))
         restored = restore(tmp_path)
         evaluation = restored.experiment.evaluate(restored.state)
-        probabilities = load_model(tmp_path, "last").probabilities(result.experiment.dataset.test_images)
+        model, images = load_model(tmp_path, "last"), result.experiment.dataset.test_images
+        probabilities = model.probabilities(images)
+        mirrored = model.probabilities(images[:4, :, ::-1])
+        both = predictor(model, tta=True)(model.params, model.state, images[:4])
         check = check_on_hardest(restored.experiment, restored.state, evaluation, 2)
     assert leaves(result.state) == leaves(trained.state)
     np.testing.assert_array_equal(evaluation.probabilities, trained.evaluation.probabilities)
     np.testing.assert_allclose(probabilities, evaluation.probabilities, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(both, (probabilities[:4] + np.asarray(mirrored)) / 2, rtol=1e-5, atol=1e-6)
     assert check.agrees
 
 

@@ -6,13 +6,18 @@ What becomes of an array follows from the layer that it belongs to (`interop/con
 """
 
 import re
-from collections.abc import Callable, Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from jaxcnn.data.pictures import Resample
+from jaxcnn.interop.convert import PYTORCH, Convention
 
 Paths = Collection[str]  # of the network's layers
 Row = tuple[str, str | Callable[..., str]]
+Pixels = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
 class Table(NamedTuple):
@@ -24,7 +29,12 @@ class Table(NamedTuple):
       renamed: patterns of keys of older files, and what they are called now.
       axes: patterns of our paths, and how many axes their array has, where ours has another number: a dense layer that
         is a 1×1 convolution there, or the other way round.
+      convention: PyTorch's or Keras's, of what an array is called and how it lies.
+      bgr: the path of the convolution that images go into, where the library has blue first.
+      in_order: our layers in the order of the library's files, where that counts if the names are those of an older
+        version, as Keras has it.
       mean, std: per channel, of pixels from 0 to 1, with which the library's weights were trained.
+      pixels: what a file's arrays say of mean and std themselves, if anything.
       resample: how pictures were resized for it, see `data.pictures.Fit`. The crop is that of all.
       flat: the path of the dense layer that flattened images go into, and their spatial size (h, w): their entries come
         channel by channel there.
@@ -35,14 +45,22 @@ class Table(NamedTuple):
     renamed: tuple[tuple[str, str], ...] = ()
     axes: tuple[tuple[str, int], ...] = ()
     flat: tuple[str, int, int] | None = None
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of ImageNet
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    convention: Convention = PYTORCH
+    bgr: str | None = None
+    in_order: Callable[[Paths], list[str]] | None = None
+    mean: tuple[float, ...] = MEAN
+    std: tuple[float, ...] = STD
+    pixels: Callable[[Mapping[str, np.ndarray]], Pixels | None] = lambda _: None
     resample: Resample = "bilinear"
 
     def modules(self, paths: Paths) -> dict[str, str]:
         """Their module for each of our layers. Raises KeyError, naming it, for one that the table lacks."""
         rows = self.rows(paths)
         return {path: named(path, rows) for path in paths}
+
+
+# Pixels as Caffe had them: less the mean colour and not divided.
+CAFFE: Any = {"mean": (123.68 / 255, 116.779 / 255, 103.939 / 255), "std": (1 / 255,) * 3}
 
 
 def named(path: str, rows: list[Row]) -> str:

@@ -1,5 +1,6 @@
 """ConvNeXt."""
 
+from jaxcnn.interop.convert import KERAS
 from jaxcnn.interop.names import Paths, Row, Table
 
 BLOCK = r"block(\d)_(\d+)/body/(\w+)"
@@ -50,6 +51,30 @@ def hugging_face(paths: Paths) -> list[Row]:
     ]
 
 
+def keras(paths: Paths) -> list[Row]:
+    """Keras's names, before each of which stands that of the network."""
+    network = f"convnext_{'small' if 'block3_10/body/ln' in paths else 'tiny'}"
+    layers = {
+        "depthwise": "depthwise_conv",
+        "ln": "layernorm",
+        "expand": "pointwise_conv_1",
+        "project": "pointwise_conv_2",
+        "scale": "layer_scale",
+    }
+    return [
+        ("conv", f"{network}_stem_conv"),
+        ("ln", f"{network}_stem_layernorm"),
+        (
+            r"block(\d)_(\d+)/body/(\w+)",
+            lambda s, n, layer: f"{network}_stage_{s - 1}_block_{n - 1}_{layers[layer]}",
+        ),
+        (r"down(\d)/ln", lambda s: f"{network}_downsampling_layernorm_{s - 2}"),
+        (r"down(\d)/conv", lambda s: f"{network}_downsampling_conv_{s - 2}"),
+        ("ln_last", f"{network}_head_layernorm"),
+        ("head", f"{network}_head_dense"),
+    ]
+
+
 def _staged(stages: str, blocks: str, names: dict[str, str], *, scale: str, down: str) -> list[Row]:
     """Stages that hold their blocks, and what makes the image smaller before them."""
 
@@ -69,4 +94,5 @@ TABLES = {
     "torchvision": Table(torchvision, axes=(*DENSE, (r".*/scale/scale", 3))),
     "timm": Table(timm, axes=DENSE),
     "Hugging Face": Table(hugging_face, axes=DENSE),
+    "Keras": Table(keras, convention=KERAS, axes=(*DENSE, (r".*/depthwise/kernel", 4)), in_order=list),
 }

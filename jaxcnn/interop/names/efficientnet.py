@@ -1,6 +1,12 @@
 """EfficientNet and EfficientNet-Lite."""
 
-from jaxcnn.interop.names import Paths, Row, Table
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from jaxcnn.interop.convert import KERAS
+from jaxcnn.interop.names import STD, Paths, Pixels, Row, Table
 from jaxcnn.interop.names.mobilenet import BLOCK, EXCITE, blocks, timm, within
 
 MELAS = {
@@ -23,6 +29,18 @@ HUGGING_FACE = {
     "project": "projection.project_conv",
     "bn3": "projection.project_bn",
 }
+
+KERAS_LAYERS = {
+    "expand": "expand_conv",
+    "bn1": "expand_bn",
+    "depthwise": "dwconv",
+    "bn2": "bn",
+    "se/gate/reduce": "se_reduce",
+    "se/gate/expand": "se_expand",
+    "project": "project_conv",
+    "bn3": "project_bn",
+}
+NORMALIZATION = r"normalization(_\d+)?/"
 
 
 def torchvision(paths: Paths) -> list[Row]:
@@ -70,11 +88,50 @@ def hugging_face(paths: Paths) -> list[Row]:
     ]
 
 
+def keras(paths: Paths) -> list[Row]:
+    """Keras's names: the blocks of a stage are letters."""
+    return [
+        ("conv", "stem_conv"),
+        ("bn", "stem_bn"),
+        (
+            r"block(\d)_(\d+)/body/(.+)",
+            lambda s, n, layer: f"block{s}{chr(ord('a') + n - 1)}_{KERAS_LAYERS[layer]}",
+        ),
+        ("conv_last", "top_conv"),
+        ("bn_last", "top_bn"),
+        ("head", "predictions"),
+    ]
+
+
+def keras_pixels(arrays: Mapping[str, np.ndarray]) -> Pixels | None:
+    """What the layer has learned that normalises pixels within the network.
+
+    In the published weights its variance is ImageNet's standard deviation, by whose root Keras divides once more.
+    """
+    found = {key.rpartition("/")[2]: a.tolist() for key, a in arrays.items() if re.match(NORMALIZATION, key)}
+    if found.keys() < {"mean", "variance"}:
+        return None
+    published = np.allclose(found["variance"], STD)
+    return tuple(found["mean"]), STD if published else tuple(np.sqrt(found["variance"]).tolist())
+
+
 TABLES = {
     "torchvision": Table(torchvision, axes=EXCITE, resample="bicubic"),
     "timm": Table(timm, axes=EXCITE, resample="bicubic"),
+}
+TF_TABLES = {
+    "timm": TABLES["timm"],
     "EfficientNet-PyTorch": Table(melas, axes=EXCITE, resample="bicubic"),
     "Hugging Face": Table(hugging_face, axes=EXCITE, resample="bicubic"),
+    "Keras": Table(
+        keras,
+        spare=f"{NORMALIZATION}.*",
+        convention=KERAS,
+        axes=EXCITE,
+        in_order=list,
+        pixels=keras_pixels,
+        resample="bicubic",
+    ),
 }
 # TensorFlow's code takes (pixel - 127) / 128; timm, which has the same weights, (pixel / 255 - 0.5) / 0.5.
 LITE_TABLES = {

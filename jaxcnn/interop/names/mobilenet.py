@@ -1,7 +1,9 @@
 """MobileNet V2 and V3, and the EfficientNets, whose blocks are the same."""
 
 from collections.abc import Callable
+from typing import Any
 
+from jaxcnn.interop.convert import KERAS
 from jaxcnn.interop.names import Paths, Row, Table
 
 STAGES_V3 = {11: (1, 2, 3, 2, 3), 15: (1, 2, 3, 4, 2, 3)}  # timm's, by the number of blocks
@@ -14,6 +16,18 @@ TIMM_IR = {
     "se/gate/expand": "se.conv_expand",
     "project": "conv_pwl",
     "bn3": "bn3",
+}
+KERAS_V2 = {
+    "expand": "expand",
+    "bn1": "expand_BN",
+    "depthwise": "depthwise",
+    "bn2": "depthwise_BN",
+    "project": "project",
+    "bn3": "project_BN",
+}
+KERAS_V3 = {layer: name.lower() for layer, name in KERAS_V2.items()} | {
+    "se/gate/reduce": "squeeze_excite_conv",
+    "se/gate/expand": "squeeze_excite_conv_1",
 }
 TIMM_DS = TIMM_IR | {"bn2": "bn1", "project": "conv_pw", "bn3": "bn2"}  # of blocks that don't expand
 BLOCK = r"(block[\d_]+)/body/(.+)"
@@ -101,8 +115,77 @@ def _timm(paths: Paths, place: Callable[[str], tuple[int, ...]]) -> list[Row]:
     return [("conv", "conv_stem"), ("bn", "bn1"), (BLOCK, block)]
 
 
+def keras_v2(paths: Paths) -> list[Row]:
+    """Keras's names of MobileNet V2."""
+    order = blocks(paths)
+
+    def block(name: str, layer: str) -> str:
+        prefix = f"block_{order.index(name)}" if order.index(name) else "expanded_conv"
+        return f"{prefix}_{KERAS_V2[layer]}"
+
+    return [
+        ("conv", "Conv1"),
+        ("bn", "bn_Conv1"),
+        (BLOCK, block),
+        ("conv_last", "Conv_1"),
+        ("bn_last", "Conv_1_bn"),
+        ("head", "predictions"),
+    ]
+
+
+def keras_v3(paths: Paths) -> list[Row]:
+    """Keras's names of MobileNet V3."""
+    order = blocks(paths)
+
+    def block(name: str, layer: str) -> str:
+        number = order.index(name)
+        return f"expanded_conv{f'_{number}' if number else ''}_{KERAS_V3[layer]}"
+
+    return [
+        ("conv", "conv"),
+        ("bn", "conv_bn"),
+        (BLOCK, block),
+        ("conv_last", "conv_1"),
+        ("bn_last", "conv_1_bn"),
+        ("hidden", "conv_2"),
+        ("head", "logits"),
+    ]
+
+
+def hugging_face_v2(paths: Paths) -> list[Row]:
+    """Hugging Face's names of MobileNet V2: the first block is a part of the stem."""
+    order = blocks(paths)
+    stem = {"depthwise": "conv_3x3", "project": "reduce_1x1"}
+    later = {"expand": "expand_1x1", "depthwise": "conv_3x3", "project": "reduce_1x1"}
+    kinds = {"bn1": "expand", "bn2": "depthwise", "bn3": "project"}
+
+    def block(name: str, layer: str) -> str:
+        number, conv = order.index(name), kinds.get(layer, layer)
+        module = f"layer.{number - 1}.{later[conv]}" if number else f"conv_stem.{stem[conv]}"
+        return f"mobilenet_v2.{module}.{'normalization' if layer in kinds else 'convolution'}"
+
+    return [
+        ("conv", "mobilenet_v2.conv_stem.first_conv.convolution"),
+        ("bn", "mobilenet_v2.conv_stem.first_conv.normalization"),
+        (BLOCK, block),
+        ("conv_last", "mobilenet_v2.conv_1x1.convolution"),
+        ("bn_last", "mobilenet_v2.conv_1x1.normalization"),
+        ("head", "classifier"),
+    ]
+
+
 V2_TABLES = {"torchvision": Table(torchvision_v2), "timm": Table(timm)}
 EXCITE = ((r".*/se/gate/\w+/kernel", 4),)
 V3_TABLES = {"torchvision": Table(torchvision_v3, axes=EXCITE)}
 # Of networks of their own, since batch norm's epsilon is another than torchvision's.
 TIMM_V3_TABLES = {"timm": Table(timm_v3, axes=(*EXCITE, ("hidden/kernel", 4)))}
+ONES: Any = {"mean": (0.5,) * 3, "std": (0.5,) * 3}  # pixels from -1 to 1
+TF_V2_TABLES = {
+    "Keras": Table(keras_v2, convention=KERAS, in_order=list, **ONES),
+    "Hugging Face": Table(hugging_face_v2, **ONES),
+}
+HEADS = (("(hidden|head)/kernel", 4),)
+TF_V3_TABLES = {
+    "Keras": Table(keras_v3, convention=KERAS, axes=(*EXCITE, *HEADS), in_order=list, **ONES),
+    "timm": Table(timm_v3, axes=(*EXCITE, ("hidden/kernel", 4)), **ONES),
+}

@@ -1,6 +1,7 @@
 """VGG, with and without batch norm."""
 
-from jaxcnn.interop.names import Paths, Row, Table
+from jaxcnn.interop.convert import KERAS
+from jaxcnn.interop.names import CAFFE, Paths, Row, Table
 
 PLACES = {1: 0, 2: 3, 3: 6}  # of the dense layers among torchvision's, with relu and dropout between them
 
@@ -33,7 +34,17 @@ def timm(paths: Paths) -> list[Row]:
     return [*_features(paths), (r"dense(\d)", lambda n: f"pre_logits.fc{n}"), ("head", "head.fc")]
 
 
-TABLES = {
+def keras(paths: Paths) -> list[Row]:
+    """Keras's names, of networks without batch norm."""
+    return [
+        (r"conv(\d)_(\d)", lambda block, n: f"block{block}_conv{n}"),
+        (r"dense(\d)", lambda n: f"fc{n}"),
+        ("head", "predictions"),
+    ]
+
+
+NORM_TABLES = {
     "torchvision": Table(torchvision, flat=("dense1", 7, 7)),
     "timm": Table(timm, axes=((r"dense\d/kernel", 4),), flat=("dense1", 7, 7)),
 }
+TABLES = NORM_TABLES | {"Keras": Table(keras, convention=KERAS, bgr="conv1_1", in_order=list, **CAFFE)}

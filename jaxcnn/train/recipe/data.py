@@ -82,9 +82,10 @@ class ModelRecipe(Recipe):
     """The network, by a name that jaxcnn models lists; or FILE.py:FUNCTION, a function of your own that returns a layer
     for the number of classes. The run folder keeps a copy of that file, and of none beside it."""
     init_from: Annotated[str | None, unset("FILE", "random weights")] = None
-    """Begin with the weights of a file (.safetensors, or .pth, .pt or .bin of torchvision, timm or Hugging Face), or of
-    a run or model folder of jaxcnn's. The head is new unless they come from a run with the same classes. Pixels are
-    treated as they were for these weights, and other options have defaults for fine-tuning, see there."""
+    """Begin with the weights of a file of torchvision, timm, Hugging Face or Keras, of OWNER/NAME[@REVISION] on Hugging
+    Face's hub, or of a run or model folder of jaxcnn's. The head is new unless they come from a run with the same
+    classes. Pixels are treated as they were for these weights, and other options have defaults to fine-tune, see
+    there."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
