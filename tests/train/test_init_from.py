@@ -12,6 +12,7 @@ import safetensors.numpy
 
 import jaxcnn
 from jaxcnn import data
+from jaxcnn.interop import hub
 from jaxcnn.interop.load import save
 from jaxcnn.interop.tables import tables
 from jaxcnn.train import records
@@ -23,6 +24,7 @@ from jaxcnn.train.recipe import OptimizationRecipe, TrainConfig
 from jaxcnn.train.restore import restore
 from jaxcnn.train.run_folder import open_run
 from jaxcnn.train.sweep import sweep
+from jaxcnn.train.weights import Origin
 from tests.interop.test_load import random
 from tests.train.test_checkpoint import leaves
 from tests.train.test_loop import CtrlC
@@ -72,6 +74,16 @@ def test_pixels_are_treated_as_they_were_for_the_weights_unless_told_otherwise(f
     np.testing.assert_array_equal(digits.train_images, np.repeat(grey, 3, -1))
     experiment = prepare(config, digits, statistics, weights=weights)
     assert (experiment.mean, experiment.std) == statistics
+
+
+def test_a_name_on_the_hub_stays_one_and_says_how_pixels_are_treated(file, tmp_path, monkeypatch):
+    said = {"architecture": NAME, "pretrained_cfg": {"mean": [0.5] * 3, "std": [0.2] * 3, "crop_pct": 0.9}}
+    fetched = hub.Fetched(file=file, config=said, preprocessor={}, name="timm/net.one", revision="0123" * 10)
+    monkeypatch.setattr(hub, "fetch", lambda name: {"timm/net.one@main": fetched}[name])
+    config, statistics, weights = begun(of("timm/net.one@main", tmp_path, image_size=32))
+    assert config.init_from == "timm/net.one@main" and config.crop == 0.9
+    assert statistics == ((0.5,) * 3, (0.2,) * 3)
+    assert weights.origin == Origin("timm/net.one", "0123" * 10, hub.sha256(file), "torchvision")
 
 
 def test_the_recipe_is_one_for_fine_tuning_unless_told_otherwise():
