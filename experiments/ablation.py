@@ -28,7 +28,8 @@ from rich.table import Table
 from jaxcnn import data
 from jaxcnn.layers import Activation, AvgPool, BatchNorm, Conv, Dense, Dropout, GlobalAvgPool, Layer, MaxPool, chain
 from jaxcnn.report import style
-from jaxcnn.train.experiment import evaluation, experiment_of
+from jaxcnn.train.evaluation import evaluation
+from jaxcnn.train.experiment import experiment_of
 from jaxcnn.train.recipe import TrainConfig
 
 TRAINING_IMAGES = 12_000

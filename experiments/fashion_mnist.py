@@ -29,7 +29,8 @@ from optax.contrib import MuonDimensionNumbers, muon
 from jaxcnn import data, kernels
 from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, GlobalMaxPool, Layer, MaxPool, Params, chain, residual
 from jaxcnn.ops.precision import Precision
-from jaxcnn.train.experiment import evaluation, experiment_of
+from jaxcnn.train.evaluation import evaluation
+from jaxcnn.train.experiment import experiment_of
 from jaxcnn.train.recipe import OptimizationRecipe
 from jaxcnn.train.sweep import spread
 

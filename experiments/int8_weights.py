@@ -78,6 +78,8 @@ def main(models: Sequence[str], seeds: int, epochs: int, out: Path, **options: A
                 **RECIPE | options, model=name, epochs=epochs, seed=seed, out=out / name / f"seed{seed}"
             )
             result = train(config)
+            if result.evaluation is None:
+                raise SystemExit("stopped.")
             model = load_model(result.run.path, "last")
             found[name].append(compared(model, *examples_of(model, result.experiment.dataset)))
             print(f"{name}, seed {seed}: {found[name][-1]}", flush=True)

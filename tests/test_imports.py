@@ -50,7 +50,7 @@ def test_imports_go_down_only(folder):
 
 def test_importing_jaxcnn_imports_nothing_heavy():
     heavy = ["tensorflow", "matplotlib", "sklearn", "tensorflow_datasets", "orbax", "rich", "tyro", "PIL", "scipy"]
-    heavy += ["grain", "psutil"]
+    heavy += ["grain", "psutil", "onnx"]
     code = (
         "import sys, jax, optax; before = set(sys.modules); import jaxcnn; "
         f"print([m for m in {heavy!r} if m in set(sys.modules) - before])"

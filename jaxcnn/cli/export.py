@@ -88,6 +88,7 @@ def _contents(options: ExportOptions, model: "Model") -> list[bytes]:
 def _weights(model: "Model", layout: str | None) -> bytes:
     """A safetensors file by the library's names, or by ours."""
     from jaxcnn.interop import safetensors
+    from jaxcnn.interop.convert import PYTORCH
     from jaxcnn.interop.load import save
     from jaxcnn.interop.tables import table_of
 
@@ -96,7 +97,10 @@ def _weights(model: "Model", layout: str | None) -> bytes:
         return safetensors.dump(dict(zip(("params", "state"), trees, strict=True)), facts(card, "NHWC"))
     if card.source is not None:
         raise ValueError(f"--layout is {layout!r}, and {card.network} is a network of your own, which no library has.")
-    arrays = save(model.network, *trees, table_of(card.network, layout))
+    table = table_of(card.network, layout)
+    if table.convention is not PYTORCH:
+        raise ValueError(f"--layout is {layout!r}, and {layout} reads no safetensors; take a library for PyTorch.")
+    arrays = save(model.network, *trees, table)
     return safetensors.dump(arrays, {"format": "pt", **facts(card, "NCHW")})  # which transformers asks for
 
 

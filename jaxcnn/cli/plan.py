@@ -40,10 +40,13 @@ def show(config: TrainConfig, placement: "Placement") -> int:
     from jaxcnn.cli.progress import heading
     from jaxcnn.layers import summary
     from jaxcnn.train.experiment import prepare
+    from jaxcnn.train.init_from import begun
     from jaxcnn.train.run_folder import check_out, source_of
 
+    config, statistics, weights = begun(config)
     check_out(config)
-    experiment = prepare(config, config.load(), source=source_of(config), placement=placement)
+    source = source_of(config)
+    experiment = prepare(config, config.load(), statistics, source=source, placement=placement, weights=weights)
     for line in heading(config.title, experiment):
         print(line)
     print(summary(experiment.model, experiment.dataset.image_shape))  # in full, also on a narrow terminal

@@ -18,6 +18,8 @@ from rich.text import Text
 from jaxcnn.cli.amounts import duration, memory_in_use
 from jaxcnn.cli.console import Console
 from jaxcnn.train.experiment import Experiment
+from jaxcnn.train.on_features import kept
+from jaxcnn.train.recipe.optimization import BACKBONE
 from jaxcnn.train.state import Metrics
 from jaxcnn.train.watch import Epoch, Watcher
 
@@ -36,7 +38,27 @@ def heading(title: str, experiment: Experiment) -> list[str]:
         f"{valid} and {len(dataset.test_images):,} to test, {'×'.join(map(str, dataset.image_shape))}, "
         f"{len(dataset.classes)} classes"
     )
-    return [line, f"images: {dataset.layout}"] if dataset.layout else [line]
+    lines = [line, f"images: {dataset.layout}"] if dataset.layout else [line]
+    return lines + _begins(experiment)
+
+
+def _begins(experiment: Experiment) -> list[str]:
+    """Of weights that were trained before: whose they are, and what is done with them."""
+    lines = []
+    if experiment.origin is not None and experiment.init is not None:
+        name, library = experiment.origin.name, experiment.origin.library
+        new = [part for part in experiment.shapes[0] if part not in experiment.init[0]]
+        head = f", with a new {' and '.join(new)}" if new else ""
+        lines.append(f"weights: of {name}, by the names of {library}{head}")
+    if BACKBONE in experiment.recipe.frozen:
+        if kept(experiment).parts:
+            lines.append("features: computed once, since all below the head is frozen")
+        elif experiment.augment is not None:
+            lines.append(
+                f"features: computed at each step, since {experiment.recipe.augment} changes the images; once with "
+                "--augment none"
+            )
+    return lines
 
 
 class _Look(NamedTuple):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jaxcnn.train.run import Result
 
 CHECKED_IMAGES = 8
+LARGE = 1_000_000_000  # multiply-adds for these images, forward: in float64 and compiled twice that is minutes
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,19 @@ def run(options: TrainOptions) -> int:
 
 
 def check(result: "Result", say: Callable[[str], None]) -> bool:
-    """Hold the trained network's handwritten gradients against JAX's on its hardest images; whether they agree."""
+    """Hold the trained network's handwritten gradients against JAX's on its hardest images; whether they agree.
+
+    Those of a large network only on demand.
+    """
+    from jaxcnn.layers import summary
     from jaxcnn.train.gradients import check_on_hardest
 
     assert result.evaluation is not None
-    found = check_on_hardest(result.experiment, result.state, result.evaluation, CHECKED_IMAGES)
+    experiment = result.experiment
+    if CHECKED_IMAGES * summary(experiment.model, experiment.dataset.image_shape).multiply_adds > LARGE:
+        say(f"gradients are not checked, for which this network is large; do it with: jaxcnn check {result.run.path}")
+        return True
+    found = check_on_hardest(experiment, result.state, result.evaluation, CHECKED_IMAGES)
     say(str(found))
     return found.agrees
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from jaxcnn.data import catalog, digits, files, folder, table
+from jaxcnn.data.channels import of_channels
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.pictures import Fit, Resample
 from jaxcnn.data.room import Streaming, streams
@@ -26,6 +27,7 @@ def load(
     image_size: int | None = None,
     crop: float = 1.0,
     resample: Resample = "bilinear",
+    channels: int | None = None,
     skip_bad: bool = False,
     split: str | None = None,
     seed: int = 0,
@@ -46,6 +48,8 @@ def load(
       crop: of the shorter side of each image, the share that is kept in resizing it: 0.875 for what most networks
         were trained on for ImageNet, "resize to 256, crop to 224".
       resample: "bilinear" or "bicubic", how they are resized.
+      channels: 3 makes three equal channels of grey images, 1 makes grey (luma) of coloured ones. By default they have
+        the dataset's own.
       skip_bad: leave out the pictures of a folder or table that can't be read, with a warning that names them, instead
         of refusing the dataset.
       split: how to cut a dataset that comes in one piece: "0.8/0.1/0.1" for training, validation and testing,
@@ -65,6 +69,10 @@ def load(
       OSError: where TFDS files are not prepared and can't be prepared here (FileNotFoundError without
         TensorFlow), with what to do.
     """
+    if channels not in (None, 1, 3):
+        raise ValueError(
+            f"load: channels is {channels!r}; expected 1 for grey, 3 for colour, or None for the dataset's."
+        )
     found = find(
         name,
         data_dir=data_dir,
@@ -76,10 +84,10 @@ def load(
         stream=stream,
         workers=workers,
     )
-    if isinstance(found, Dataset):
-        return found
-    fit = _fit(image_size, crop, resample)
-    return files.read(found, fit=fit, skip_bad=skip_bad, stream=stream, workers=workers)
+    if not isinstance(found, Dataset):
+        fit = _fit(image_size, crop, resample)
+        found = files.read(found, fit=fit, skip_bad=skip_bad, stream=stream, workers=workers)
+    return found if channels is None else of_channels(found, channels)
 
 
 def find(

@@ -16,7 +16,7 @@ from jaxcnn.interop.fitting import HEAD, fitting, shapes
 from jaxcnn.interop.load import Arrays, Mismatch, load, match
 from jaxcnn.interop.names import Table
 from jaxcnn.interop.tables import tables
-from jaxcnn.layers import Layer, Params, State
+from jaxcnn.layers import Layer, Params, State, features
 
 MARGIN = 32  # of a side: 224 pixels are cropped from 256; other sizes as EfficientNet's authors do it
 
@@ -75,7 +75,8 @@ def load_pretrained(
         OWNER/NAME@REVISION (`pip install "jaxcnn[hub]"`), which is fetched once; without a network the hub's cache is
         looked in.
       classes: how many, by default as many as the network was published with. "file" keeps the head of a file that has
-        others; a number gives the network a new head, random by `key` (by default `jax.random.key(0)`).
+        others; a number gives the network a new head, random by `key` (by default `jax.random.key(0)`). With 0 there is
+        none: the network is `layers.features` of the one by that name.
 
     Raises: ValueError for an unknown network, for one whose names in other libraries are not known, and for a file that
       does not hold its weights, with what is lacking or left over and the network of ours that fits, if one does; for a
@@ -90,6 +91,8 @@ def load_pretrained(
         loaded = load(network, params, state, arrays, known, without=HEAD if isinstance(classes, int) else "(?!)")
     except Mismatch as error:
         raise ValueError(_told(name, file, error, arrays)) from error
+    if classes == 0:
+        network, loaded = features(network), loaded._replace(params=_below(loaded.params), state=_below(loaded.state))
     table = known[loaded.library]
     mean, std = table.pixels(arrays) or (table.mean, table.std)
     shape = said.pop("image_shape", models.ABOUT[name].image_shape)
@@ -113,12 +116,27 @@ def _found(name: str, file: str) -> tuple[Path, Source, dict[str, Any]]:
 
 
 def _fresh(name: str, classes: int | Literal["file"] | None, arrays: Arrays, key: Array) -> tuple[Layer, Params, State]:
-    """The network, random; only shapes where all is to be loaded."""
-    if isinstance(classes, int):
-        network = models.create(name, classes)
-        example = jax.ShapeDtypeStruct((1, *models.ABOUT[name].image_shape), jnp.float32)
-        return network, *jax.jit(lambda key: network.init(key, example))(key)
-    return shapes(name, _classes(*shapes(name), arrays, tables(name)) if classes == "file" else None)
+    """The network, its head random where it is to be; only shapes of all that is to be loaded."""
+    if not isinstance(classes, int):
+        return shapes(name, _classes(*shapes(name), arrays, tables(name)) if classes == "file" else None)
+    network, params, state = shapes(name, classes or None)
+    example = jax.ShapeDtypeStruct((1, *models.ABOUT[name].image_shape), jnp.float32)
+
+    @jax.jit
+    def drawn(key: Array) -> tuple[Params, State]:
+        """The head alone: to draw the whole network takes long to compile."""
+        params, state = network.init(key, example)
+        return {"head": params["head"]}, {part: state[part] for part in state if part == "head"}
+
+    if classes:
+        head_params, head_state = drawn(key)
+        params, state = params | head_params, state | head_state
+    return network, params, state
+
+
+def _below(tree: Params) -> Params:
+    """Params or state without the head's."""
+    return {part: arrays for part, arrays in tree.items() if part != "head"}
 
 
 def _classes(network: Layer, params: Params, state: State, arrays: Arrays, known: Mapping[str, Table]) -> int | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxcnn.data import Dataset
 from jaxcnn.report import grid, style
-from jaxcnn.train.experiment import Evaluation
+from jaxcnn.train.evaluation import Evaluation
 
 
 def save(dataset: Dataset, evaluation: Evaluation, path: Path, *, title: str) -> None:

@@ -31,8 +31,10 @@ class Observed(Around):
 
 def first_not_finite(experiment: Experiment, state: TrainState, step: int) -> str:
     """What was not finite in step number `step`, found by training again from `state` to the one before it."""
+    whole = experiment
     while int(state.step) < step:
-        for images, labels in experiment.feed.rest_of_epoch(int(state.step)):
+        experiment = whole.during(int(state.step) // whole.steps_per_epoch)
+        for images, labels in whole.feed.rest_of_epoch(int(state.step)):
             if int(state.step) == step - 1:
                 return _in_step(experiment, state, images, labels)
             state, _ = experiment.train_step(state, images, labels)

@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from jaxcnn.train.experiment import Evaluation, Experiment
+from jaxcnn.train.evaluation import Evaluation
+from jaxcnn.train.experiment import Experiment
+from jaxcnn.train.on_features import on_features
 from jaxcnn.train.state import Metrics, TrainState
 from jaxcnn.train.watch import Epoch, Watcher
 
@@ -41,12 +43,14 @@ def epochs(
     Raises: Diverged at the end of an epoch in which a loss or a gradient was not finite, or where the evaluation's loss
     is not.
     """
+    experiment = on_features(experiment, state)
     per_epoch = experiment.steps_per_epoch
     for epoch in range(experiment.epochs_done(int(state.step)), experiment.epochs):
         end = min((epoch + 1) * per_epoch, experiment.total_steps)
         lap, step = Lap(experiment, int(state.step)), int(state.step)
+        train_step = experiment.during(epoch).train_step
         for images, labels in itertools.islice(experiment.feed.rest_of_epoch(step), end - step):
-            state, of_batch = experiment.train_step(state, images, labels)
+            state, of_batch = train_step(state, images, labels)
             metrics, step = metrics.plus(of_batch), step + 1
             experiment.feed.running(metrics)
             for watcher in watchers:

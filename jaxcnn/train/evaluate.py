@@ -12,8 +12,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcnn.data import Dataset, Images
-from jaxcnn.train.experiment import Evaluation, evaluation, loss_of
-from jaxcnn.train.model import Model, in_channels
+from jaxcnn.data.channels import in_channels
+from jaxcnn.train.evaluation import Evaluation, evaluation
+from jaxcnn.train.experiment import loss_of
+from jaxcnn.train.model import Model
 from jaxcnn.train.step import Loss, make_eval_step
 
 

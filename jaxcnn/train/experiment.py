@@ -2,10 +2,9 @@
 
 import functools
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +14,13 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcnn import models, ops
-from jaxcnn.data import Dataset, Images, augment, class_weights, eval_batches, normalise, statistics
+from jaxcnn.data import Dataset, augment, class_weights, normalise, statistics
 from jaxcnn.layers import Layer, Params, State
+from jaxcnn.layers.walk import name_of
 from jaxcnn.models import custom
 from jaxcnn.models.custom import Source
-from jaxcnn.train import measures
+from jaxcnn.train import unfreeze
+from jaxcnn.train.evaluation import Evaluation, evaluation
 from jaxcnn.train.feed import Feed, InMemory, Order, Streamed
 from jaxcnn.train.freeze import frozen
 from jaxcnn.train.loss_scale import LossScale
@@ -28,28 +29,7 @@ from jaxcnn.train.placement import ONE_DEVICE, Placement
 from jaxcnn.train.recipe import OptimizationRecipe, TrainConfig
 from jaxcnn.train.state import Metrics, TrainState
 from jaxcnn.train.step import Augment, EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step
-
-EVAL_BATCH = 128
-
-
-class Evaluation(NamedTuple):
-    """Mean loss and accuracy over the test images, each one's probabilities (n, classes), and other figures of these.
-
-    The loss is the one that training minimises, label smoothing included, but without class weights. `top5` and the
-    rest are defined in `measures`.
-    """
-
-    loss: float
-    accuracy: float
-    probabilities: np.ndarray
-    top5: float
-    balanced_accuracy: float
-    calibration_error: float
-
-    def hardest(self, labels: np.ndarray) -> np.ndarray:
-        """Indices of the test images: the mistakes, then the rest; in each the least probable true class first."""
-        right = self.probabilities.argmax(-1) == labels
-        return np.lexsort((self.probabilities[np.arange(len(labels)), labels], right))
+from jaxcnn.train.weights import Origin, Weights
 
 
 @dataclass(frozen=True)
@@ -63,7 +43,7 @@ class Experiment:
     dataset: Dataset
     model: Layer
     loss: Loss
-    augment: Augment
+    augment: Augment | None  # None where images are trained on as they are
     mean: tuple[float, ...]
     std: tuple[float, ...]
     batch_size: int
@@ -72,6 +52,8 @@ class Experiment:
     optimizer: optax.GradientTransformation
     placement: Placement
     source: Source | None = None  # the file that the network is built by, where it is the user's own
+    init: tuple[Params, State] | None = None  # what training begins with; parts of the network without it are random
+    origin: Origin | None = None  # where `init` comes from
 
     @functools.cached_property
     def feed(self) -> Feed:
@@ -114,7 +96,29 @@ class Experiment:
     @functools.cached_property
     def trained_model(self) -> Layer:
         """The network as a training step has it: what is frozen is in evaluation mode."""
-        return frozen(self.model, self._shapes[0], self.recipe.freeze)
+        return frozen(self.model, self.shapes[0], self.recipe.freeze)
+
+    def during(self, epoch: int) -> "Experiment":
+        """The one whose steps those of an epoch are, counted from 0: this, or until all is unfrozen one with less."""
+        every = self.recipe.unfreeze_epochs
+        return self if every is None else self._phases[min(epoch // every, len(self._phases) - 1)]
+
+    @functools.cached_property
+    def _phases(self) -> tuple["Experiment", ...]:
+        """From the head alone to all that the recipe trains. Each has a step of its own; what is kept is the same."""
+        if self.recipe.unfreeze_epochs is None:
+            return ()
+
+        def phase(freeze: str) -> Experiment:
+            recipe = replace(self.recipe, freeze=freeze, unfreeze_epochs=None)
+            return replace(self, recipe=recipe, optimizer=unfreeze.held(self.optimizer, freeze))
+
+        return tuple(map(phase, unfreeze.phases(self.model, self.shapes[0], self.recipe.freeze)))
+
+    @property
+    def evaluated_model(self) -> Layer:
+        """The network as an evaluation step has it."""
+        return self.model
 
     @functools.cached_property
     def train_step(self) -> TrainStep:
@@ -142,38 +146,44 @@ class Experiment:
         assert self.recipe.label_smoothing is not None  # filled in
         loss = loss_of(self.recipe.loss, self.recipe.label_smoothing)  # without class weights, which are for training
         return make_eval_step(
-            self.model, loss, normalise=self.normalise, probabilities=probabilities, placement=self.placement
+            self.evaluated_model, loss, normalise=self.normalise, probabilities=probabilities, placement=self.placement
         )
 
     def train_inputs(self, key: Array, images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array, Array]:
         """What a step of this key computes with: augmented, normalised images, their labels, and dropout's key."""
         augment_key, dropout_key = jax.random.split(key)
-        changed, labels = self.augment(augment_key, jnp.asarray(images), jnp.asarray(labels))
-        return self.normalise(changed), labels, dropout_key
+        images, labels = jnp.asarray(images), jnp.asarray(labels)
+        if self.augment is not None:
+            images, labels = self.augment(augment_key, images, labels)
+        return self.normalise(images), labels, dropout_key
 
-    def seeded(self, recipe: OptimizationRecipe) -> "Experiment":
+    def seeded(self, recipe: OptimizationRecipe, weights: Weights | None = None) -> "Experiment":
         """The same from another seed; `recipe` differs in nothing else that a step depends on.
 
-        What is compiled is shared, and so are images that lie on the devices.
+        What is compiled is shared, and so are images that lie on the devices. `weights` are those that it begins with,
+        where this one, being resumed, has none.
         """
         other = replace(self, recipe=recipe)
-        vars(other).update({name: getattr(self, name) for name in ("trained_model", "train_step", "eval_step")})
+        if weights is not None:
+            other = replace(other, init=weights.for_classes(self.dataset.classes), origin=weights.origin)
+        shared = ("trained_model", "train_step", "eval_step", "_phases")
+        vars(other).update({name: getattr(self, name) for name in shared})
         if isinstance(self.feed, InMemory):
             vars(other)["feed"] = self.feed.in_order(other.order)
         return other
 
     def initial_state(self) -> TrainState:
-        """The state before the first step, from the seed."""
+        """The state before the first step, from `init` and the seed."""
 
-        def make(seed: Array) -> TrainState:
+        def make(seed: Array, init: tuple[Params, State]) -> TrainState:
             init_key, run_key = jax.random.split(jax.random.key(seed))
-            params, state = self.model.init(init_key, self._image)
+            params, state = (made | given for made, given in zip(self._init(init_key), init, strict=True))
             average = () if self.recipe.ema is None else (params, state)
             scale = LossScale.initial() if self.recipe.precision == "float16" else ()
             made = TrainState(params, state, self.optimizer.init(params), jnp.int32(0), run_key, average, scale)
             return self.placement.kept(made)
 
-        state: TrainState = jax.jit(make)(np.uint32(self.recipe.seed))
+        state: TrainState = jax.jit(make)(np.uint32(self.recipe.seed), self.init or ({}, {}))
         return state
 
     def no_metrics(self) -> Metrics:
@@ -181,13 +191,17 @@ class Experiment:
         return self.placement.whole(Metrics.zero())
 
     @property
-    def _image(self) -> jax.ShapeDtypeStruct:
+    def image(self) -> jax.ShapeDtypeStruct:
+        """What the network takes, for a single image."""
         return jax.ShapeDtypeStruct((1, *self.dataset.image_shape), jnp.float32)
 
+    def _init(self, key: Array) -> tuple[Params, State]:
+        return self.model.init(key, self.image)
+
     @functools.cached_property
-    def _shapes(self) -> tuple[Params, State]:
+    def shapes(self) -> tuple[Params, State]:
         """The params and state, as shapes."""
-        return jax.eval_shape(lambda: self.model.init(jax.random.key(0), self._image))
+        return jax.eval_shape(self._init, jax.random.key(0))
 
     @property
     def chosen_by(self) -> Literal["valid", "test"]:
@@ -202,31 +216,6 @@ class Experiment:
         return evaluation(self.eval_step, *train.evaluated, *self.dataset.parts[part], self.placement)
 
 
-def evaluation(
-    step: EvalStep,
-    params: Params,
-    state: State,
-    images: Images,
-    labels: np.ndarray,
-    placement: Placement = ONE_DEVICE,
-) -> Evaluation:
-    """What the step comes to over all the images, batch by batch."""
-    metrics, parts = placement.whole(Metrics.zero()), []
-    batch_size = math.ceil(min(EVAL_BATCH, len(images)) / placement.devices) * placement.devices
-    for batch in eval_batches(images, labels, batch_size):
-        part, p = step(params, state, *placement.batch([placement.part(a) for a in batch]))
-        metrics = metrics.plus(part)
-        parts.append(np.asarray(p))
-    probabilities = np.concatenate(parts)[: len(images)]
-    return Evaluation(
-        *metrics.means(),
-        probabilities,
-        top5=measures.top_k_accuracy(probabilities, labels, 5),
-        balanced_accuracy=measures.balanced_accuracy(measures.confusion_matrix(probabilities, labels)),
-        calibration_error=measures.calibration_error(probabilities, labels),
-    )
-
-
 def prepare(
     config: TrainConfig,
     dataset: Dataset,
@@ -234,19 +223,21 @@ def prepare(
     *,
     source: Source | None = None,
     placement: Placement | None = None,
+    weights: Weights | None = None,
 ) -> Experiment:
     """The experiment that `config` describes on `dataset`: see `experiment_of`; the network is the one that it names.
 
-    `source` is the file that its network is built by where it is the user's own, otherwise read anew. Raises ValueError
-    for an unknown model, with the nearest name.
+    `source` is the file that its network is built by where it is the user's own, otherwise read anew. `weights` are
+    those that it begins with, see `init_from.begun`. Raises ValueError for an unknown model, with the nearest name.
     """
     classes = len(dataset.classes)
     if source is None and custom.is_file(config.model):
         source = custom.read(config.model)
     network = models.create(config.model, classes) if source is None else source.network(classes)
     name = f"model {config.title}"
-    made = experiment_of(config, dataset, network, pixel_statistics, name=name, placement=placement)
-    return replace(made, source=source)
+    init = None if weights is None else weights.for_classes(dataset.classes)
+    made = experiment_of(config, dataset, network, pixel_statistics, name=name, placement=placement, init=init)
+    return replace(made, source=source, origin=None if weights is None else weights.origin)
 
 
 def experiment_of(
@@ -257,15 +248,18 @@ def experiment_of(
     *,
     name: str = "network",
     placement: Placement | None = None,
+    init: tuple[Params, State] | None = None,
 ) -> Experiment:
     """A network, trained on a dataset as a recipe says.
 
     `pixel_statistics` are the (mean, deviation) per channel that the network was trained with; by default those of
-    `dataset`'s training images. Raises ValueError, about the network by `name`, if the images do not fit it or the
-    augmentation, for a batch larger than the training set or too small for batch norm, and for parameters to freeze
-    that are not there.
+    `dataset`'s training images. `init` are params and state to begin with; a part of the network that is not among them
+    is random by the seed. Raises ValueError, about the network by `name`, if the images do not fit it or the
+    augmentation, for a batch larger than the training set or too small for batch norm, for parameters to freeze that
+    are not there, and for arrays of `init` that are none of the network's.
     """
     examples = len(dataset.train_images)
+    assert recipe.batch_size is not None and recipe.augment is not None  # filled in
     batch_size = examples if recipe.batch_size == "full" else recipe.batch_size
     if batch_size > examples:
         raise ValueError(
@@ -298,10 +292,31 @@ def experiment_of(
         schedule=schedule,
         optimizer=make_optimizer(recipe, schedule, network),
         placement=placement,
+        init=init,
     )
-    _ = made.train_step  # now, so that what can't be frozen or rematerialised is refused before a run begins
+    if init is not None:
+        for what, given, own in zip(("params", "state"), init, made.shapes, strict=True):
+            _check_init(f"init's {what}", name, given, own)
+    # Now, so that what can't be frozen, unfrozen or rematerialised is refused before a run begins.
+    _ = made.train_step, made.during(0).trained_model
     jax.eval_shape(made.train_inputs, jax.eval_shape(jax.random.key, 0), dataset.train_images[:2], np.zeros(2, int))
     return made
+
+
+def _check_init(what: str, name: str, given: Params, own: Params) -> None:
+    """Raises ValueError unless each part that is given has the arrays that the network has there, by name and shape."""
+    theirs, ours = (
+        {name_of(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(tree)}
+        for tree in (given, {part: tree for part, tree in own.items() if part in given})
+    )
+    differing = [
+        f"{path} {'is missing' if shape is None else shape}, expected {expected or 'no such array'}"
+        for path in sorted(theirs.keys() | ours.keys())
+        if (shape := theirs.get(path)) != (expected := ours.get(path))
+    ]
+    if differing:
+        more = f"; and {len(differing) - 4} more" if len(differing) > 4 else ""
+        raise ValueError(f"{what} does not fit the {name}: {'; '.join(differing[:4])}{more}.")
 
 
 def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> None:
@@ -337,9 +352,11 @@ def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> N
         ) from error
 
 
-def _augment_of(text: str, classes: int) -> Augment:
+def _augment_of(text: str, classes: int) -> Augment | None:
     """Changes images as the text says; labels become probabilities (n, classes) where it mixes images."""
     augmentation = augment.parse(text)
+    if not augmentation.steps:
+        return None
 
     def augmented(key: Array, images: Array, labels: Array) -> tuple[Array, Array]:
         if augmentation.mixes:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import optax
 
 from jaxcnn.data import Dataset
-from jaxcnn.layers import Layer
+from jaxcnn.layers import Layer, Params, State
 from jaxcnn.train.epochs import epochs
-from jaxcnn.train.experiment import Evaluation, Experiment, experiment_of
+from jaxcnn.train.evaluation import Evaluation
+from jaxcnn.train.experiment import Experiment, experiment_of
 from jaxcnn.train.log import Log
 from jaxcnn.train.placement import Placement
 from jaxcnn.train.recipe import OptimizationRecipe
@@ -37,6 +38,8 @@ def fit(
     optimizer: optax.GradientTransformation | None = None,
     augment: Augment | None = None,
     placement: Placement | None = None,
+    init: tuple[Params, State] | None = None,
+    pixel_statistics: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> Fitted:
     """Train any network on any dataset as the recipe says; nothing is written.
 
@@ -51,6 +54,10 @@ def fit(
       optimizer: one of your own in the place of the recipe's, with its own rate; an epoch's record tells the recipe's.
       augment: (key, images, labels) -> (images, labels), in the place of the recipe's.
       placement: the devices, one by default; `hosts.place(DevicesRecipe(devices=8))` are several.
+      init: params and state to begin with, such as those of `jaxcnn.load_pretrained`; a part of the network that is not
+        among them, such as a head, is random by the seed.
+      pixel_statistics: (mean, deviation) per channel of pixels from 0 to 1 that `init` expects, such as
+        `load_pretrained`'s; by default those of the training images.
 
     Returns: a `Fitted`. `fitted.state.evaluated` are the params and state to use.
 
@@ -61,7 +68,7 @@ def fit(
         raise recipe.wrong(
             "on_nonfinite", "fit writes no checkpoint to go back to; take skip, or train in a run folder"
         )
-    experiment = experiment_of(recipe, dataset, network, placement=placement)
+    experiment = experiment_of(recipe, dataset, network, pixel_statistics, placement=placement, init=init)
     experiment = replace(experiment, optimizer=optimizer or experiment.optimizer, augment=augment or experiment.augment)
     state, evaluation, records = experiment.initial_state(), None, []
     watchers = (Log(log_every, [watcher.logged for watcher in watchers]), *watchers)

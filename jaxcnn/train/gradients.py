@@ -11,7 +11,8 @@ from jax.typing import ArrayLike
 
 from jaxcnn.layers import Layer, Params, State, backprop
 from jaxcnn.ops import backward
-from jaxcnn.train.experiment import Evaluation, Experiment
+from jaxcnn.train.evaluation import Evaluation
+from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import Loss
 

@@ -7,6 +7,7 @@ from jaxcnn.train.clock import Clock
 from jaxcnn.train.epochs import Diverged, Pause, epochs
 from jaxcnn.train.experiment import Experiment, prepare
 from jaxcnn.train.figures import score
+from jaxcnn.train.init_from import begun
 from jaxcnn.train.interrupt import on_interrupt
 from jaxcnn.train.log import Log
 from jaxcnn.train.recipe import TrainConfig
@@ -38,8 +39,13 @@ def train(config: TrainConfig, *watchers: Watcher, experiment: Experiment | None
         placement = hosts.place(config) if experiment is None else experiment.placement
         hosts.check_same({name: value for name, value in vars(config).items() if name not in OF_A_PROCESS})
         clock = Clock(config, interrupt)
-        check_out(config)
-        experiment = experiment or prepare(config, config.load(), source=source_of(config), placement=placement)
+        if experiment is None:
+            config, statistics, weights = begun(config)
+            check_out(config)
+            source, dataset = source_of(config), config.load()
+            experiment = prepare(config, dataset, statistics, source=source, placement=placement, weights=weights)
+        else:
+            check_out(config)
         interrupt.begin()
         with taken_up(config, experiment) as run:
             if hosts.first():

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, UInt8
 
 from jaxcnn.data import normalise
+from jaxcnn.data.channels import in_channels
 from jaxcnn.data.pictures import Resample, resized
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.train.facts import DatasetFacts
@@ -171,24 +172,6 @@ class Model:
     @functools.cached_property
     def _logits(self) -> Callable[[Params, State, Array], Array]:
         return jax.jit(lambda params, state, x: self.network(params, state, x))
-
-
-def in_channels(images: Any, channels: int) -> Any:
-    """uint8 images (..., c) with that many channels: three equal ones of grey; of colour the luma of ITU-R BT.601.
-
-    Raises ValueError for other numbers of channels.
-    """
-    there = images.shape[-1]
-    if there == channels:
-        return images
-    xp: Any = jnp if isinstance(images, Array) else np
-    if (there, channels) == (1, 3):
-        return xp.repeat(images, 3, axis=-1)
-    if (there, channels) == (3, 1):
-        red, green, blue = (images[..., i].astype(np.uint32) for i in range(3))
-        # 0.299 R + 0.587 G + 0.114 B in 1/65536, rounded: Pillow's own "L".
-        return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)[..., None]
-    raise ValueError(f"the images have {there} channels, and the network takes {channels}.")
 
 
 def _pixels(picture: Any) -> np.ndarray:

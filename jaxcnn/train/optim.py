@@ -59,6 +59,7 @@ def make_optimizer(
     `layer_decay` gives to the layer, d^(L - 1 - l) for layer l of L in the order in which the network has them. What is
     frozen gets no update, and no part of the clipped norm.
     """
+    assert recipe.layer_decay is not None  # filled in
     parts = [_optimizer(recipe, schedule)]
     if recipe.clip_norm is not None:
         parts.insert(0, optax.clip_by_global_norm(recipe.clip_norm))

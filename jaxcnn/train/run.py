@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from jaxcnn.train import checkpoint, hosts
 from jaxcnn.train.alone import alone
 from jaxcnn.train.epochs import Diverged, Pause
-from jaxcnn.train.experiment import Evaluation, Experiment
+from jaxcnn.train.evaluation import Evaluation
+from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.facts import DatasetFacts
 from jaxcnn.train.keeper import Keeper
 from jaxcnn.train.placement import ONE_DEVICE
@@ -83,7 +84,7 @@ def taken_up(config: TrainConfig, experiment: Experiment) -> Iterator[Run]:
     state, metrics = experiment.initial_state(), experiment.no_metrics()
     with ExitStack() as stack:
         hosts.by_first(stack.enter_context, alone(config.out))
-        run = start(config, facts, experiment.source)
+        run = start(config, facts, experiment.source, experiment.origin)
         if saved := load(run, experiment):  # of a resumed run
             state, metrics = saved
             mend_models(run, experiment)

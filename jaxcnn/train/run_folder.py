@@ -27,6 +27,7 @@ from jaxcnn.train.checkpoint import remove
 from jaxcnn.train.facts import DatasetFacts
 from jaxcnn.train.recipe import TrainConfig, WatchRecipe
 from jaxcnn.train.watch import Epoch, Steps
+from jaxcnn.train.weights import Origin
 
 T = TypeVar("T")
 _Kind = Literal["epoch", "steps"]  # of a line of metrics.jsonl, in its field "kind"
@@ -62,6 +63,9 @@ _ADDED = {
     "best_by": "eval_accuracy",
     "crop": 1.0,
     "resample": "bilinear",
+    "channels": None,
+    "init_from": None,
+    "unfreeze_epochs": None,
     **_MAY_CHANGE_ADDED,
 }
 MAY_CHANGE = {
@@ -78,11 +82,15 @@ MAY_CHANGE = {
 
 
 class _Parts(TypedDict):
-    """What config.json holds beside the hash of all; `source` is the SHA-256 of network.py, where there is one."""
+    """What config.json holds beside the hash of all.
+
+    `source` is the SHA-256 of network.py, where there is one, and `origin` that of the first weights, unless random.
+    """
 
     config: dict[str, Any]
     dataset: dict[str, Any]
     source: str | None
+    origin: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,7 @@ class RunFolder:
     config: TrainConfig
     facts: DatasetFacts
     source_sha256: str | None = None  # of network.py, where there is one
+    origin: Origin | None = None
 
     @functools.cached_property
     def source(self) -> custom.Source | None:
@@ -227,7 +236,9 @@ def source_of(config: TrainConfig) -> custom.Source | None:
     return copy
 
 
-def start(config: TrainConfig, facts: DatasetFacts, source: custom.Source | None = None) -> RunFolder:
+def start(
+    config: TrainConfig, facts: DatasetFacts, source: custom.Source | None = None, origin: Origin | None = None
+) -> RunFolder:
     """The run folder `config.out` with its config.json and `source` written; raises as `check_out` does.
 
     With `overwrite`, what the earlier run wrote is removed and nothing else. With `resume`, ValueError if the
@@ -235,7 +246,9 @@ def start(config: TrainConfig, facts: DatasetFacts, source: custom.Source | None
     """
     check_out(config)
     assert config.out is not None
-    run = RunFolder(config.out, config, facts, None if source is None else source.sha256)
+    if config.resume and origin is None:  # not read anew
+        origin = open_run(config.out).origin
+    run = RunFolder(config.out, config, facts, None if source is None else source.sha256, origin)
     vars(run)["source"] = source  # which is at hand, whatever becomes of the file
     hosts.by_first(_begin, run)
     return run
@@ -252,6 +265,7 @@ def _begin(run: RunFolder) -> None:
         "config": options_of(config),
         "dataset": dataclasses.asdict(run.facts),
         "source": run.source_sha256,
+        "origin": None if run.origin is None else dataclasses.asdict(run.origin),
     }
     if source is not None:
         (run.path / _SOURCE).write_bytes(source.content)
@@ -281,15 +295,16 @@ def open_run(path: Path) -> RunFolder:
     try:
         written = records.unsealed(file.read_bytes())
         if isinstance(written, dict):
-            written.setdefault("source", None)  # an earlier version wrote none
+            written = {"source": None, "origin": None} | written  # an earlier version wrote none
         parts = records.read(_Parts, written)
         now = _OF_ONE_COMMAND | {"out": str(path)}  # the folder may have been moved
         config = records.read(TrainConfig, _ADDED | parts["config"] | now)
         facts = records.read(DatasetFacts, parts["dataset"])
+        origin = None if parts["origin"] is None else records.read(Origin, parts["origin"])
     except ValueError as error:
         what = str(error).rstrip(".")
         raise ValueError(f"{file} is not the config.json of a run, or is damaged: {what}. {_COPY}.") from error
-    return RunFolder(path, config, facts, parts["source"])
+    return RunFolder(path, config, facts, parts["source"], origin)
 
 
 def instead_of(path: Path) -> str:
@@ -354,6 +369,7 @@ def _check_same(before: TrainConfig, now: TrainConfig) -> None:
         for field in dataclasses.fields(TrainConfig)
         if field.name not in MAY_CHANGE and getattr(before, field.name) != getattr(now, field.name)
     ]
+    assert before.epochs is not None and now.epochs is not None  # filled in
     if now.epochs < before.epochs:
         different.append(f"epochs was {before.epochs} and is now {now.epochs} (it may only grow)")
     if (now.max_steps is None) != (before.max_steps is None) or (now.max_steps or 0) < (before.max_steps or 0):

@@ -87,6 +87,7 @@ def make_train_step(
             logits, new = network.apply(placement.gathered(trained), state, inputs, train=True, key=dropout_key)
             logits = logits.astype(x.dtype)
             mean = jnp.mean(loss(logits, labels))
+            new = {**state, **new}  # of a network of some of another's parts the others' stays
             return mean if factor is None else mean * factor, (mean, logits, new)
 
         gradients, (mean, logits, new) = jax.grad(mean_loss, has_aux=True)(params)

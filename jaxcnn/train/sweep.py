@@ -5,6 +5,7 @@ and under `points`, best first, each recipe's accuracies, their mean and their s
 """
 
 import difflib
+import functools
 import itertools
 import json
 import math
@@ -22,9 +23,10 @@ from jaxcnn.data import Dataset
 from jaxcnn.train import hosts, records
 from jaxcnn.train.alone import alone
 from jaxcnn.train.experiment import Experiment, prepare
+from jaxcnn.train.init_from import Beginning, begun, read
 from jaxcnn.train.interrupt import on_interrupt
 from jaxcnn.train.loop import train
-from jaxcnn.train.placement import ONE_DEVICE
+from jaxcnn.train.placement import ONE_DEVICE, Placement
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.recipe.data import DataRecipe
 from jaxcnn.train.run import Result
@@ -175,9 +177,13 @@ def sweep(
     """
     end = time.monotonic() + min((config.seconds("max_time") for config in configs), default=math.inf)
     with on_interrupt(begun=False) as interrupt:
+        placement = hosts.place(configs[0]) if configs else ONE_DEVICE  # before JAX starts
+        reading = functools.cache(read)  # each file once
+        beginnings = [begun(_resumed(config), reading) for config in configs]
+        configs = [replace(of.config, resume=config.resume) for of, config in zip(beginnings, configs, strict=True)]
         known = _known(configs, out)
         _check_folders([config for config in configs if config.out not in known], out)
-        groups = _prepared([_resumed(config) for config in configs if config.out not in known], together)
+        groups = _prepared([of for of in beginnings if of.config.out not in known], together, placement)
         outcomes = list(known.values())
         with nullcontext() if out is None else alone(out):
             for group in groups:
@@ -245,23 +251,25 @@ def _outcome(config: TrainConfig, result: Result | FloatingPointError) -> Outcom
     return Outcome(config, "finished", step, part, chosen.accuracy, evaluation.accuracy)
 
 
-def _prepared(configs: Sequence[TrainConfig], together: Literal["auto", "yes", "no"]) -> list[_Group]:
+def _prepared(
+    beginnings: Sequence[Beginning], together: Literal["auto", "yes", "no"], placement: Placement
+) -> list[_Group]:
     """The runs in their order, on shared data; of those that differ in their seeds alone what is compiled is shared."""
-    placement = hosts.place(configs[0]) if configs else ONE_DEVICE  # before JAX starts
     if hosts.several():
         raise ValueError("several processes can't share a sweep; give each a run of its own with num_processes=1.")
     datasets: dict[tuple[Any, ...], Dataset] = {}
     alike: dict[tuple[str, str | None], list[tuple[TrainConfig, Experiment]]] = {}
-    for config in configs:
+    for config, statistics, weights in beginnings:
         of_data = tuple(getattr(config, field.name) for field in fields(DataRecipe))
         if of_data not in datasets:
             datasets[of_data] = config.load()
         source = source_of(config)
         same = alike.setdefault((_recipe(config), None if source is None else source.sha256), [])
         if same:
-            experiment = same[0][1].seeded(config)
+            experiment = same[0][1].seeded(config, weights)
         else:
-            experiment = prepare(config, datasets[of_data], source=source, placement=placement)
+            dataset = datasets[of_data]
+            experiment = prepare(config, dataset, statistics, source=source, placement=placement, weights=weights)
         same.append((config, experiment))
     groups = []
     for same in alike.values():

@@ -57,6 +57,8 @@ def why_not(config: TrainConfig, experiment: Experiment) -> str:
         return f"on_nonfinite={config.on_nonfinite} takes each seed back to another step"
     if config.max_steps is not None:
         return f"max_steps={config.max_steps} may end within an epoch"
+    if config.unfreeze_epochs is not None:
+        return f"unfreeze_epochs={config.unfreeze_epochs} makes another step of it from time to time"
     if config.remat:
         return "remat=True asks for a compilation of its own"
     if config.tensorboard or config.wandb is not None:
@@ -88,7 +90,7 @@ def train_together(
     returned in the place of its result, and the others go on. Raises as `train` otherwise.
     """
     first = experiments[0]
-    per_epoch, total = first.steps_per_epoch, first.recipe.epochs * first.steps_per_epoch
+    per_epoch, total = first.steps_per_epoch, first.total_steps
     assert isinstance(first.feed, InMemory)
     feed = first.feed.in_order(Orders([experiment.order for experiment in experiments]))
     train_step = jax.jit(jax.vmap(first.train_step), donate_argnums=0)

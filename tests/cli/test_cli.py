@@ -42,6 +42,25 @@ def test_train_prints_a_line_an_epoch_the_check_and_the_result(jaxcnn, tmp_path)
     assert len(lines) == 8 and "\033" not in out
 
 
+def test_train_says_whose_weights_it_begins_with_and_what_is_computed_once(jaxcnn, trained, tmp_path):
+    new = config(tmp_path / "run", init_from=str(trained.run.path), freeze="backbone", image_size=None, epochs=1)
+    code, out, _ = jaxcnn(*new.command().split()[1:])
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[2] == f"weights: of {trained.run.path}, by the names of jaxcnn"  # the same classes, so the same head
+    assert lines[3] == "features: computed once, since all below the head is frozen"
+    changed = dataclasses.replace(new, out=tmp_path / "other", augment="shift", epochs=1)
+    code, out, _ = jaxcnn(*changed.command().split()[1:], "--dry-run")
+    assert "features: computed at each step, since shift changes the images; once with --augment none" in out
+
+
+def test_gradients_of_a_large_network_are_checked_on_demand_alone(jaxcnn, tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxcnn.cli.train.LARGE", 1000)
+    code, out, _ = jaxcnn(*config(tmp_path / "run", epochs=1).command().split()[1:])
+    said = f"gradients are not checked, for which this network is large; do it with: jaxcnn check {tmp_path / 'run'}"
+    assert code == 0 and said in out and "gradients agree" not in out
+
+
 def test_train_with_wrong_gradients_says_so_and_fails(jaxcnn, tmp_path, monkeypatch):
     true = gradients.backprop
 

@@ -1,10 +1,12 @@
 """`jaxcnn export`: a trained network as a file that others read."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -13,6 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from jaxcnn import load_model, load_pretrained, models
+from jaxcnn.cli import export
 from jaxcnn.interop import safetensors
 from jaxcnn.train import model_folder
 from tests.models.weights import random_weights
@@ -99,32 +102,23 @@ def test_onnx_runs_without_jax(jaxcnn, run_folder, trained):
 
 
 @pytest.fixture
-def mobilenet(tmp_path):
+def mobilenet(trained, tmp_path):
     """A model folder of the zoo's network, random."""
-    network = models.create("mobilenet_v3_small")
-    params, state = random_weights(network, (224, 224, 3))
-    model_folder.write(
-        tmp_path / "mobilenet",
-        {"params": params, "state": state},
-        None,
-        network="mobilenet_v3_small",
-        options={"classes": 1000},
-        classes=tuple(map(str, range(1000))),
-        image_shape=(224, 224, 3),
-        crop=0.875,
-        resample="bicubic",
-        mean=(0.4, 0.5, 0.6),
-        std=(0.2, 0.2, 0.2),
-        loss="softmax",
-        temperature=1.5,
-        label_smoothing=0.0,
-        dataset="imagenet",
-        imported={},
-        checkpoint="best",
-        step=1,
-        epoch=1,
-        eval_accuracy=0.5,
-    )
+    params, state = random_weights(models.create("mobilenet_v3_small"), (224, 224, 3))
+    facts = dataclasses.asdict(load_model(trained.run.path).card) | {
+        "network": "mobilenet_v3_small",
+        "options": {"classes": 1000},
+        "classes": tuple(map(str, range(1000))),
+        "image_shape": (224, 224, 3),
+        "crop": 0.875,
+        "resample": "bicubic",
+        "mean": (0.4, 0.5, 0.6),
+        "std": (0.2, 0.2, 0.2),
+        "temperature": 1.5,
+    }
+    for name in ("source", "pixels_divided_by", "jaxcnn", "jax", "files"):
+        del facts[name]  # which are found out
+    model_folder.write(tmp_path / "mobilenet", {"params": params, "state": state}, None, **facts)
     return tmp_path / "mobilenet", params, state
 
 
@@ -176,3 +170,9 @@ def test_what_is_wrong_is_named(jaxcnn, mobilenet, run_folder, tmp_path, monkeyp
     assert error(run_folder, "--to", "onnx", "--overwrite") == (
         'error: an ONNX file needs the package onnx; install it with: pip install "jaxcnn[onnx]".\n'
     )
+
+
+def test_keras_reads_no_safetensors():
+    model = SimpleNamespace(card=SimpleNamespace(network="vgg11", source=None), params={}, state={})
+    with pytest.raises(ValueError, match="--layout is 'keras', and keras reads no safetensors; take a library for Py"):
+        export._weights(model, "keras")

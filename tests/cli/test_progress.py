@@ -13,6 +13,7 @@ from jaxcnn import models
 from jaxcnn.cli import amounts, progress
 from jaxcnn.cli.progress import Progress
 from jaxcnn.data import Dataset
+from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.state import Metrics, TrainState
 
 RECORD = {
@@ -56,6 +57,8 @@ def experiment():
         batch_size=128,
         chosen_by="valid",
         feed=SimpleNamespace(waited=0.0),
+        origin=None,
+        recipe=TrainConfig(),
     )
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -135,3 +137,24 @@ def test_enlarged_digits_average_back_to_the_originals():
         x = np.stack([0.25 * low + 0.75 * mid, 0.75 * mid + 0.25 * high], axis + 1)
         x = x.reshape(*x.shape[:axis], 2 * n, *x.shape[axis + 2 :])
     np.testing.assert_allclose(large.test_images[..., 0], x, atol=1)
+
+
+@pytest.mark.parametrize("stream", ["never", "always"])
+def test_grey_becomes_three_equal_channels_and_colour_grey(tmp_path, stream):
+    for part, name in itertools.product(("train", "test"), ("a", "b")):
+        (tmp_path / part / name).mkdir(parents=True)
+        Image.new("RGB", (4, 3), (200, 100, 50)).save(tmp_path / part / name / "0.png")
+    grey = load(tmp_path, channels=1, stream=stream)
+    assert grey.image_shape == (3, 4, 1)
+    assert np.asarray(grey.train_images[:]).tolist() == np.full((2, 3, 4, 1), 124).tolist()  # Pillow's luma
+    colour = load("digits", channels=3, stream=stream)
+    assert colour.image_shape == (16, 16, 3) and colour.train_images.dtype == np.uint8
+    rows = np.array([3, 1])
+    expected = np.repeat(load("digits").train_images[rows], 3, -1)
+    np.testing.assert_array_equal(colour.train_images[rows], expected)
+    assert load("digits", channels=1, stream=stream).image_shape == (16, 16, 1)
+
+
+def test_other_numbers_of_channels_are_refused():
+    with pytest.raises(ValueError, match=r"load: channels is 4; expected 1 for grey, 3 for colour"):
+        load("digits", channels=4)

@@ -106,6 +106,16 @@ def test_weights_of_another_epsilon_and_padding_are_another_networks(tmp_path):
         jaxcnn.load_pretrained("efficientnet_b0", file)
 
 
+def test_without_a_head_the_network_is_its_features(written):
+    file, params, _ = written
+    found = jaxcnn.load_pretrained(NAME, file, classes=0)
+    assert found.params.keys() == params.keys() - {"head"}
+    for name in found.params:
+        jax.tree.map(np.testing.assert_array_equal, found.params[name], params[name])
+    x = jax.ShapeDtypeStruct((2, 64, 64, 3), np.float32)
+    assert jax.eval_shape(found.network, found.params, found.state, x).shape == (2, 1024)
+
+
 def test_what_is_wrong_is_named(written, tmp_path):
     file, *_ = written
     said = r"net\.safetensors does not hold the weights of squeezenet1_1: by torchvision's names; it lacks .*"

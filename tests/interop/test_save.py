@@ -46,8 +46,8 @@ def test_it_is_loaded_strictly_and_the_logits_are_ours(library, name, tmp_path):
 
 
 def test_a_library_is_found_whatever_the_case_of_its_name():
-    found = table_of("efficientnet_b0", "huggingface"), table_of("efficientnet_b0", "Hugging Face")
-    assert found[0] is found[1] is not table_of("efficientnet_b0", "timm")
+    found = table_of("tf_efficientnet_b0", "huggingface"), table_of("tf_efficientnet_b0", "Hugging Face")
+    assert found[0] is found[1] is not table_of("tf_efficientnet_b0", "timm")
     assert table_of("resnet18", "Timm") is table_of("resnet18", "torchvision")
     with pytest.raises(ValueError, match="'timm' has no names for squeezenet1_1; known are those of torchvision"):
         table_of("squeezenet1_1", "timm")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from jaxcnn.data import Dataset
 from jaxcnn.report import curves, gradients, predictions, style
-from jaxcnn.train.experiment import Evaluation
+from jaxcnn.train.evaluation import Evaluation
 from jaxcnn.train.gradients import GradientCheck, LayerGradient
 
 OTHERS = (1.0, 0.8, 0.1)  # figures of an evaluation that no picture shows

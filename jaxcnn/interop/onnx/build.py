@@ -4,7 +4,6 @@ from typing import Any
 
 from jaxcnn.interop.onnx.tree import Fork, Leaf, Series
 from jaxcnn.layers import Layer, Params, State, chain, concat, gated, residual
-from jaxcnn.layers.combine import Branches
 
 Built = tuple[Layer, Params, State]
 
@@ -31,15 +30,11 @@ def _built(parts: Series) -> Built:
             return _assembled(concat, branches)
         case "multiply":
             return _assembled(gated, [], dict(zip(("body", "gate"), branches, strict=True)))
-    if len(branches) == 2:  # the shorter one is the shortcut
-        body, shortcut = sorted((0, 1), key=lambda place: -_length(part.branches[place]))
-        return _assembled(residual, [], {"body": branches[body], "shortcut": branches[shortcut]})
-    return _assembled(_added, branches)
-
-
-def _added(*layers: Layer) -> Branches:
-    """The sum of three branches or more."""
-    return Branches(concat(*layers).parts, "add")
+    order = sorted(range(len(branches)), key=lambda place: -_length(part.branches[place]))
+    total, *shorter = (branches[place] for place in order)
+    for shortcut in shorter:  # of two, and that again of more
+        total = _assembled(residual, [], {"body": total, "shortcut": shortcut})
+    return total
 
 
 def _length(branch: Series) -> int:

@@ -97,7 +97,7 @@ def _channels_last(graph: Graph) -> bool:
             return node.options.get("perm", [0])[1:2] == [rank - 1]
         if node.op == "Reshape":  # of a single channel that is the same
             return rank > 2 and graph.sizes[-1] == 1 != graph.sizes[1]
-        if node.op not in ("Identity", "Cast", "Add", "Sub", "Mul", "Div"):
+        if node.op not in ("Identity", "Cast", "Add", "Sub", "Mul", "Div", "Pad", "Clip"):
             return False
         value = node.outputs[0]
     return False

@@ -18,17 +18,18 @@ OPTIMIZERS: dict[str, tuple[float, float]] = {
     "lars": (1.0, 5e-4),
     "muon": (2e-2, 5e-2),
 }
+BACKBONE = "backbone"  # a pattern of `freeze`: all parameters but those of the layer called "head"
 
 
 @dataclass(frozen=True)
 class OptimizationRecipe(Recipe):
     """All that decides a training step, apart from the network and the images."""
 
-    epochs: int = 60
+    epochs: Annotated[int | None, unset("INT", "60; 10 to fine-tune")] = None
     """Passes over the training set."""
     max_steps: Annotated[int | None, unset("STEPS", "as many as --epochs takes")] = None
     """Train for so many steps, whatever --epochs says. Where they end within an epoch, that is evaluated, too."""
-    batch_size: int | Literal["full"] = 64
+    batch_size: Annotated[int | Literal["full"] | None, unset("INT|{full}", "64; 32 with --init-from")] = None
     """Images per step: 1 is stochastic gradient descent, full is gradient descent on the whole training set."""
     accumulate: int = 1
     """Parts that a batch is computed in, one after the other: as many times the memory is not needed. The gradient is
@@ -37,7 +38,11 @@ class OptimizationRecipe(Recipe):
     """How gradients become updates. muon is for kernels; what else there is gets adamw."""
     learning_rate: Annotated[
         float | None,
-        unset("FLOAT", "0.005 for adam and adamw, 0.0005 lion, 0.01 lamb, 1 lars, 0.02 muon, else 0.05", "--lr"),
+        unset(
+            "FLOAT",
+            "0.005 for adam and adamw, 0.0005 lion, 0.01 lamb, 1 lars, 0.02 muon, else 0.05; a fifth to fine-tune",
+            "--lr",
+        ),
     ] = None
     """The highest rate that the schedule reaches."""
     momentum: float = 0.9
@@ -56,11 +61,15 @@ class OptimizationRecipe(Recipe):
     """Epochs over which the rate rises linearly from 0 before the schedule begins (onecycle has its own rise)."""
     warmup_steps: Annotated[int | None, unset("STEPS", "as many as --warmup takes")] = None
     """The same in steps."""
-    layer_decay: float = 1.0
+    layer_decay: Annotated[float | None, unset("FLOAT", "1; 0.97 to fine-tune")] = None
     """Factor of the learning rate from each layer to the one before it, the last layer's being 1."""
     freeze: str = ""
-    """Paths of parameters that are not trained, such as 'block[12]*/*', several with commas. Their batch norms use
-    their running statistics, and no gradient is computed below the first layer that is trained."""
+    """Paths of parameters that are not trained, such as 'block[12]*/*', several with commas, or backbone for all but
+    the head. Their batch norms use their running statistics, and no gradient is computed below the first layer that is
+    trained. With --augment none what the layers below it compute is computed once."""
+    unfreeze_epochs: Annotated[int | None, unset("EPOCHS", "all from the beginning")] = None
+    """Train the head alone first, and from the end to the beginning one more group of layers after each so many
+    epochs."""
     ema: Annotated[float | None, unset("FLOAT", "no average")] = None
     """Evaluate and keep an average of the weights: the share of it that each step keeps, such as 0.999. Batch norm's
     statistics are averaged alike."""
@@ -78,7 +87,9 @@ class OptimizationRecipe(Recipe):
     mixed, in float16; the loss is scaled, and a step whose gradients overflow is left out and halves the scale."""
     remat: bool = False
     """Compute a block's activations once more on the way back rather than keep them: less memory, a third more work."""
-    augment: str = "shift"
+    augment: Annotated[
+        str | None, unset("STR", "shift; random_resized_crop((0.35,1)),flip to fine-tune; none with backbone frozen")
+    ] = None
     """Random changes of the training images, by name, such as 'crop(4,reflect),flip,cutout(8)' or
     'random_resized_crop,rand_augment,mixup(0.2)'; shift, by up to 1/8 of the side; or none. See jaxcnn augment."""
     on_nonfinite: Literal["stop", "skip", "rollback"] = "stop"
@@ -92,7 +103,9 @@ class OptimizationRecipe(Recipe):
         rate, decay = OPTIMIZERS[self.optimizer]
         smoothing = 0.1 if self.loss == "softmax" else 0.0
         self.fill_in(learning_rate=rate, weight_decay=decay, label_smoothing=smoothing)
+        self.fill_in(epochs=60, batch_size=64, layer_decay=1.0, augment="shift")
         assert self.learning_rate is not None and self.weight_decay is not None and self.label_smoothing is not None
+        assert self.epochs is not None and self.layer_decay is not None
         full = self.batch_size == "full"
         self._check_augment()
         self.need("epochs", self.epochs >= 1, "expected 1 or more")
@@ -110,6 +123,10 @@ class OptimizationRecipe(Recipe):
         self.need("weight_decay", 0 <= self.weight_decay < math.inf, "expected 0 or more, such as 0.0005")
         self.need("clip_norm", self.clip_norm is None or 0 < self.clip_norm < math.inf, "expected a positive number")
         self.need("layer_decay", 0 < self.layer_decay <= 1, "expected more than 0 and at most 1, such as 0.8")
+        right = self.unfreeze_epochs is None or self.unfreeze_epochs >= 1
+        self.need("unfreeze_epochs", right, "expected 1 epoch or more")
+        if self.unfreeze_epochs is not None and BACKBONE in self.frozen:
+            raise self.wrong("unfreeze_epochs", f"and freeze is {self.freeze!r}, for all of training; give one of them")
         self.need("ema", self.ema is None or 0 < self.ema < 1, "expected more than 0 and less than 1, such as 0.999")
         self.need("label_smoothing", 0 <= self.label_smoothing < 1, "expected 0 or more and less than 1, such as 0.1")
         if self.label_smoothing and self.loss == "sigmoid":
@@ -119,8 +136,14 @@ class OptimizationRecipe(Recipe):
         self._check_warmup()
         self.need("seed", 0 <= self.seed < 2**32, "expected an int from 0 to 4294967295")
 
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """The patterns of `freeze`."""
+        return tuple(pattern.strip() for pattern in self.freeze.split(",")) if self.freeze else ()
+
     def total_steps(self, steps_per_epoch: int) -> int:
         """The steps of the whole training, over which the schedule stretches."""
+        assert self.epochs is not None  # filled in
         return self.epochs * steps_per_epoch if self.max_steps is None else self.max_steps
 
     def warmup_in_steps(self, steps_per_epoch: int) -> int:
@@ -133,6 +156,7 @@ class OptimizationRecipe(Recipe):
         return rise
 
     def _check_warmup(self) -> None:
+        assert self.epochs is not None
         epochs = self.epochs if self.max_steps is None else math.inf
         self.need("warmup", 0 <= self.warmup < epochs, f"expected 0 or more epochs and fewer than all {epochs}")
         self.need("warmup_steps", self.warmup_steps is None or self.warmup_steps >= 0, "expected 0 or more steps")
@@ -145,4 +169,5 @@ class OptimizationRecipe(Recipe):
     def _check_augment(self) -> None:
         from jaxcnn.data import augment  # brings JAX
 
+        assert self.augment is not None
         augment.parse(self.augment)

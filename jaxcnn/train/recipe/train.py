@@ -8,11 +8,11 @@ from typing import Any
 
 from jaxcnn.train.recipe.data import DataRecipe, ModelRecipe
 from jaxcnn.train.recipe.devices import DevicesRecipe
-from jaxcnn.train.recipe.optimization import OptimizationRecipe
+from jaxcnn.train.recipe.optimization import BACKBONE, OPTIMIZERS, OptimizationRecipe
 from jaxcnn.train.recipe.run import RunRecipe
 from jaxcnn.train.recipe.watch import WatchRecipe
 
-FOLLOWING = ("data", "model", "optimizer", "loss")  # options that others' defaults follow
+FOLLOWING = ("data", "model", "optimizer", "loss", "init_from", "freeze")  # options that others' defaults follow
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,24 @@ class TrainConfig(RunRecipe, WatchRecipe, DevicesRecipe, OptimizationRecipe, Mod
     # Making one raises ValueError for a value that makes no sense, naming the option.
 
     def __post_init__(self) -> None:
+        if self.init_from is not None:
+            self._fine_tuned()
         super().__post_init__()
+        if self.init_from is None:
+            self.fill_in(crop=1.0, resample="bilinear")
         self.fill_in(out=Path("runs") / f"{_short(self.data)}-{_short(self.title.replace('.py:', '-'))}")
+
+    def _fine_tuned(self) -> None:
+        """What suits weights that are good already, where the user says nothing else.
+
+        A head alone is trained as anything else, on features that don't change.
+        """
+        self.fill_in(batch_size=32)
+        if BACKBONE in self.frozen:
+            self.fill_in(augment="none")
+        elif self.optimizer in OPTIMIZERS:
+            rate = OPTIMIZERS[self.optimizer][0] / 5
+            self.fill_in(epochs=10, learning_rate=rate, layer_decay=0.97, augment="random_resized_crop((0.35,1)),flip")
 
     def command(self) -> str:
         """The shell command that gives this configuration, without --overwrite and --resume."""

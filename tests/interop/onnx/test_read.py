@@ -1,15 +1,19 @@
 """ONNX files as networks of ours, held against what an ONNX runtime makes of them."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
 
 import jaxcnn
 from jaxcnn import layers
+from jaxcnn.models.written import written
 
 pytest.importorskip("onnx")
 from tests.interop.onnx import graphs
 
+NEAREST = 'mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric"'
 C = {"w": (4, 3, 3, 3), "b": (4,)}
 NORM = {"scale": (3,), "bias": (3,), "mean": (3,), "var": np.array([0.5, 1.0, 2.0])}
 ROWS = {"m": (48, 5), "v": (5,)}
@@ -248,7 +252,7 @@ CASES = {
     "three summed": (
         "r = Relu(x) t = Tanh(x) y = Sum(x, r, t)",
         {},
-        "residual(chain_0=chain(), Activation_0=Activation(name='relu'), Activation_1=Activation(name='tanh'))",
+        "residual(body=residual(body=Activation(name='relu'), shortcut=Activation(name='tanh')), shortcut=chain())",
     ),
     "squared": ("y = Mul(x, x)", {}, "gated(body=chain(), gate=chain())"),
     # Space.
@@ -258,7 +262,7 @@ CASES = {
         "Pad(padding=((1, 1), (2, 0)), mode='reflect')",
     ),
     "nearest": (
-        'y = Resize<mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric">(x, , s)',
+        f"y = Resize<{NEAREST}>(x, , s)",
         {"s": np.float32([1, 1, 2, 2])},
         "Resize(scale=2.0)",
     ),
@@ -305,8 +309,41 @@ def test_a_graph_is_a_tree_with_the_same_values(name, tmp_path):
     parts = net.network.parts
     assert repr(net.network if len(parts) != 1 else parts[0][1]) == tree
     alike(values(net, images()), graphs.computed(made, images()))
+    exec(written(net.network), names := {})
+    assert names["network"]() == net.network
     fresh = jax.eval_shape(lambda: net.network.init(jax.random.key(0), jax.ShapeDtypeStruct((2, 8, 8, 3), np.float32)))
     jax.tree.map(lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype) or pytest.fail(), (net.params, net.state), fresh)
+
+
+@pytest.mark.parametrize("opset", [9, 11, 13, 18, 21])
+def test_operator_sets_of_all_years(opset, tmp_path):
+    """What was an attribute became an input, in each operator at another time."""
+    of = {
+        "Clip": ("Clip<min=0.0, max=6.0>(x)", 11, "Clip(x, zero, six)"),
+        "Pad": ("Pad<pads=[0,0,1,1,0,0,1,1]>(c)", 11, "Pad(c, pads)"),
+        "Resize": ('Upsample<mode="nearest">(p, scales)', 10, f"Resize<{NEAREST}>(p, scales, scales)"),
+        "Dropout": ("Dropout<ratio=0.3>(u)", 12, "Dropout(u, ratio)"),
+        "ReduceMean": ("ReduceMean<axes=[2,3]>(d)", 18, "ReduceMean(d, axes)"),
+        "Squeeze": ("Squeeze<axes=[2,3]>(m)", 13, "Squeeze(m, axes)"),
+    }
+    older = {name: before if opset < since else after for name, (before, since, after) in of.items()}
+    body = " ".join(f"{y} = {older[op]}" for y, op in zip("cpudmf", of, strict=True)) + " y = Softmax<axis=1>(f)"
+    weights = {
+        "zero": np.float32(0),
+        "six": np.float32(6),
+        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+        "scales": np.float32([1, 1, 2, 2]),
+        "ratio": np.float32(0.3),
+        "axes": np.array([2, 3]),
+    }
+    used = {name: a for name, a in weights.items() if re.search(rf"\b{name}\b(?!=)", body)}
+    made = graphs.model(body, used, opset=opset, ir=10 if opset > 17 else 8)
+    net = read(made, tmp_path)
+    assert repr(net.network) == (
+        "chain(Activation_0=Activation(name='relu6'), Pad_0=Pad(padding=((1, 1), (1, 1))), Resize_0=Resize(scale=2.0), "
+        "Dropout_0=Dropout(rate=0.3), GlobalAvgPool_0=GlobalAvgPool(), Activation_1=Activation(name='softmax'))"
+    )
+    alike(values(net, images()), graphs.computed(made, images()))
 
 
 def test_by_hand(tmp_path):
@@ -339,11 +376,11 @@ def test_a_network_has_a_head_and_may_end_in_logits(tmp_path):
 
 
 def test_a_network_that_takes_its_channels_last(tmp_path):
-    """As TensorFlow's are exported: what comes in is scaled, then transposed."""
+    """As TensorFlow's are exported: what comes in is shifted and padded, then transposed."""
     made = graphs.model(
-        "a = Sub(x, t) i = Transpose<perm=[0,3,1,2]>(a) k = Conv<pads=[1,1,1,1]>(i, w) "
+        "a = Sub(x, t) b = Pad(a, e) i = Transpose<perm=[0,3,1,2]>(b) k = Conv(i, w) "
         "o = Transpose<perm=[0,2,3,1]>(k) p = ReduceMean<axes=[1,2], keepdims=0>(o) y = MatMul(p, m)",
-        {"t": (3,), "w": (4, 3, 3, 3), "m": (4, 2)},
+        {"t": (3,), "e": np.array([0, 1, 1, 0, 0, 1, 1, 0]), "w": (4, 3, 3, 3), "m": (4, 2)},
         x="float[n,8,6,3] x",
     )
     net, x = read(made, tmp_path), images(2, 8, 6, 3)

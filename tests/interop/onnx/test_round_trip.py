@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jaxcnn
-from jaxcnn.layers import BatchNorm, fold_batch_norm
+from jaxcnn.layers import BatchNorm, dequantise, fold_batch_norm, quantise
 from jaxcnn.layers.walk import leaves
 from tests.models.test_models import SMALL, smallest
 from tests.models.weights import random_weights
@@ -44,3 +44,15 @@ def test_a_folded_network_comes_back_without_batch_norms(tmp_path):
     x = np.random.default_rng(1).standard_normal((2, *shape), np.float32)
     found, expected = jax.jit(lambda x: (read.network(read.params, {}, x), folded(params, {}, x)))(x)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(np.asarray(expected)).max())
+
+
+def test_kernels_in_8_bits_come_back_as_floats(tmp_path):
+    network, (shape, _) = smallest("mobilenet_v2"), SMALL["mobilenet_v2"]
+    params, state = random_weights(network, shape)
+    kept = quantise(network, params)
+    (tmp_path / "net.onnx").write_bytes(dump(network, kept, state, shape))
+    read = jaxcnn.load_onnx(tmp_path / "net.onnx")
+    x = np.random.default_rng(1).standard_normal((2, *shape), np.float32)
+    found = jax.jit(read.network)(read.params, read.state, x)
+    expected = np.asarray(jax.jit(network)(dequantise(kept), state, x))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
