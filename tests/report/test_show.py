@@ -172,7 +172,7 @@ def test_no_markup_of_a_docstring_is_left_in_it(name):
 
 
 def test_a_formula_is_taken_apart():
-    assert tokens("dkernel[k] = -Σ_{p: p = k} e^(-x) a - b of a `log_p`", ("kernel",)) == [
+    assert tokens("dkernel[k] = -Σ_{p: p = k} e^(-x) a - b of a `log_p` -> 1-d", ("kernel",)) == [
         ("variable", "dkernel"),
         ("text", "["),
         ("variable", "k"),
@@ -187,6 +187,7 @@ def test_a_formula_is_taken_apart():
         ("variable", "b"),
         ("text", " of a "),
         ("code", "log_p"),
+        ("text", " -> 1-d"),
     ]
     told = blocks("One - two.\n\n    y = x  z\n\nArgs:\n  x: this\n    and that.\n  y: more.\nSource: none", ("x",))
     assert [block.kind for block in told[:2]] == ["paragraph", "formula"]

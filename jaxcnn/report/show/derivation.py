@@ -22,7 +22,7 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE,
 )
-_MINUS = re.compile(r"`[^`]*`-?|(?<![\w)\]-])-|(?<=\s)-(?=\s)")  # not in code, nor in a word
+_MINUS = re.compile(r"`[^`]*`-?|(?<![\w)\]-])-(?!>)|(?<=\s)-(?=\s)")  # not in code, in a word or an arrow
 _HEADINGS = ("Args", "Returns", "Raises")
 
 
