@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-LEFT_OUT = r".*\.num_batches_tracked|aux_classifier\..*|normalization/.*"
+LEFT_OUT = r".*\.num_batches_tracked|aux_classifier\..*|normalization(_\d+)?/.*"
 
 # Theirs by ours; where ours has another name, it is timm's.
 TORCHVISION = [
@@ -163,16 +163,21 @@ def settle(network, x):
 
 
 def keras_network(name, side=None):
-    """Keras's that is like ours, random; it ends in logits."""
+    """Keras's that is like ours, random; it ends in logits. In float64 where that is enabled."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
     import keras
 
     shape = {} if side is None else {"input_shape": (side, side, 3)}
-    made = getattr(keras.applications, KERAS[name])(weights=None, classifier_activation=None, **shape)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64" if jax.config.jax_enable_x64 else "float32")
+    try:
+        made = getattr(keras.applications, KERAS[name])(weights=None, classifier_activation=None, **shape)
+    finally:
+        keras.config.set_dtype_policy(policy)
     rng = np.random.default_rng(0)
     for variable in made.weights:
         if variable.ndim and not variable.path.startswith("normalization"):
-            variable.assign(_random_keras(rng, variable.name, variable.shape))
+            variable.assign(_random_keras(rng, variable.name, variable.shape).astype(np.float32))
     return made
 
 
@@ -187,7 +192,8 @@ def settle_keras(network, x):
     _, moved = jax.jit(lambda groups: network.stateless_call(*groups, x, training=True))(groups)
     for variable, value in zip(network.non_trainable_variables, moved, strict=True):
         more = 0.1 * value.mean() if variable.name == "moving_variance" else 0
-        variable.assign(value + more)
+        variable.assign((value + more).astype(np.float32))
+    return network
 
 
 def _random_keras(rng, name, shape):

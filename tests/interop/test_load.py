@@ -12,7 +12,7 @@ from jaxcnn.interop.tables import tables
 from tests.interop import libraries
 
 # What each network's arrays are called, and their shapes: a hash of what the libraries themselves say (torchvision
-# 0.29.1, timm 1.0.31, transformers 5.x). `python -m tests.interop.libraries` prints it.
+# 0.29.1, timm 1.0.31, transformers 5.24, Keras 3.15.1). `python -m tests.interop.libraries` prints it.
 PUBLISHED = {
     ("torchvision", "resnet18"): "2bb53b15765c4651",
     ("torchvision", "resnet34"): "b945021fb00b779b",
@@ -22,6 +22,9 @@ PUBLISHED = {
     ("torchvision", "wide_resnet50_2"): "5b22ca8fa50e0423",
     ("torchvision", "resnext50_32x4d"): "f6c1ee50d9878439",
     ("torchvision", "vgg11"): "b11acd4f90d9643f",
+    ("torchvision", "vgg13"): "79ca8fd7a1480aa7",
+    ("torchvision", "vgg16"): "ba63c2556d912509",
+    ("torchvision", "vgg19"): "393fac8b08b63fbe",
     ("torchvision", "vgg11_bn"): "eb52f2d89ad478d4",
     ("torchvision", "vgg16_bn"): "d8308b804a50efac",
     ("torchvision", "densenet121"): "222a58d1fd8d2818",
@@ -48,6 +51,8 @@ PUBLISHED = {
     ("timm", "convnext_tiny"): "b07384a3160b01d8",
     ("timm", "mobilenetv3_small_100"): "fefefaa6b0100de1",
     ("timm", "mobilenetv3_large_100"): "3dba8ad57b7701f1",
+    ("timm", "tf_mobilenetv3_small_100"): "fefefaa6b0100de1",
+    ("timm", "tf_mobilenetv3_large_100"): "3dba8ad57b7701f1",
     ("timm", "tf_efficientnet_b0"): "f62a5c98a74c6670",
     ("timm", "tf_efficientnet_b4"): "679b39921bba607b",
     ("timm", "mobilenet_v2"): "5a95ee06712e31e9",
@@ -57,9 +62,36 @@ PUBLISHED = {
     ("timm", "efficientnet_lite3"): "e1bd45460c6a9e30",
     ("timm", "efficientnet_lite4"): "175b131df5e0b714",
     ("Hugging Face", "resnet18"): "698c9d245bf952ed",
+    ("Hugging Face", "resnet34"): "d670e60c390ce6a7",
     ("Hugging Face", "resnet50"): "12bbd21e80d77ac4",
+    ("Hugging Face", "resnet101"): "e7ac0a7a2eace629",
+    ("Hugging Face", "resnet152"): "8453ae82a084fd4e",
     ("Hugging Face", "convnext_tiny"): "a6c5f9ba77edd6cf",
+    ("Hugging Face", "convnext_small"): "8d13af5e94366d0d",
+    ("Hugging Face", "tf_mobilenet_v2"): "6bf6a57188972d9c",
     ("Hugging Face", "tf_efficientnet_b0"): "f028b784d49cfc94",
+    ("Hugging Face", "tf_efficientnet_b1"): "4aa74d122bfa4a75",
+    ("Hugging Face", "tf_efficientnet_b2"): "0da3984e710b567f",
+    ("Hugging Face", "tf_efficientnet_b3"): "bac6fc8a0b4ddfaf",
+    ("Hugging Face", "tf_efficientnet_b4"): "083e24d993256708",
+    ("Keras", "vgg16"): "4cdcb84e41ee4301",
+    ("Keras", "vgg19"): "439697ef70ca9e9b",
+    ("Keras", "keras_resnet50"): "f27f6ed26188b24e",
+    ("Keras", "keras_resnet101"): "f4508acf436b0e4b",
+    ("Keras", "keras_resnet152"): "4a5a8b81f2ed91b3",
+    ("Keras", "keras_densenet121"): "b8dce341e5ec380f",
+    ("Keras", "keras_densenet169"): "51448cef97474525",
+    ("Keras", "keras_densenet201"): "7700b25d2abde9fc",
+    ("Keras", "tf_mobilenet_v2"): "d77f0e020ff1316b",
+    ("Keras", "tf_mobilenetv3_small_100"): "11670645b4d98e3c",
+    ("Keras", "tf_mobilenetv3_large_100"): "11ccfcfa2caa47d7",
+    ("Keras", "tf_efficientnet_b0"): "f9d3e1e9490e08e4",
+    ("Keras", "tf_efficientnet_b1"): "4a1d1b772d902026",
+    ("Keras", "tf_efficientnet_b2"): "be2a34c9cd6c1c05",
+    ("Keras", "tf_efficientnet_b3"): "a38836ac9be5fdd2",
+    ("Keras", "tf_efficientnet_b4"): "9c40cb41d1552fda",
+    ("Keras", "convnext_tiny"): "810fb9ab11bf43aa",
+    ("Keras", "convnext_small"): "1410a18522863ee7",
 }
 
 
