@@ -15,7 +15,7 @@ from jaxcnn.cli.export import ExportOptions
 from jaxcnn.ops.rule import RULES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-FUNCTIONS, LAYERS, VERIFY, FIXTURE, MODEL, ELSEWHERE, TRAINING, RULE = re.findall(
+FUNCTIONS, LAYERS, VERIFY, FIXTURE, MODEL, TRAINING, ELSEWHERE, RULE = re.findall(
     r"```python\n(.*?)```", README, re.DOTALL
 )
 

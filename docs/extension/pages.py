@@ -43,6 +43,9 @@ API: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "model": ("A trained model", "jaxcnn.train.model", ("Model", "Card")),
     "load_model": ("Loading a model", "jaxcnn.train.model_folder", ("load_model",)),
     "pretrained": ("Pretrained weights", "jaxcnn.interop.pretrained", ("load_pretrained", "Pretrained")),
+    "weights": ("Weights of a network of one's own", "jaxcnn.interop.weights", ("load_weights",)),
+    "onnx": ("ONNX files", "jaxcnn.interop.onnx.read", ("load_onnx",)),
+    "explain": ("What a network looks at", "jaxcnn.explain", ()),
     "kernels": ("Kernels", "jaxcnn.kernels", ("use",)),
     "verify": ("Verification", "jaxcnn.verify", ()),
 }

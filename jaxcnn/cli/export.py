@@ -18,7 +18,9 @@ OURS = "jaxcnn"
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Write a trained network as a file for others: its weights, or the whole network."""
+    """Write a trained network as a file for others: its weights, or all of it.
+    $ jaxcnn export runs/digits-lenet5 --to onnx
+    """
 
     run: tyro.conf.Positional[Path]
     """The run folder; or a model folder of one, such as RUN/model/best, or a copy of it."""

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Make a model folder of weights that another library trained: for predict, eval, check and load_model."""
+    """Make a model folder of weights that another library trained.
+    $ jaxcnn import efficientnet_lite0 efficientnet-lite0.pth
+
+    It is what predict, eval, check, export and load_model take.
+    """
 
     model: tyro.conf.Positional[str]
     """The network, by a name that jaxcnn models lists."""

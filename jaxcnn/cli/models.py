@@ -22,7 +22,8 @@ def run(options: ModelsOptions) -> int:
     table.add_column("images", justify="right")
     table.add_column("what it is")
     for name, about in models.ABOUT.items():
-        table.add_row(name, f"{about.parameters:,}", "×".join(map(str, about.image_shape)), about.line)
+        side, _, channels = about.image_shape
+        table.add_row(name, f"{about.parameters:,}", f"{side}²×{channels}", about.line)
     Console().print_table(table)
     print(
         "Or a network of your own: --model FILE.py:FUNCTION, a function that returns a layer for a number of classes."

@@ -26,9 +26,9 @@ Named = tuple[str, list[tuple[str, float]]]  # a picture, and its classes with t
 @dataclass(frozen=True)
 class PredictOptions:
     """Say what is on pictures, with probabilities.
+    $ jaxcnn predict runs/digits-lenet5 photos
 
-    A picture that can't be read is named, and the others go on. Exit code: 0 where all could be read, 1 where one could
-    not, 2 for bad input.
+    Exit code 1: a picture could not be read. It is named, and the others go on.
     """
 
     run: tyro.conf.Positional[Path]

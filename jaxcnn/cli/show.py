@@ -9,7 +9,11 @@ import tyro
 
 @dataclass(frozen=True)
 class ShowOptions:
-    """Write a page that shows an operation: forward and backward on small arrays, by its rule, and the derivation."""
+    """Write a page that shows an operation.
+    $ jaxcnn show conv
+
+    Forward and backward on small arrays, by its rule, and the derivation.
+    """
 
     operation: tyro.conf.Positional[str | None] = None
     """The operation, such as conv, max_pool or batch_norm."""

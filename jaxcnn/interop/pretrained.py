@@ -71,8 +71,8 @@ def load_pretrained(
     Args:
       name: such as "resnet50" or "efficientnet_lite0".
       file: `.safetensors`; `.pth`, `.pt` or `.bin` as PyTorch writes it; `.h5` or `.keras` (`pip install
-        "jaxcnn[keras]"`). Nothing in it is run. Or the name of a repository on Hugging Face's hub, OWNER/NAME or
-        OWNER/NAME@REVISION (`pip install "jaxcnn[hub]"`), which is fetched once; without a network the hub's cache is
+        "jaxcnn[keras]"`). Nothing in it is run. Or the name of a repository on Hugging Face's hub, `OWNER/NAME` or
+        `OWNER/NAME@REVISION` (`pip install "jaxcnn[hub]"`), which is fetched once; without a network the hub's cache is
         looked in.
       classes: how many, by default as many as the network was published with. "file" keeps the head of a file that has
         others; a number gives the network a new head, random by `key` (by default `jax.random.key(0)`). With 0 there is

@@ -159,8 +159,8 @@ def test_models_lists_every_network(jaxcnn):
     code, out, _ = jaxcnn("models")
     listed = rows(out)
     assert code == 0 and set(listed) == set(MODELS) - {"tiny"}
-    assert listed["vgg16"][:2] == ["138,357,544", "224×224×3"]  # torchvision's count
-    assert listed["resnet20"][:2] == ["272,474", "32×32×3"]
+    assert listed["vgg16"][:2] == ["138,357,544", "224²×3"]  # torchvision's count
+    assert listed["resnet20"][:2] == ["272,474", "32²×3"]
     assert all(row[2] for row in listed.values()) and len(out.splitlines()) == len(listed) + 5
 
 
