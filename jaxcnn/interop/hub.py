@@ -99,7 +99,7 @@ def _file(repository: str, revision: str | None, names: tuple[str, ...]) -> Path
     if unreached is not None and names == WEIGHTS:
         raise ValueError(
             f"{at} is neither a file nor in the hub's cache, and the hub can't be reached. Where there is a network: "
-            f"huggingface-cli download {repository}; or take a file."
+            f"hf download {repository}; or take a file."
         ) from unreached
     return None
 

@@ -163,21 +163,16 @@ def settle(network, x):
 
 
 def keras_network(name, side=None):
-    """Keras's that is like ours, random; it ends in logits. In float64 where that is enabled."""
+    """Keras's that is like ours, random; it ends in logits."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
     import keras
 
     shape = {} if side is None else {"input_shape": (side, side, 3)}
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64" if jax.config.jax_enable_x64 else "float32")
-    try:
-        made = getattr(keras.applications, KERAS[name])(weights=None, classifier_activation=None, **shape)
-    finally:
-        keras.config.set_dtype_policy(policy)
+    made = getattr(keras.applications, KERAS[name])(weights=None, classifier_activation=None, **shape)
     rng = np.random.default_rng(0)
     for variable in made.weights:
         if variable.ndim and not variable.path.startswith("normalization"):
-            variable.assign(_random_keras(rng, variable.name, variable.shape).astype(np.float32))
+            variable.assign(_random_keras(rng, variable.name, variable.shape))
     return made
 
 
@@ -192,7 +187,7 @@ def settle_keras(network, x):
     _, moved = jax.jit(lambda groups: network.stateless_call(*groups, x, training=True))(groups)
     for variable, value in zip(network.non_trainable_variables, moved, strict=True):
         more = 0.1 * value.mean() if variable.name == "moving_variance" else 0
-        variable.assign((value + more).astype(np.float32))
+        variable.assign(value + more)
     return network
 
 
