@@ -1,8 +1,6 @@
 """An operation's page: its numbers are the derivatives of loops in NumPy, and it is well made."""
 
 import functools
-import inspect
-import re
 import shutil
 import subprocess
 
@@ -14,7 +12,6 @@ from jaxcnn.ops.rule import RULES
 from jaxcnn.report.show import page
 from jaxcnn.report.show.array import grid
 from jaxcnn.report.show.curve import samples
-from jaxcnn.report.show.derivation import blocks, tokens
 from jaxcnn.report.show.examples import EXAMPLES, example
 from jaxcnn.report.show.numbers import number
 from jaxcnn.report.show.page import operation
@@ -159,39 +156,6 @@ def test_the_page_of_one_has_its_numbers_and_its_derivation(name):
     assert {"batch_norm": "misses the path through the mean", "prelu": "At x = 0 the slope jumps from 0.25"}[
         name
     ] in text
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_no_markup_of_a_docstring_is_left_in_it(name):
-    made = RULES[name]
-    for docstring in (inspect.getdoc(made), inspect.getdoc(made.backward)):
-        for block in blocks(docstring, ("x",)):
-            for kind, text in (token for line in block.lines for token in line):
-                assert kind == "code" or not re.search(r"`|[ΣΠ^]_|\^|\*\w+\*(?!\w)", text), text
-            assert len(block.lines) == len(block.terms) or not block.terms
-
-
-def test_a_formula_is_taken_apart():
-    assert tokens("dkernel[k] = -Σ_{p: p = k} e^(-x) a - b of a `log_p` -> 1-d", ("kernel",)) == [
-        ("variable", "dkernel"),
-        ("text", "["),
-        ("variable", "k"),
-        ("text", "] = −Σ"),
-        ("sub", "p: p = k"),
-        ("text", " "),
-        ("variable", "e"),
-        ("sup", "−x"),
-        ("text", " "),
-        ("variable", "a"),
-        ("text", " − "),
-        ("variable", "b"),
-        ("text", " of a "),
-        ("code", "log_p"),
-        ("text", " -> 1-d"),
-    ]
-    told = blocks("One - two.\n\n    y = x  z\n\nArgs:\n  x: this\n    and that.\n  y: more.\nSource: none", ("x",))
-    assert [block.kind for block in told[:2]] == ["paragraph", "formula"]
-    assert told[2].terms[:2] == ("x", "y") and told[2].lines[0] == [("text", "this and that.")]
 
 
 def test_planes_do_not_overlap_and_cells_have_their_own_place():
