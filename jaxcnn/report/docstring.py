@@ -12,7 +12,6 @@ _MARKED = re.compile(r"`(?P<code>[^`]+)`|\*(?P<emphasis>\w+)\*(?!\w)")
 _LISTS = ("Args", "Attributes")
 _HEADING = re.compile(r"(Returns|Raises|Source):\s+")
 _MINUS = re.compile(r"(?<![^\s(\[=])-(?=[\w.])|(?<=\s)-(?=\s)")  # as in -1 and 1 - rate, and not in a word
-
 _MARK = re.compile(r"[.,;:]+(?=\s|$)")
 
 
