@@ -9,7 +9,6 @@ from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from jaxcnn.ops.rule import RULES
 from jaxcnn.report.docstring import Block, Piece, blocks, pieces
@@ -82,7 +81,7 @@ def page(names: Sequence[str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"pieces": pieces, "mathml": _mathml, "operation_of": operation_of}
+    environment.filters |= {"pieces": pieces, "mathml": breakable, "operation_of": operation_of}
     return environment.get_template("page.html").render(
         generator=GENERATOR,
         families=families,
@@ -111,10 +110,6 @@ def operation(name: str) -> Operation:
         derivations=[(path, blocks(inspect.getdoc(function) or "")) for path, function in derivations(rule)],
         mistakes=[pieces(fault.cause) for fault in faults if not fault.equivalent],
     )
-
-
-def _mathml(text: str, *, display: bool = False) -> Markup:
-    return Markup(breakable(text, display=display))
 
 
 def _call(name: str, parameters: tuple[str, ...], shown: Example) -> str:
