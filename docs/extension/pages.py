@@ -5,7 +5,6 @@ import dataclasses
 import importlib
 import inspect
 import shutil
-import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,19 +14,9 @@ import docstring_parser
 
 from extension.docstrings import as_rst, code, escaped, inline
 from jaxcnn.ops import RULES, Rule
+from jaxcnn.report.operations import FAMILIES, derivations, family, summary
 from jaxcnn.train.recipe.option import Recipe
 
-FAMILIES = {
-    "conv": "Convolution",
-    "pool": "Pooling",
-    "norm": "Normalisation",
-    "activation": "Activations",
-    "loss": "Losses",
-    "resize": "Resizing and sampling",
-    "dense": "Dense layers",
-    "dropout": "Dropout",
-    "pad": "Padding",
-}
 # Title, module, and what of it: all that it names, unless said. A thing stands on one page.
 API: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "rules": ("Rules", "jaxcnn.ops.rule", ("Rule", "rule", "backward")),
@@ -69,12 +58,12 @@ def _api() -> Iterator[tuple[str, str]]:
             "API", "From the docstrings. Operations by family, then the packages that stand on them.", [*FAMILIES, *API]
         ),
     )
-    for family, title in FAMILIES.items():
-        names = [name for name, thing in _exported("jaxcnn.ops") if _family(thing) == family]
-        derived = f":doc:`Their derivations <../derivations/{family}>`."
+    for folder, title in FAMILIES.items():
+        names = [name for name, thing in _exported("jaxcnn.ops") if family(thing) == folder]
+        derived = f":doc:`Their derivations <../derivations/{folder}>`."
         yield (
-            family,
-            "\n\n".join([_title(title), _said(f"jaxcnn.ops.{family}"), derived, _members("jaxcnn.ops", names)]),
+            folder,
+            "\n\n".join([_title(title), _said(f"jaxcnn.ops.{folder}"), derived, _members("jaxcnn.ops", names)]),
         )
     for page, (title, module, names) in API.items():
         chosen = names or [name for name, _ in _exported(module)]
@@ -93,12 +82,6 @@ def _exported(module: str) -> Iterator[tuple[str, Any]]:
 
 def _named(module: str) -> list[str]:
     return getattr(importlib.import_module(module), "__all__", [])
-
-
-def _family(thing: Any) -> str:
-    """The folder of `ops` that an operation stands in; none for what is beside the families."""
-    parts = thing.__module__.split(".")
-    return parts[2] if parts[:2] == ["jaxcnn", "ops"] and len(parts) > 2 else ""
 
 
 def _members(module: str, names: list[str] | tuple[str, ...]) -> str:
@@ -138,9 +121,9 @@ def _derivations() -> Iterator[tuple[str, str]]:
         "dx is the derivative of the loss by x, and a backward computes those of the arguments from dy."
     )
     yield "index", _index("Derivations", said, FAMILIES)
-    for family, title in FAMILIES.items():
+    for folder, title in FAMILIES.items():
         parts = [_title(title)]
-        rules = [rule for rule in RULES.values() if _family(rule) == family]
+        rules = [rule for rule in RULES.values() if family(rule) == folder]
         modules = dict.fromkeys(rule.__module__ for rule in rules)
         for module in modules:
             alike: dict[str | None, list[Rule[..., Any]]] = {}  # a docstring may be of several
@@ -149,15 +132,17 @@ def _derivations() -> Iterator[tuple[str, str]]:
                     alike.setdefault(rule.backward.__doc__, []).append(rule)
             file = module.rpartition(".")[2] + ".py"
             parts += [_title(file, "-"), _said(module, formulas=True), *map(_derivation, alike.values())]
-        shared = dict.fromkeys(function for module in modules for function in _shared(module))
+        backwards = {rule.backward for rule in RULES.values()}
+        derived = (function for rule in rules for _, function in derivations(rule))
+        shared = dict.fromkeys(function for function in derived if function not in backwards)
         if shared:
             parts += [_title("What they share", "-"), *map(_helper, shared)]
-        yield family, "\n\n".join(parts)
+        yield folder, "\n\n".join(parts)
 
 
 def _derivation(rules: list[Rule[..., Any]]) -> str:
     labels = "\n".join(f".. _derivation-{rule.name}:" for rule in rules)
-    first = [f":py:func:`{rule.name} <jaxcnn.ops.{rule.name}>`: {inline(_summary(rule))}" for rule in rules]
+    first = [f":py:func:`{rule.name} <jaxcnn.ops.{rule.name}>`: {inline(summary(rule))}" for rule in rules]
     derived = as_rst(inspect.getdoc(rules[0].backward) or "", formulas=True)
     title = _title(", ".join(rule.name for rule in rules), "~")
     return "\n\n".join([labels, title, *first, derived, _code(rules[0].backward)])
@@ -167,13 +152,6 @@ def _helper(function: Callable[..., Any]) -> str:
     return "\n\n".join(
         [_title(function.__name__, "~"), as_rst(inspect.getdoc(function) or "", formulas=True), _code(function)]
     )
-
-
-def _shared(module: str) -> Iterator[Callable[..., Any]]:
-    """Functions of other files of the family whose docstring is a derivation, too."""
-    for name, thing in inspect.getmembers(sys.modules[module], inspect.isfunction):
-        if thing.__module__ != module and name.endswith("_back") and "cotangent" in (thing.__doc__ or "").lower():
-            yield thing
 
 
 def _code(function: Callable[..., Any]) -> str:
@@ -190,10 +168,6 @@ def _code(function: Callable[..., Any]) -> str:
 
 def _said(module: str, *, formulas: bool = False) -> str:
     return as_rst(inspect.getdoc(importlib.import_module(module)) or "", formulas=formulas)
-
-
-def _summary(rule: Rule[..., Any]) -> str:
-    return _one_line((inspect.getdoc(rule) or "").partition("\n\n")[0])
 
 
 def _index(title: str, text: str, pages: Any) -> str:

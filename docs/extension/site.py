@@ -11,7 +11,8 @@ from sphinx.util.inspect import stringify_signature
 
 from extension import docstrings, includes, pages
 from jaxcnn.ops import Rule
-from jaxcnn.report import formula, prose
+from jaxcnn.report import formula
+from jaxcnn.report.docstring import pieces
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -44,7 +45,7 @@ def _signature(app: Sphinx, what: str, name: str, obj: Any, *rest: Any) -> tuple
 
 
 def _inline(writer: Any, node: nodes.math) -> None:
-    writer.body.append(formula.mathml(node.astext()))
+    writer.body.append(formula.breakable(node.astext()))
     raise nodes.SkipNode
 
 
@@ -52,13 +53,12 @@ def _block(writer: Any, node: nodes.math_block) -> None:
     """Lines of formulas, with what words stand between them."""
     writer.body.append('<div class="formulas">')
     for line in node.astext().splitlines():
-        parts = prose.split(line.strip())
-        shown = [formula.mathml(text, display=True) if typeset else _words(text) for typeset, text in parts]
-        writer.body.append(f"<p>{''.join(shown)}</p>")
+        shown = (f"<span>{_line(part)}</span>" for part in line.split("  ") if part)
+        writer.body.append(f"<p>{' '.join(shown)}</p>")
     writer.body.append("</div>")
     raise nodes.SkipNode
 
 
-def _words(text: str) -> str:
-    """Words with the wide spaces that they have in the docstring."""
-    return escape(text).replace("  ", "\N{EM SPACE}")
+def _line(text: str) -> str:
+    parts = pieces(text)
+    return "".join(formula.breakable(t, display=True) if kind == "formula" else escape(t) for kind, t in parts)

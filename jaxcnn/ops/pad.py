@@ -105,9 +105,9 @@ def pad(x: ArrayLike, padding: Padding, *, mode: Mode = "zeros", value: float = 
       x: a batch (n, *spatial, c) with 1, 2 or 3 spatial axes; with layout="NCHW" (n, c, *spatial).
       padding: an int for every end, or a (low, high) pair for each spatial axis. An end below 0 is cropped, as PyTorch
         does: "circular" shows at the other end what is left, the others what stood there before.
-      mode: for an axis a b c d with 2 positions more at each end:
-        "zeros" 0 0 | a b c d | 0 0, "replicate" a a | a b c d | d d, "reflect" c b | a b c d | c b,
-        "symmetric" b a | a b c d | d c, "circular" c d | a b c d | a b.
+      mode: for an axis `a b c d` with 2 positions more at each end:
+        "zeros" `0 0 | a b c d | 0 0`, "replicate" `a a | a b c d | d d`, "reflect" `c b | a b c d | c b`,
+        "symmetric" `b a | a b c d | d c`, "circular" `c d | a b c d | a b`.
       value: what stands beyond the border in the mode "zeros" instead of 0.
       layout: "NHWC" (channels last) or "NCHW" (channels first), whatever the number of spatial axes.
 

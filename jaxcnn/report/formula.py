@@ -9,23 +9,30 @@ above and below it the one factor on either side.
 import re
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
+
+from jaxcnn.report.names import is_cotangent
 
 TOKEN = re.compile(
     r"""(?P<list>,\s+\.\.\.,)                               # as in 1, ..., n
-      | (?P<word>[A-Za-z]+(?:-[A-Za-z]+)+|[A-Za-z]+'[a-z]\w*|"[^"]*")
-      | (?P<number>\d+(?:,\d{3})*(?:\.\d+)?(?![A-Za-z]))
-      | (?P<name>(?:max|min|[A-Za-z])(?=_)|[A-Za-z][A-Za-z0-9]*(?:_[a-z0-9]+)*'?|[α-ωΑ-ΡΤ-Ω]'?)
+      | (?P<word>[A-Za-z0-9]+(?:-[A-Za-z]+)+|[A-Za-z]+'[a-z]\w*|"[^"]*"|->)
+      | (?P<number>\d+(?:,\d{3})*(?:\.\d+)?(?:e-?\d+)?(?![A-Za-z]))
+      | (?P<name>(?:max|min|[A-Za-z])(?=_)|[A-Za-z][A-Za-z0-9]*(?:_[a-z0-9]+)*\N{COMBINING CIRCUMFLEX ACCENT}?'?
+                 |[α-ωΑ-ΟΡΤ-Ω]'?)
       | (?P<raised>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹ˣᵀ]+)
-      | (?P<operator><=|>=|//|[-=+·×/<>≤≥≠≈∈∂Σ√^_|∞])
+      | (?P<operator><=|>=|//|[-=+·×/<>≤≥≠≈∈∂ΣΠ√^_|∞])
       | (?P<open>[(\[{⟨]) | (?P<close>[)\]}⟩])
       | (?P<mark>[,;:])
       | (?P<other>\S)""",
     re.VERBOSE,
 )
 CLOSING = {"(": ")", "[": "]", "{": "}", "⟨": "⟩", "|": "|"}
-_SHOWN = {"<=": "≤", ">=": "≥", "-": "−", "Σ": "∑", "·": "⋅"}
+_SHOWN = {"<=": "≤", ">=": "≥", "-": "−", "Σ": "∑", "Π": "∏", "·": "⋅"}
 _RAISED = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹ˣᵀ", "-0123456789xT", strict=True))
-_LIMITS = ("max", "min", "Σ")  # what _ puts below rather than beside
+_LIMITS = ("max", "min", "Σ", "Π")  # what _ puts below rather than beside
+HAT = "\N{COMBINING CIRCUMFLEX ACCENT}"
+_BREAKS = ("=", "<", ">", "<=", ">=", "≤", "≥", "≠", "≈", "+", "-")
+_SHORT = 20  # characters: a formula of fewer is not broken
 _THIN = '<mspace width="0.17em"></mspace>'
 
 
@@ -46,6 +53,30 @@ def tokens(text: str) -> list[Token]:
 
 def mathml(text: str, *, display: bool = False) -> str:
     """A formula as a `math` element. Raises ValueError where brackets do not match or an operand is missing."""
+    return _element(text, _read(text).markup, display)
+
+
+def breakable(text: str, *, display: bool = False) -> str:
+    """A formula as several elements, between which a line may break: browsers do not break within one.
+
+    As in TeX that is behind the relations, pluses and minuses outside of brackets, or in a display before them. The
+    punctuation that the text may end in stays with the last element, in a span of the class "whole".
+    """
+    mark = text[len(text.rstrip(".,;:")) :]
+    text = text.removesuffix(mark)
+    row = _read(text)
+    breaks = row.breaks if len(text) >= _SHORT else []
+    cuts = [(part, token.start) if display else (part + 1, token.end) for part, token in breaks]
+    for part, _ in breaks:
+        row.parts[part] = row.parts[part].replace("<mo>", '<mo form="infix">')
+    *others, last = (
+        _element(text[start:end].strip(), "".join(row.parts[first:to]), display)
+        for (first, start), (to, end) in pairwise([(0, 0), *cuts, (len(row.parts), len(text))])
+    )
+    return "<wbr>".join([*others, f'<span class="whole">{last}{mark}</span>' if mark else last])
+
+
+def _read(text: str) -> "_Row":
     try:
         reader = _Reader(tokens(text))
         row = reader.row()
@@ -53,8 +84,24 @@ def mathml(text: str, *, display: bool = False) -> str:
             raise ValueError(f"nothing opened {reader.here.text!r}")
     except ValueError as error:
         raise ValueError(f"formula {text!r}: {error}.") from None
+    return row
+
+
+def _element(text: str, row: str, display: bool) -> str:
     kind = "block" if display else "inline"
     return f'<math display="{kind}" alttext="{escape(text)}"><mrow>{row}</mrow></math>'
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Factors and operators one after the other; and which of them may end a line, with their places in the text."""
+
+    parts: list[str]
+    breaks: list[tuple[int, Token]]
+
+    @property
+    def markup(self) -> str:
+        return "".join(self.parts)
 
 
 class _Reader:
@@ -81,9 +128,10 @@ class _Reader:
             return False
         return token.text in texts or token.kind == kind
 
-    def row(self, close: str = "") -> str:
+    def row(self, close: str = "") -> _Row:
         """Factors and operators up to what closes them, which is taken, too."""
         parts: list[str] = []
+        breaks: list[tuple[int, Token]] = []
         after_factor = False
         while (token := self.here) is not None and token.text != close and token.kind != "close":
             if token.text == "/" and after_factor and not self.raised:
@@ -93,17 +141,19 @@ class _Reader:
                 parts += [_THIN] * after_factor + [self.factor()]
                 after_factor = True
             else:
+                if after_factor and token.text in _BREAKS:
+                    breaks.append((len(parts), token))
                 parts.append(_operator(self.take().text, prefix=not after_factor))
                 after_factor = False
         if close and self.take().text != close:
             raise ValueError(f"a bracket lacks its {close!r}")
-        return "".join(parts)
+        return _Row(parts, breaks)
 
     def divisor(self) -> str:
         """One factor; a sum or a logarithm with what it is of."""
         token = self.here
         factor = self.factor()
-        if token is not None and token.text in ("Σ", "log") and self.here is not None and _is_factor(self.here):
+        if token is not None and token.text in ("Σ", "Π", "log") and self.here is not None and _is_factor(self.here):
             return f"<mrow>{factor}{_THIN}{self.divisor()}</mrow>"
         return factor
 
@@ -125,14 +175,14 @@ class _Reader:
 
     def bracket(self, opened: str) -> str:
         close = CLOSING[opened]
-        return f"<mrow>{_fence(opened)}{self.row(close)}{_fence(close)}</mrow>"
+        return f"<mrow>{_fence(opened)}{self.row(close).markup}{_fence(close)}</mrow>"
 
     def scripts(self, base: str, *, limits: bool = False) -> str:
         below = above = ""
         while True:
             if self.touching("["):
                 self.take()
-                below += self.row("]")
+                below += self.row("]").markup
             elif self.touching("_"):
                 self.take()
                 below += self.words() if self.touching("{") else _atom(self.take())
@@ -159,7 +209,7 @@ class _Reader:
     def words(self) -> str:
         """A sum's subscript in braces, in which words of English may stand: {o: q wins o}."""
         self.take()
-        return self.row("}")
+        return self.row("}").markup
 
 
 def _is_factor(token: Token) -> bool:
@@ -167,6 +217,7 @@ def _is_factor(token: Token) -> bool:
         "∂",
         "√",
         "Σ",
+        "Π",
         "∞",
         "|",
     )
@@ -178,13 +229,21 @@ def _atom(token: Token) -> str:
         return f"<mn>{text}</mn>"
     if token.kind == "raised":
         return f"<mrow>{_raised(token.text)}</mrow>"
-    if token.text == "Σ":
-        return "<mo>∑</mo>"
+    if token.text in ("Σ", "Π"):
+        return _operator(token.text)
     if token.kind == "name":
-        letters = re.fullmatch(r"(d+)([a-z])(\d?)", text)  # dx, in italics
-        known = f"<mi>{text}</mi>" if letters is None else "<mrow>" + "".join(f"<mi>{c}</mi>" for c in text) + "</mrow>"
-        return f'<mrow>{known}<mo lspace="0" rspace="0">′</mo></mrow>' if token.text.endswith("'") else known
+        named = _name(text)
+        return f'<mrow>{named}<mo lspace="0" rspace="0">′</mo></mrow>' if token.text.endswith("'") else named
     return f"<mtext>{text}</mtext>"
+
+
+def _name(text: str) -> str:
+    """Browsers draw single letters in italics; of words a page does so with the cotangents."""
+    if text.endswith(HAT):
+        return f'<mover accent="true"><mi>{text.removesuffix(HAT)}</mi><mo>^</mo></mover>'
+    if re.fullmatch(r"d+[a-z]\d?", text):
+        return "<mrow>" + "".join(f"<mi>{c}</mi>" for c in text) + "</mrow>"
+    return f'<mi class="variable">{text}</mi>' if is_cotangent(text) else f"<mi>{text}</mi>"
 
 
 def _operator(text: str, *, prefix: bool = False) -> str:

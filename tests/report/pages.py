@@ -3,7 +3,7 @@
 import json
 from html.parser import HTMLParser
 
-VOID = {"br", "hr", "img", "input", "link", "meta"}
+VOID = {"br", "hr", "img", "input", "link", "meta", "wbr"}
 SELF_CLOSING = {"rect", "circle", "line", "path"}  # SVG's, written with a slash
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from jaxcnn.ops import RULES
 from jaxcnn.report import prose
-from jaxcnn.report.formula import mathml
+from jaxcnn.report.formula import breakable, mathml
 
 
 def shape(text):
@@ -44,6 +44,9 @@ def shape(text):
         ("Σ_{o: q wins o} y", ("mrow", ("munder", "∑", ("mrow", "o", ":", "q", "wins", "o")), "y")),
         ("max_t x[t]", ("mrow", ("munder", "max", "t"), ("msub", "x", "t"))),
         ("P_lo", ("msub", "P", "lo")),
+        ("c Πwindow", ("mrow", "c", "∏", "window")),
+        ("x̂", ("mover", "x", "^")),
+        ("5e-4 x", ("mrow", "5e-4", "x")),
         ("log_p[k]", ("msub", "log_p", "k")),
         ("f'(d)", ("mrow", ("mrow", "f", "′"), ("mrow", "(", "d", ")"))),
         ("|v| <= d", ("mrow", ("mrow", "|", "v", "|"), "≤", "d")),
@@ -65,8 +68,38 @@ def test_what_is_typeset_is_whole_and_escaped():
 
 
 @pytest.mark.parametrize(
+    ("text", "display", "lines"),
+    [
+        ("x = y + z", False, ["x = y + z"]),
+        ("dx[i] = r (a - b) + c[i = 1]", False, ["dx[i] =", "r (a - b) +", "c[i = 1]"]),
+        ("dx[i] = r (a - b) + c[i = 1]", True, ["dx[i]", "= r (a - b)", "+ c[i = 1]"]),
+        ("-a - b/c = |x - y| e^(-x - y)", False, ["-a -", "b/c =", "|x - y| e^(-x - y)"]),
+    ],
+)
+def test_a_long_formula_may_be_broken(text, display, lines):
+    parts = breakable(text, display=display).split("<wbr>")
+    assert [ElementTree.fromstring(part).get("alttext") for part in parts] == lines
+    assert all(len(parts) == 1 or '<mo form="infix">' in part for part in (parts[1:] if display else parts[:-1]))
+    whole = "".join(ElementTree.fromstring(mathml(text)).itertext())
+    assert "".join("".join(ElementTree.fromstring(part).itertext()) for part in parts) == whole
+
+
+def test_punctuation_stays_with_its_formula():
+    assert breakable("x = y,") == f'<span class="whole">{mathml("x = y")},</span>'
+    first, _, last = breakable("dx[i] = r (a - b - c d):").partition("<wbr>")
+    assert first == mathml("dx[i] =").replace("<mo>", '<mo form="infix">')
+    assert last == f'<span class="whole">{mathml("r (a - b - c d)")}:</span>'
+
+
+@pytest.mark.parametrize(
     ("text", "formulas"),
     [
+        ("with axis=1, or groups = 1; x=1", ["= 1", "x=1"]),
+        ("so conv is dense(unfold(x, 2), rows) or jnp.exp(x), x.shape", []),
+        ("a (low, high) pair, a (x + 1)", ["a (x + 1)"]),
+        ("with 0 log 0 = 0", ["0 log 0 = 0"]),
+        ("has tanh's slope 1 - σ²", ["1 - σ²"]),
+        ("- γ r x̂ mean(dy x̂)", ["- γ r x̂ mean(dy x̂)"]),
         ("The cotangents (dx, dkernel) of a layer", ["(dx, dkernel)"]),
         ("with stride s and dilation d, and", ["s", "d"]),
         ("else slope dy; at 0 the derivative is the slope.", ["slope dy"]),

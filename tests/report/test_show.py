@@ -1,10 +1,9 @@
 """An operation's page: its numbers are the derivatives of loops in NumPy, and it is well made."""
 
 import functools
-import inspect
-import re
 import shutil
 import subprocess
+from html import escape
 
 import jax
 import numpy as np
@@ -14,7 +13,6 @@ from jaxcnn.ops.rule import RULES
 from jaxcnn.report.show import page
 from jaxcnn.report.show.array import grid
 from jaxcnn.report.show.curve import samples
-from jaxcnn.report.show.derivation import blocks, tokens
 from jaxcnn.report.show.examples import EXAMPLES, example
 from jaxcnn.report.show.numbers import number
 from jaxcnn.report.show.page import operation
@@ -161,39 +159,6 @@ def test_the_page_of_one_has_its_numbers_and_its_derivation(name):
     ] in text
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_no_markup_of_a_docstring_is_left_in_it(name):
-    made = RULES[name]
-    for docstring in (inspect.getdoc(made), inspect.getdoc(made.backward)):
-        for block in blocks(docstring, ("x",)):
-            for kind, text in (token for line in block.lines for token in line):
-                assert kind == "code" or not re.search(r"`|[ΣΠ^]_|\^|\*\w+\*(?!\w)", text), text
-            assert len(block.lines) == len(block.terms) or not block.terms
-
-
-def test_a_formula_is_taken_apart():
-    assert tokens("dkernel[k] = -Σ_{p: p = k} e^(-x) a - b of a `log_p` -> 1-d", ("kernel",)) == [
-        ("variable", "dkernel"),
-        ("text", "["),
-        ("variable", "k"),
-        ("text", "] = −Σ"),
-        ("sub", "p: p = k"),
-        ("text", " "),
-        ("variable", "e"),
-        ("sup", "−x"),
-        ("text", " "),
-        ("variable", "a"),
-        ("text", " − "),
-        ("variable", "b"),
-        ("text", " of a "),
-        ("code", "log_p"),
-        ("text", " -> 1-d"),
-    ]
-    told = blocks("One - two.\n\n    y = x  z\n\nArgs:\n  x: this\n    and that.\n  y: more.\nSource: none", ("x",))
-    assert [block.kind for block in told[:2]] == ["paragraph", "formula"]
-    assert told[2].terms[:2] == ("x", "y") and told[2].lines[0] == [("text", "this and that.")]
-
-
 def test_planes_do_not_overlap_and_cells_have_their_own_place():
     drawn = grid("x", np.arange(2 * 2 * 3 * 3.0).reshape(2, 2, 3, 3))
     cells = [cell for plane in drawn.planes for row in plane.rows for cell in row]
@@ -225,7 +190,20 @@ def test_an_operation_without_an_example_is_shown_on_a_draw(name, monkeypatch):
     assert operation(name).plot is None
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="needs a browser")
+def told_by_a_browser(html, folder):
+    """What stands in the page's last <pre>; its console says nothing."""
+    (folder / "page.html").write_text(html, encoding="utf-8")
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
+    profile = f"--user-data-dir={folder / 'profile'}"
+    done = subprocess.run([*command, profile, folder / "page.html"], capture_output=True, text=True, timeout=120)
+    assert ":CONSOLE" not in done.stderr
+    return done.stdout.rpartition("<pre>")[2].partition("</pre>")[0].replace("&nbsp;", " ")
+
+
+needs_a_browser = pytest.mark.skipif(not shutil.which("chromium"), reason="needs a browser")
+
+
+@needs_a_browser
 def test_a_browser_shows_what_an_entry_depends_on_and_reaches(tmp_path):
     """Each entry of a call that is focused in turn changes the sentence below it; no script fails."""
     html = page(["avg_pool"])
@@ -240,12 +218,7 @@ def test_a_browser_shows_what_an_entry_depends_on_and_reaches(tmp_path):
       }
       document.body.append(told);
     </script></body>"""
-    (tmp_path / "page.html").write_text(html.replace("</body>", ask), encoding="utf-8")
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
-    profile = f"--user-data-dir={tmp_path / 'profile'}"
-    done = subprocess.run([*command, profile, tmp_path / "page.html"], capture_output=True, text=True, timeout=120)
-    assert ":CONSOLE" not in done.stderr
-    told = done.stdout.partition("<pre>")[2].partition("</pre>")[0].replace("&nbsp;", " ")
+    told = told_by_a_browser(html.replace("</body>", ask), tmp_path)
     first, right, reached, whole = told.split("\n")[:4]
     assert first.startswith("y[0, 0] = 4 depends on 4 entries of x. Back goes dy[0, 0] = 1, times each derivative")
     assert right.startswith("y[0, 1]")
@@ -253,3 +226,19 @@ def test_a_browser_shows_what_an_entry_depends_on_and_reaches(tmp_path):
         number(run("avg_pool").inputs[0].cotangent.flat[5]) + "."
     )
     assert whole.startswith("The whole call")
+
+
+@needs_a_browser
+def test_wide_formulas_are_scrolled_within_a_phone_s_width(tmp_path):
+    """On 390 pixels a formula is broken where it may be; what is wider even so does not widen the page."""
+    ask = """<body><script>
+      const frame = document.querySelector("iframe");
+      frame.addEventListener("load", () => {
+        const all = [...frame.contentDocument.querySelectorAll("html, .formulas, .told p, .summary")];
+        const told = document.createElement("pre");
+        told.append(all.filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.className).join());
+        document.body.append(told);
+      });
+    </script></body>"""
+    frame = f'<iframe width="390" height="800" srcdoc="{escape(page(["triplet"]))}"></iframe>'
+    assert told_by_a_browser(ask.replace("<script>", frame + "<script>"), tmp_path) == "summary"

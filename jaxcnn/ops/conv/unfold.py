@@ -99,8 +99,8 @@ def unfold(
     """Each window that a convolution would look at as one row (im2col): PyTorch's unfold.
 
     A row holds the channels one after the other and of each all taps, row by row: (c, *window), as in PyTorch and in
-    `lax.conv_general_dilated_patches`. So `conv` is dense(unfold(x, window), rows) with the kernel's input channels
-    moved to the front, rows = jnp.moveaxis(kernel, -2, 0).reshape(-1, out). With a stride as long as the window the
+    `lax.conv_general_dilated_patches`. So `conv` is `dense(unfold(x, window), rows)` with the kernel's input channels
+    moved to the front, `rows = jnp.moveaxis(kernel, -2, 0).reshape(-1, out)`. With a stride as long as the window the
     rows are patches, the tokens of a vision transformer.
 
     Args:
@@ -172,7 +172,7 @@ def fold(
     """The image whose pixels are the sums of all taps that lie on them (col2im): PyTorch's fold, ONNX's Col2Im.
 
     It is the transpose of `unfold` with the same options, not its inverse: where m windows overlap it gives m times
-    what `unfold` was given. fold(x) / fold(ones) is their mean.
+    what `unfold` was given. `fold(x) / fold(ones)` is their mean.
 
     Args:
       x: (n, places, c Πwindow), rows as `unfold` makes them; with layout="NCHW" (n, c Πwindow, places).

@@ -146,7 +146,7 @@ def batch_norm(
       layout: "NHWC" (channels last) or "NCHW" (channels first), whatever the number of spatial axes.
 
     Returns: y like x, and the mean and variance (c,), in float32 if x is half precision. The variance is the biased
-      one, divided by m = n x spatial sizes. Both may be differentiated. For the running statistics that
+      one, divided by m = n times the spatial sizes. Both may be differentiated. For the running statistics that
       `batch_norm_eval` takes, average them over batches.
 
     Raises: ValueError for a wrong rank, integer data, vectors that are not one per channel, an epsilon below 0, a

@@ -56,7 +56,8 @@ def weight_standardize(kernel: ArrayLike, gain: ArrayLike | None = None, *, epsi
 
     Args:
       kernel: (*window, in, out), as `conv` and `dense` take it; with groups the mean is over an output's own inputs.
-      gain: (out,), multiplies each output channel. NFNets (Brock et al. 2021) learn g and pass g / √fan-in.
+      gain: (out,), multiplies each output channel. NFNets (Brock et al. 2021) learn g and pass g / √m,
+        m being the fan-in.
       epsilon: added to the variance, which is the biased one.
 
     Raises: ValueError for a kernel of rank below 2, integer data, a gain that is not one per output, an epsilon

@@ -328,7 +328,7 @@ ACTIVATION = {
 
 LOSS = {
     "softmax_cross_entropy": Example(
-        "With a hard label dlogits is what the probabilities lack: p - 1 for the label and p for the others. A row "
+        "With a hard label, dlogits is what the probabilities lack: p - 1 for the label and p for the others. A row "
         "sums to 0.",
         (_SCORES, _LABELS),
         outputs=("loss",),

@@ -3,21 +3,23 @@
 import importlib
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from jaxcnn.ops.rule import RULES, Rule
+from jaxcnn.ops.rule import RULES
+from jaxcnn.report.docstring import Block, Piece, blocks, pieces
+from jaxcnn.report.formula import breakable
+from jaxcnn.report.operations import FAMILIES, derivations, family, operation_of, summary
 from jaxcnn.report.show.curve import samples
-from jaxcnn.report.show.derivation import Block, Token, blocks, tokens
 from jaxcnn.report.show.examples import EXAMPLES, Example, example
 from jaxcnn.report.show.plot import Plot, plot
 from jaxcnn.report.show.shares import shares
 from jaxcnn.report.show.steps import Steps, steps
-from jaxcnn.verify.catalog import FAMILIES, of_families
+from jaxcnn.verify.catalog import of_families
 from jaxcnn.verify.checks import FULL
 
 GENERATOR = "jaxcnn show"
@@ -26,6 +28,7 @@ _POINTER = re.compile(
     r"\s*(?:The|Its) backward(?: pass)?(?: and its derivation)?:\s+`\w+\.backward`(?:, and `[^`]*`)?\."
 )
 
+_USAGE = ("Args", "Raises")
 # What is refused, where a docstring of few words says so in its first paragraph.
 _ERRORS = re.compile(r"(?:(?<=\.)\s+|^)(?:ValueError|Errors)\s[^.]*\.")
 
@@ -39,15 +42,15 @@ class Operation:
     """
 
     name: str
-    summary: list[Token]
+    summary: list[Piece]
     call: str
-    look: list[Token]
+    look: list[Piece]
     steps: Steps | None
     plot: Plot | None
     conventions: list[Block]
     usage: list[Block]
     derivations: list[tuple[str, list[Block]]]
-    mistakes: list[list[Token]]
+    mistakes: list[list[Piece]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Family:
     """The operations of one folder of `jaxcnn.ops`."""
 
     name: str
-    about: list[Token]
+    title: str
+    about: list[Piece]
     operations: list[Operation]
 
 
@@ -64,12 +68,12 @@ def page(names: Sequence[str]) -> str:
 
     Raises: KeyError for a name that is not among `RULES`.
     """
-    order = [*EXAMPLES, *RULES]
-    shown = sorted(names, key=lambda name: (FAMILIES.index(_family(name)), order.index(name)))
+    titles, order = list(FAMILIES), [*EXAMPLES, *RULES]
+    shown = sorted(names, key=lambda name: (titles.index(family(RULES[name])), order.index(name)))
     families = []
-    for family, members in groupby(shown, _family):
-        about = tokens(_first_paragraph(importlib.import_module(f"jaxcnn.ops.{family}")))
-        families.append(Family(family, about, [operation(name) for name in members]))
+    for folder, members in groupby(shown, lambda name: family(RULES[name])):
+        about = pieces(summary(importlib.import_module(f"jaxcnn.ops.{folder}")))
+        families.append(Family(folder, FAMILIES[folder], about, [operation(name) for name in members]))
     environment = Environment(
         loader=PackageLoader("jaxcnn.report", "templates/show"),
         autoescape=True,
@@ -77,11 +81,12 @@ def page(names: Sequence[str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"pieces": pieces, "mathml": breakable, "operation_of": operation_of}
     return environment.get_template("page.html").render(
         generator=GENERATOR,
         families=families,
         names=set(names),
-        checks=[(name, tokens(_first_paragraph(checker))) for name, checker in FULL.items()],
+        checks=[(name, pieces(summary(checker))) for name, checker in FULL.items()],
     )
 
 
@@ -89,34 +94,22 @@ def operation(name: str) -> Operation:
     """Run a rule on its example, and read its docstrings."""
     rule, shown = RULES[name], example(name)
     parameters = tuple(inspect.signature(rule).parameters)
-    variables = (*parameters, *shown.outputs, "kernel")
     about, *rest = _POINTER.sub("", inspect.getdoc(rule) or "").split("\n\n")
-    errors = _ERRORS.findall(about)
-    told = blocks("\n\n".join(rest), variables)
+    told = blocks("\n\n".join(rest))
     faults = [fault for module in of_families("faults") for fault in module.FAULTS if fault.rule == name]
+    errors = blocks("\n\n".join(_ERRORS.findall(about)))
     return Operation(
         name=name,
-        summary=tokens(" ".join(_ERRORS.sub("", about).split()), variables),
+        summary=pieces(" ".join(_ERRORS.sub("", about).split())),
         call=_call(name, parameters, shown),
-        look=tokens(shown.look, variables),
+        look=pieces(shown.look),
         steps=steps(shares(name, shown)) if shown.args else None,
         plot=plot(parameters[0], shown.outputs[0], samples(name, shown)) if shown.line else None,
-        conventions=[block for block in told if block.heading not in ("Args", "Raises")],
-        usage=[
-            *(block for error in errors for block in blocks(error, variables)),
-            *(block for block in told if block.heading in ("Args", "Raises")),
-        ],
-        derivations=list(_derivations(rule, variables)),
-        mistakes=[tokens(fault.cause, variables) for fault in faults if not fault.equivalent],
+        conventions=[block for block in told if block.heading not in _USAGE],
+        usage=[*errors, *(block for block in told if block.heading in _USAGE)],
+        derivations=[(path, blocks(inspect.getdoc(function) or "")) for path, function in derivations(rule)],
+        mistakes=[pieces(fault.cause) for fault in faults if not fault.equivalent],
     )
-
-
-def _family(name: str) -> str:
-    return RULES[name].__module__.removeprefix("jaxcnn.ops.").split(".")[0]
-
-
-def _first_paragraph(described: Any) -> str:
-    return " ".join((inspect.getdoc(described) or "").split("\n\n")[0].split())
 
 
 def _call(name: str, parameters: tuple[str, ...], shown: Example) -> str:
@@ -130,26 +123,3 @@ def _call(name: str, parameters: tuple[str, ...], shown: Example) -> str:
 
 def _literal(option: Any) -> str:
     return f'"{option}"' if isinstance(option, str) else repr(option)
-
-
-def _derivations(rule: Rule[..., Any], variables: tuple[str, ...]) -> Iterator[tuple[str, list[Block]]]:
-    """The backward's docstring, and those of the functions that it, or the door, or one of these refers to."""
-    paths = [f"{rule.name}.backward", *re.findall(r"`(jaxcnn(?:\.\w+)+)`", inspect.getdoc(rule) or "")]
-    for path in paths:
-        function = _found(path)
-        if function is not None:
-            told = inspect.getdoc(function) or ""
-            paths += [more for more in re.findall(r"`(jaxcnn(?:\.\w+)+|\w+\.backward)`", told) if more not in paths]
-            yield path.removeprefix(f"{function.__module__}."), blocks(told, variables)
-
-
-def _found(path: str) -> Any:
-    """The function of that path, `conv.backward` or a module's; None where it is another thing."""
-    module, _, name = path.rpartition(".")
-    if module in RULES:
-        return RULES[module].backward
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ModuleNotFoundError:
-        return None
-    return found if inspect.isfunction(found) else None

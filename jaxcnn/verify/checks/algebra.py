@@ -36,7 +36,7 @@ def linear(bench: Bench) -> Outcome:
 
 
 def transpose(bench: Bench) -> Outcome:
-    """⟨Jv, dy⟩ = ⟨v, Jᵀdy⟩, with Jv by forward mode of the plain function, one argument moving at a time."""
+    """⟨J v, dy⟩ = ⟨v, Jᵀ dy⟩, with J v by forward mode of the plain function, one argument moving at a time."""
     plain, problem = bench.needs_plain(), bench.problem
 
     def push(leaves: list[Any], v: list[Any]) -> Any:
