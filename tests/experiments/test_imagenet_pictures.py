@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from experiments import imagenet_pictures as experiment
-from jaxcnn.interop.pretrained import Pretrained
+from jaxcnn.interop.pretrained import Pretrained, Source
 from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, GlobalAvgPool, chain
 
 SMALL = chain(
@@ -23,12 +23,13 @@ SMALL = chain(
     pool=GlobalAvgPool(),
     head=Dense(1000),
 )
+NOWHERE = Source("made here", None, "")
 
 
 def small():
     """A random network whose layers are called as EfficientNet-Lite0's."""
     params, state = SMALL.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32))
-    return Pretrained(SMALL, params, state, (0.5,) * 3, (0.5,) * 3, (16, 16, 3), 0.875, "bicubic", "none")
+    return Pretrained(SMALL, params, state, (0.5,) * 3, (0.5,) * 3, (16, 16, 3), 0.875, "bicubic", "none", NOWHERE)
 
 
 def test_it_prints_classes_and_draws(tmp_path, monkeypatch, capsys):
