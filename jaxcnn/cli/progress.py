@@ -50,6 +50,11 @@ def _begins(experiment: Experiment) -> list[str]:
         new = [part for part in experiment.shapes[0] if part not in experiment.init[0]]
         head = f", with a new {' and '.join(new)}" if new else ""
         lines.append(f"weights: of {name}, by the names of {library}{head}")
+        recipe = experiment.recipe
+        lines.append(
+            f"recipe: {recipe.epochs} epochs, batches of {experiment.batch_size}, {recipe.optimizer} at up to "
+            f"{recipe.learning_rate:g}, layer decay {recipe.layer_decay:g}, augment {recipe.augment}"
+        )
     if BACKBONE in experiment.recipe.frozen:
         if kept(experiment).parts:
             lines.append("features: computed once, since all below the head is frozen")

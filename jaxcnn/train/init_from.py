@@ -48,6 +48,8 @@ def begun(config: TrainConfig, read: Callable[[str, str], Weights] = read) -> Be
     assert config.out is not None  # the recipe fills it in
     run = open_run(config.out) if config.resume else None
     if run is not None:
+        if run.config.init_from == str(Path(init_from).expanduser().absolute()):
+            config = replace(config, init_from=run.config.init_from)  # which is absolute, as of a file that is there
         config = _filled_in(config, {name: getattr(run.config, name) for name in IMAGES})
         if any(checkpoint.exists(run.checkpoint(name)) for name in ("last", "best")):
             return Beginning(config, (run.facts.mean, run.facts.std))
@@ -57,6 +59,11 @@ def begun(config: TrainConfig, read: Callable[[str, str], Weights] = read) -> Be
             f"{init_from} is no longer what the run in {config.out} began with: its SHA-256 is "
             f"{weights.origin.sha256[:16]}..., and was {run.origin.sha256[:16]}.... Put that back, or begin again with "
             "overwrite=True."
+        )
+    if config.channels not in (None, weights.images["channels"]):
+        raise ValueError(
+            f"channels is {config.channels}, and the weights of {init_from} are for images of "
+            f"{weights.images['channels']}; leave it out."
         )
     return Beginning(_filled_in(config, weights.images), weights.statistics, weights)
 

@@ -48,7 +48,8 @@ def test_train_says_whose_weights_it_begins_with_and_what_is_computed_once(jaxcn
     assert code == 0
     lines = out.splitlines()
     assert lines[2] == f"weights: of {trained.run.path}, by the names of jaxcnn"  # the same classes, so the same head
-    assert lines[3] == "features: computed once, since all below the head is frozen"
+    assert lines[3].startswith("recipe: ") and "augment none" in lines[3]
+    assert lines[4] == "features: computed once, since all below the head is frozen"
     changed = dataclasses.replace(new, out=tmp_path / "other", augment="shift", epochs=1)
     code, out, _ = jaxcnn(*changed.command().split()[1:], "--dry-run")
     assert "features: computed at each step, since shift changes the images; once with --augment none" in out

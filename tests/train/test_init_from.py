@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,6 +142,22 @@ def test_the_run_says_what_it_began_with_and_goes_on_without_it(trained, tmp_pat
     assert open_run(tmp_path / "run").origin == origin
     restored = restore(tmp_path / "run")
     assert restored.experiment.evaluate(restored.state).accuracy == whole.evaluation.accuracy
+
+
+def test_a_path_that_was_relative_and_is_gone_is_still_the_same(trained, tmp_path, monkeypatch):
+    shutil.copytree(trained.run.model("best"), tmp_path / "copy")
+    monkeypatch.chdir(tmp_path)
+    options = {"init_from": "copy", "image_size": None, "augment": "none"}
+    train(config(tmp_path / "run", **options), CtrlC(STEPS + 3))
+    shutil.rmtree("copy")
+    assert train(config(tmp_path / "run", resume=True, **options)).evaluation is not None
+    with pytest.raises(ValueError, match=r"init_from was '.*copy' and is now 'other'"):
+        train(config(tmp_path / "run", resume=True, **options | {"init_from": "other"}))
+
+
+def test_channels_are_those_of_the_weights(trained, tmp_path):
+    with pytest.raises(ValueError, match=r"channels is 3, and the weights of .* are for images of 1; leave it out"):
+        begun(config(tmp_path, init_from=str(trained.run.path), channels=3))
 
 
 def test_a_run_without_a_checkpoint_needs_the_same_weights_again(trained, tmp_path):
