@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from jaxcnn.interop.convert import Entry, entries
+from jaxcnn.interop.flat import Sizes
 from jaxcnn.interop.names import Table
 from jaxcnn.layers import Layer, Params, State
 
@@ -66,12 +68,20 @@ def match(network: Layer, params: Params, state: State, arrays: Arrays, tables: 
 
 
 def load(
-    network: Layer, params: Params, state: State, arrays: Arrays, tables: Mapping[str, Table], *, without: str = "(?!)"
+    network: Layer,
+    params: Params,
+    state: State,
+    arrays: Arrays,
+    tables: Mapping[str, Table],
+    *,
+    without: str = "(?!)",
+    flat: Mapping[str, Sizes] = MappingProxyType({}),
 ) -> Loaded:
     """The network's params and state from a file's arrays.
 
     `params` and `state` say shapes and dtypes; of a layer whose path matches `without`, such as the head for other
-    classes, they stay as they are. Of the tables the one counts that knows most of the file's names.
+    classes, they stay as they are. Of the tables the one counts that knows most of the file's names. `flat` are the
+    layers that take flattened images, see `flattened`; what a table says of them counts more.
 
     Raises: Mismatch, with what the file lacks, what it has beyond, and what is of another shape or kind.
     """
@@ -87,7 +97,9 @@ def load(
         for parent in parents:
             there = there[parent]
         try:
-            there[name] = jnp.asarray(_fitted(table, ours[key], theirs[key], there[name].shape), there[name].dtype)
+            there[name] = jnp.asarray(
+                _fitted(table, ours[key], theirs[key], there[name].shape, flat), there[name].dtype
+            )
         except ValueError as error:
             wrong[key] = ours[key], f"{error} for {'/'.join(ours[key].path)} {there[name].shape}"
     if wrong or ours.keys() != theirs.keys():
@@ -150,12 +162,14 @@ def _in_order(table: Table, ours: dict[str, Entry], theirs: dict[str, np.ndarray
     return {f"{new[key.rpartition('/')[0]]}/{key.rpartition('/')[2]}": array for key, array in theirs.items()}
 
 
-def _fitted(table: Table, entry: Entry, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _fitted(
+    table: Table, entry: Entry, array: np.ndarray, shape: tuple[int, ...], flat: Mapping[str, Sizes]
+) -> np.ndarray:
     """Their array as ours. Raises ValueError where it does not become one of this shape, and for whole numbers."""
     if array.dtype.kind != "f" and array.dtype != ml_dtypes.bfloat16:
         raise ValueError(array.dtype)
     try:
-        made = table.convention.read(entry, array, _flat(table, entry))
+        made = table.convention.read(entry, array, _flat(table, entry) or flat.get(_layer(entry)))
     except ValueError:
         made = None
     if made is None or made.shape != shape:
@@ -168,7 +182,7 @@ def _channels(table: Table, entry: Entry, array: np.ndarray) -> np.ndarray:
     return array[..., ::-1, :] if entry.path[-1] == "kernel" and _layer(entry) == table.bgr else array
 
 
-def _flat(table: Table, entry: Entry) -> tuple[int, int] | None:
+def _flat(table: Table, entry: Entry) -> Sizes | None:
     if table.flat is None or table.flat[0] != _layer(entry):
         return None
     return table.flat[1:]
