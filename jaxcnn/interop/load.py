@@ -48,6 +48,10 @@ class Mismatch(ValueError):
         super().__init__("; ".join([f"by {library}'s names" if library else "by the names given", *told]))
 
 
+class NotFinite(ValueError):
+    """A file's weights are not all numbers: they are NaN or infinite."""
+
+
 class Match(NamedTuple):
     """The table that knows most of a file's names; our entries and the file's arrays, by the names of the table."""
 
@@ -83,14 +87,14 @@ def load(
     classes, they stay as they are. Of the tables the one counts that knows most of the file's names. `flat` are the
     layers that take flattened images, see `flattened`; what a table says of them counts more.
 
-    Raises: Mismatch, with what the file lacks, what it has beyond, and what is of another shape or kind.
+    Raises: Mismatch, with what the file lacks, what it has beyond, and what is of another shape or kind; NotFinite.
     """
     library, table, ours, theirs = match(network, params, state, arrays, tables)
     for key in [key for key, entry in ours.items() if re.fullmatch(without, _layer(entry))]:
         del ours[key]
         theirs.pop(key, None)
     made: dict[str, Any] = {"params": jax.tree.map(lambda a: a, params), "state": jax.tree.map(lambda a: a, state)}
-    wrong = {}
+    wrong, infinite = {}, {}
     for key in sorted(ours.keys() & theirs.keys()):
         *parents, name = ours[key].path
         there = made[ours[key].tree]
@@ -100,6 +104,8 @@ def load(
             there[name] = jnp.asarray(
                 _fitted(table, ours[key], theirs[key], there[name].shape, flat), there[name].dtype
             )
+            if count := np.count_nonzero(~np.isfinite(there[name])):
+                infinite[key] = count
         except ValueError as error:
             wrong[key] = ours[key], f"{error} for {'/'.join(ours[key].path)} {there[name].shape}"
     if wrong or ours.keys() != theirs.keys():
@@ -107,6 +113,13 @@ def load(
         written = save(network, empty_params, empty_state, table)
         missing = {key: written[key].shape for key in ours.keys() - theirs.keys()}
         raise Mismatch(library, missing, {key: theirs[key].shape for key in theirs.keys() - ours.keys()}, wrong)
+    if infinite:
+        key, count = next(iter(infinite.items()))
+        more = f", and {len(infinite) - 1} more arrays do" if infinite.keys() - {key} else ""
+        raise NotFinite(
+            f"{key} holds {count:,} NaN or infinities, of {theirs[key].size:,} numbers{more}. Such weights are "
+            "lost, as by a training that diverged; take those of an earlier step"
+        )
     return Loaded(made["params"], made["state"], library)
 
 

@@ -294,3 +294,21 @@ def test_what_is_wrong_is_named(tmp_path):
         jaxcnn.load_weights(NETWORK, (4, 4, 3), file, [("conv", "conv")])
     with pytest.raises(FileNotFoundError, match=r"there is no file .*none\.pth"):
         jaxcnn.load_weights(NETWORK, (4, 4, 3), tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_what_is_no_number_is_refused(tmp_path, bad):
+    arrays = write(tmp_path / "net.safetensors")
+    arrays["head.weight"][1, 3:5] = bad
+    arrays["relu.weight"][0] = bad
+    safetensors.numpy.save_file(arrays, tmp_path / "net.safetensors")
+    said = r"net\.safetensors: head\.weight holds 2 NaN or infinities, of 128 numbers, and 1 more arrays do\. Such"
+    with pytest.raises(ValueError, match=said):
+        jaxcnn.load_weights(NETWORK, (4, 4, 3), tmp_path / "net.safetensors")
+
+
+def test_our_own_names_in_a_file_are_read(tmp_path):
+    params, state = NETWORK.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 4, 4, 3), np.float32))
+    (tmp_path / "net.safetensors").write_bytes(jaxcnn.interop.safetensors.dump({"params": params, "state": state}))
+    found = jaxcnn.load_weights(NETWORK, (4, 4, 3), tmp_path / "net.safetensors")
+    jax.tree.map(np.testing.assert_array_equal, found, (params, state))
