@@ -27,7 +27,9 @@ class ImportOptions:
     nothing is run; or OWNER/NAME[@REVISION] on Hugging Face's hub. Its head is kept, of however many classes."""
     out: Annotated[Path | None, unset("PATH", "models/MODEL")] = None
     """The folder to write."""
-    classes: Annotated[Path | None, unset("FILE", "ImageNet's for 1,000 outputs, else numbers")] = None
+    classes: Annotated[
+        Path | None, unset("FILE", "those in a file of jaxcnn export, or ImageNet's for 1,000 outputs, or numbers")
+    ] = None
     """The names of the outputs in their order, one a line."""
     overwrite: bool = False
     """Replace the model in the folder, if there is one."""
@@ -46,7 +48,7 @@ def run(options: ImportOptions) -> int:
     _check_place(out, options.overwrite)
     _check_network(options.model)
     found = load_pretrained(options.model, options.file, classes="file")
-    classes = _classes(options.classes, _output_shape(found.network, found.image_shape)[-1])
+    classes = _classes(options.classes, _output_shape(found.network, found.image_shape)[-1], found.classes)
     source = found.source._asdict() | {"library": found.library}
     imported = {what: text for what, text in source.items() if text is not None}
     model_folder.write(
@@ -61,8 +63,8 @@ def run(options: ImportOptions) -> int:
         resample=found.resample,
         mean=found.mean,
         std=found.std,
-        loss="softmax",
-        temperature=1.0,
+        loss=found.loss,
+        temperature=found.temperature,
         label_smoothing=0.0,
         dataset=None,
         checkpoint=None,
@@ -111,10 +113,12 @@ def _output_shape(network: "Layer", image_shape: tuple[int, ...]) -> tuple[int, 
     return jax.eval_shape(output, jax.random.key(0)).shape
 
 
-def _classes(file: Path | None, outputs: int) -> tuple[str, ...]:
-    """The names in the file. Raises ValueError where they are not those of so many outputs."""
+def _classes(file: Path | None, outputs: int, said: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The names in the file, or those said with the weights. ValueError where they are not those of so many outputs."""
     from jaxcnn.data import imagenet
 
+    if file is None and said is not None and len(said) == outputs:
+        return said
     if file is None:
         return imagenet.names() if outputs == 1000 else tuple(map(str, range(outputs)))
     try:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxcnn.interop.flat import Sizes
 from jaxcnn.layers import Conv, Dense, DepthwiseConv, Layer, LayerScale, PReLU
 from jaxcnn.layers.walk import at, leaves
 
@@ -28,8 +29,8 @@ class Convention(NamedTuple):
     """
 
     key: Callable[[str, Entry], str]
-    read: Callable[[Entry, np.ndarray, tuple[int, int] | None], np.ndarray]
-    write: Callable[[Entry, np.ndarray, int | None, tuple[int, int] | None], np.ndarray]
+    read: Callable[[Entry, np.ndarray, Sizes | None], np.ndarray]
+    write: Callable[[Entry, np.ndarray, int | None, Sizes | None], np.ndarray]
 
 
 def entries(network: Layer, params: Mapping[str, Any], state: Mapping[str, Any]) -> list[Entry]:
@@ -50,26 +51,25 @@ def torch_key(module: str, entry: Entry) -> str:
     return module if isinstance(entry.layer, LayerScale) else f"{module}.{TORCH_NAMES.get(name, name)}"
 
 
-def from_torch(entry: Entry, array: np.ndarray, flat: tuple[int, int] | None = None) -> np.ndarray:
+def from_torch(entry: Entry, array: np.ndarray, flat: Sizes | None = None) -> np.ndarray:
     """Their array as ours.
 
     A kernel (out, in, *window) becomes (*window, in, out), a matrix (out, in) is transposed; a dense layer may be a 1×1
-    convolution there, and the other way round. `flat` is the (h, w) of the images whose entries, channel by channel, a
-    dense layer takes.
+    convolution there, and the other way round. `flat` are the sizes, such as (h, w), of the flattened images that the
+    layer takes: their entries come channel by channel there.
     """
     if isinstance(entry.layer, LayerScale):
         return array.reshape(-1)
+    if flat is not None and array.ndim == (2 if isinstance(entry.layer, Dense) else 1):
+        images = array.reshape(*array.shape[:-1], -1, *flat)
+        array = np.moveaxis(images, array.ndim - 1, -1).reshape(array.shape)
     if entry.path[-1] != "kernel":
         return array
-    if flat is not None and array.ndim == 2:
-        array = array.reshape(len(array), -1, *flat)
     moved = np.moveaxis(array, (0, 1), (-1, -2))
     return moved.reshape(-1, moved.shape[-1]) if isinstance(entry.layer, Dense) else _windowed(moved)
 
 
-def to_torch(
-    entry: Entry, array: np.ndarray, ndim: int | None = None, flat: tuple[int, int] | None = None
-) -> np.ndarray:
+def to_torch(entry: Entry, array: np.ndarray, ndim: int | None = None, flat: Sizes | None = None) -> np.ndarray:
     """Our array as theirs, the inverse of `from_torch`."""
     if entry.path[-1] == "kernel":
         if flat is not None:
@@ -92,7 +92,7 @@ def keras_key(module: str, entry: Entry) -> str:
     return f"{module}/{name if multiplies else KERAS_NAMES.get(name, name)}"
 
 
-def from_keras(entry: Entry, array: np.ndarray, flat: tuple[int, int] | None = None) -> np.ndarray:
+def from_keras(entry: Entry, array: np.ndarray, flat: Sizes | None = None) -> np.ndarray:
     """Their array as ours: channels are last in both.
 
     Of a depthwise kernel (*window, in, multiplier) the last two axes are one of ours; a dense layer may be a 1×1
@@ -110,9 +110,7 @@ def from_keras(entry: Entry, array: np.ndarray, flat: tuple[int, int] | None = N
     return _windowed(array)
 
 
-def to_keras(
-    entry: Entry, array: np.ndarray, ndim: int | None = None, flat: tuple[int, int] | None = None
-) -> np.ndarray:
+def to_keras(entry: Entry, array: np.ndarray, ndim: int | None = None, flat: Sizes | None = None) -> np.ndarray:
     """Our array as theirs, the inverse of `from_keras`; with `ndim` a depthwise kernel is that of a grouped one."""
     if ndim is None:
         if entry.path[-1] == "kernel" and isinstance(entry.layer, DepthwiseConv):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxcnn import models
 from jaxcnn.interop.load import Arrays, load
-from jaxcnn.interop.tables import tables
+from jaxcnn.interop.tables import tables_for
 from jaxcnn.layers import Layer, Params, State
 
 BUFFERS = r".*[./](running_mean|running_var|num_batches_tracked|moving_mean|moving_variance)"
@@ -18,10 +18,12 @@ TRIED = 6  # of the networks whose number of parameters is nearest
 LEAST = 0.5  # of the arrays
 
 
-def shapes(name: str, classes: int | None = None) -> tuple[Layer, Params, State]:
-    """The network and its arrays, of which there are only the shapes."""
+def shapes(
+    name: str, classes: int | None = None, image_shape: tuple[int, ...] | None = None
+) -> tuple[Layer, Params, State]:
+    """The network and its arrays for such images, of which there are only the shapes."""
     network = models.create(name, classes)
-    example = jax.ShapeDtypeStruct((1, *models.ABOUT[name].image_shape), jnp.float32)
+    example = jax.ShapeDtypeStruct((1, *(image_shape or models.ABOUT[name].image_shape)), jnp.float32)
     return network, *jax.eval_shape(lambda: network.init(jax.random.key(0), example))
 
 
@@ -33,7 +35,7 @@ def fitting(arrays: Arrays) -> str | None:
     these = []
     for name in names:
         with suppress(ValueError):  # no network that others have, or of other names
-            load(*shapes(name), arrays, tables(name), without=HEAD)
+            load(*shapes(name), arrays, tables_for(name, arrays), without=HEAD)
             these.append(name)
     if these:
         return f"They are those of {' or '.join(these)}."

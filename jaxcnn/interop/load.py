@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from jaxcnn.interop.convert import Entry, entries
+from jaxcnn.interop.flat import Sizes
 from jaxcnn.interop.names import Table
 from jaxcnn.layers import Layer, Params, State
 
@@ -46,6 +48,10 @@ class Mismatch(ValueError):
         super().__init__("; ".join([f"by {library}'s names" if library else "by the names given", *told]))
 
 
+class NotFinite(ValueError):
+    """A file's weights are not all numbers: they are NaN or infinite."""
+
+
 class Match(NamedTuple):
     """The table that knows most of a file's names; our entries and the file's arrays, by the names of the table."""
 
@@ -66,28 +72,40 @@ def match(network: Layer, params: Params, state: State, arrays: Arrays, tables: 
 
 
 def load(
-    network: Layer, params: Params, state: State, arrays: Arrays, tables: Mapping[str, Table], *, without: str = "(?!)"
+    network: Layer,
+    params: Params,
+    state: State,
+    arrays: Arrays,
+    tables: Mapping[str, Table],
+    *,
+    without: str = "(?!)",
+    flat: Mapping[str, Sizes] = MappingProxyType({}),
 ) -> Loaded:
     """The network's params and state from a file's arrays.
 
     `params` and `state` say shapes and dtypes; of a layer whose path matches `without`, such as the head for other
-    classes, they stay as they are. Of the tables the one counts that knows most of the file's names.
+    classes, they stay as they are. Of the tables the one counts that knows most of the file's names. `flat` are the
+    layers that take flattened images, see `flattened`; what a table says of them counts more.
 
-    Raises: Mismatch, with what the file lacks, what it has beyond, and what is of another shape or kind.
+    Raises: Mismatch, with what the file lacks, what it has beyond, and what is of another shape or kind; NotFinite.
     """
     library, table, ours, theirs = match(network, params, state, arrays, tables)
     for key in [key for key, entry in ours.items() if re.fullmatch(without, _layer(entry))]:
         del ours[key]
         theirs.pop(key, None)
     made: dict[str, Any] = {"params": jax.tree.map(lambda a: a, params), "state": jax.tree.map(lambda a: a, state)}
-    wrong = {}
+    wrong, infinite = {}, {}
     for key in sorted(ours.keys() & theirs.keys()):
         *parents, name = ours[key].path
         there = made[ours[key].tree]
         for parent in parents:
             there = there[parent]
         try:
-            there[name] = jnp.asarray(_fitted(table, ours[key], theirs[key], there[name].shape), there[name].dtype)
+            there[name] = jnp.asarray(
+                _fitted(table, ours[key], theirs[key], there[name].shape, flat), there[name].dtype
+            )
+            if count := np.count_nonzero(~np.isfinite(there[name])):
+                infinite[key] = count
         except ValueError as error:
             wrong[key] = ours[key], f"{error} for {'/'.join(ours[key].path)} {there[name].shape}"
     if wrong or ours.keys() != theirs.keys():
@@ -95,6 +113,13 @@ def load(
         written = save(network, empty_params, empty_state, table)
         missing = {key: written[key].shape for key in ours.keys() - theirs.keys()}
         raise Mismatch(library, missing, {key: theirs[key].shape for key in theirs.keys() - ours.keys()}, wrong)
+    if infinite:
+        key, count = next(iter(infinite.items()))
+        more = f", and {len(infinite) - 1} more arrays do" if infinite.keys() - {key} else ""
+        raise NotFinite(
+            f"{key} holds {count:,} NaN or infinities, of {theirs[key].size:,} numbers{more}. Such weights are "
+            "lost, as by a training that diverged; take those of an earlier step"
+        )
     return Loaded(made["params"], made["state"], library)
 
 
@@ -150,12 +175,14 @@ def _in_order(table: Table, ours: dict[str, Entry], theirs: dict[str, np.ndarray
     return {f"{new[key.rpartition('/')[0]]}/{key.rpartition('/')[2]}": array for key, array in theirs.items()}
 
 
-def _fitted(table: Table, entry: Entry, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _fitted(
+    table: Table, entry: Entry, array: np.ndarray, shape: tuple[int, ...], flat: Mapping[str, Sizes]
+) -> np.ndarray:
     """Their array as ours. Raises ValueError where it does not become one of this shape, and for whole numbers."""
     if array.dtype.kind != "f" and array.dtype != ml_dtypes.bfloat16:
         raise ValueError(array.dtype)
     try:
-        made = table.convention.read(entry, array, _flat(table, entry))
+        made = table.convention.read(entry, array, _flat(table, entry) or flat.get(_layer(entry)))
     except ValueError:
         made = None
     if made is None or made.shape != shape:
@@ -168,7 +195,7 @@ def _channels(table: Table, entry: Entry, array: np.ndarray) -> np.ndarray:
     return array[..., ::-1, :] if entry.path[-1] == "kernel" and _layer(entry) == table.bgr else array
 
 
-def _flat(table: Table, entry: Entry) -> tuple[int, int] | None:
+def _flat(table: Table, entry: Entry) -> Sizes | None:
     if table.flat is None or table.flat[0] != _layer(entry):
         return None
     return table.flat[1:]

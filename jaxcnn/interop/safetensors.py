@@ -1,6 +1,7 @@
 """Pytrees of arrays as safetensors: a header of JSON, then the arrays' bytes. Nothing in it can be run."""
 
-from typing import Any, TypeVar
+import json
+from typing import IO, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -64,6 +65,15 @@ def load(data: bytes) -> dict[str, np.ndarray]:
             raise ValueError(f"its {path} is of the dtype {entry['dtype']}, which is not known")
         arrays[path] = np.frombuffer(entry["data"], _DTYPES[entry["dtype"]]).reshape(entry["shape"])
     return arrays
+
+
+def metadata(content: IO[bytes]) -> dict[str, str]:
+    """The words that a file says beside its arrays; none of what is no such file."""
+    try:
+        head = json.loads(content.read(int.from_bytes(content.read(8), "little")))
+        return {key: text for key, text in head.get("__metadata__", {}).items() if isinstance(text, str)}
+    except (AttributeError, MemoryError, OverflowError, ValueError):
+        return {}
 
 
 def fitted(arrays: dict[str, np.ndarray], like: Tree) -> Tree:

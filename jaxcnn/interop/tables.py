@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from jaxcnn.interop import own
 from jaxcnn.interop.names import Table, convnext, densenet, efficientnet, mobilenet, resnet, squeezenet, vgg
+from jaxcnn.models import MODELS
 
 FAMILIES: dict[str, Mapping[str, Table]] = {
     "fcn_resnet": resnet.FCN_TABLES,
@@ -33,6 +37,11 @@ def tables(name: str) -> Mapping[str, Table]:
         if name.startswith(family):
             return found
     raise ValueError(f"model is {name!r}; no other library's names are known for it, only of {', '.join(FAMILIES)}.")
+
+
+def tables_for(name: str, arrays: Mapping[str, np.ndarray]) -> Mapping[str, Table]:
+    """The tables by one of which these arrays of the network are called. Raises as `tables`."""
+    return {"jaxcnn": own.TABLE} if own.is_ours(arrays) and name in MODELS else tables(name)
 
 
 def table_of(name: str, library: str) -> Table:

@@ -101,11 +101,19 @@ def test_onnx_runs_without_jax(jaxcnn, run_folder, trained):
         assert (b"BatchNormalization" in Path("run.onnx").read_bytes()) == (not options)
 
 
+def facts_of(card):
+    """What `model_folder.write` takes; the rest it finds out."""
+    facts = dataclasses.asdict(card)
+    for name in ("source", "pixels_divided_by", "jaxcnn", "jax", "files"):
+        del facts[name]
+    return facts
+
+
 @pytest.fixture
 def mobilenet(trained, tmp_path):
     """A model folder of the zoo's network, random."""
     params, state = random_weights(models.create("mobilenet_v3_small"), (224, 224, 3))
-    facts = dataclasses.asdict(load_model(trained.run.path).card) | {
+    facts = facts_of(load_model(trained.run.path).card) | {
         "network": "mobilenet_v3_small",
         "options": {"classes": 1000},
         "classes": tuple(map(str, range(1000))),
@@ -116,8 +124,6 @@ def mobilenet(trained, tmp_path):
         "std": (0.2, 0.2, 0.2),
         "temperature": 1.5,
     }
-    for name in ("source", "pixels_divided_by", "jaxcnn", "jax", "files"):
-        del facts[name]  # which are found out
     model_folder.write(tmp_path / "mobilenet", {"params": params, "state": state}, None, **facts)
     return tmp_path / "mobilenet", params, state
 
@@ -133,6 +139,40 @@ def test_weights_by_another_librarys_names(jaxcnn, mobilenet, tmp_path):
     with safe_open(file, "np") as opened:
         said = opened.metadata()
     assert said["format"] == "pt" and json.loads(said["crop"]) == 0.875 and json.loads(said["temperature"]) == 1.5
+
+
+@pytest.mark.parametrize("layout", ["jaxcnn", "torchvision"])
+def test_what_it_says_is_what_import_takes(jaxcnn, mobilenet, tmp_path, layout):
+    folder, params, state = mobilenet
+    facts = {"classes": tuple(f"bird {n}" for n in range(1000)), "loss": "sigmoid", "image_shape": (64, 64, 3)}
+    model = load_model(folder)
+    model_folder.write(tmp_path / "birds", {"params": params, "state": state}, None, **facts_of(model.card) | facts)
+    file, out = tmp_path / "net.safetensors", tmp_path / "again"
+    assert jaxcnn("export", tmp_path / "birds", "--to", "safetensors", "--layout", layout, "--out", file)[0] == 0
+    assert jaxcnn("import", "mobilenet_v3_small", file, "--out", out)[::2] == (0, "")
+    before, after = load_model(tmp_path / "birds"), load_model(out)
+    jax.tree.map(np.testing.assert_array_equal, (after.params, after.state), (params, state))
+    for name in ("classes", "image_shape", "crop", "resample", "mean", "std", "loss", "temperature"):
+        assert getattr(after.card, name) == getattr(before.card, name)
+    assert after.card.imported["library"] == layout
+    with pytest.raises(
+        ValueError, match=r"net\.safetensors holds the weights of mobilenet_v3_small, not of resnet18\."
+    ):
+        load_pretrained("resnet18", file)
+    new = load_pretrained("mobilenet_v3_small", file, classes=3)
+    assert (new.classes, new.loss, new.temperature, new.mean) == (None, "softmax", 1.0, (0.4, 0.5, 0.6))
+    assert load_pretrained("mobilenet_v3_small", file, classes=0).params.keys() == params.keys() - {"head"}
+
+
+def test_a_network_that_no_library_has_is_imported_by_our_names(jaxcnn, run_folder):
+    assert jaxcnn("export", run_folder, "--to", "safetensors", "--out", "net.safetensors")[0] == 0
+    assert jaxcnn("import", "tiny", "net.safetensors", "--out", "again")[::2] == (0, "")
+    before, after = load_model(run_folder), load_model("again")
+    jax.tree.map(np.testing.assert_array_equal, (after.params, after.state), (before.params, before.state))
+    assert (after.classes, after.card.mean, after.card.std) == (before.classes, before.card.mean, before.card.std)
+    shutil.copy(run_folder / "model" / "best" / "weights.safetensors", "weights.safetensors")
+    code, _, err = jaxcnn("import", "tiny", "weights.safetensors", "--out", "third")
+    assert code == 2 and "not how pictures become what they take: it is a model folder's. Take the folder" in err
 
 
 def test_what_is_wrong_is_named(jaxcnn, mobilenet, run_folder, tmp_path, monkeypatch):

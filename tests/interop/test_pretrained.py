@@ -98,6 +98,15 @@ def test_whole_numbers_are_no_weights(written, tmp_path):
         jaxcnn.load_pretrained(NAME, saved(tmp_path / "net.safetensors", arrays))
 
 
+def test_what_is_no_number_is_refused(written, tmp_path):
+    arrays = {key: a.copy() for key, a in files.read(written[0]).items()}
+    arrays["features.0.0.weight"][0, 0] = np.nan
+    with pytest.raises(
+        ValueError, match=r"net\.safetensors: features\.0\.0\.weight holds 9 NaN or infinities, of 432 "
+    ):
+        jaxcnn.load_pretrained(NAME, saved(tmp_path / "net.safetensors", arrays))
+
+
 def test_weights_of_another_epsilon_and_padding_are_another_networks(tmp_path):
     """Hugging Face's EfficientNet is TensorFlow's, not torchvision's."""
     network, params, state = random("tf_efficientnet_b0")

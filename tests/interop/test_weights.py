@@ -15,6 +15,7 @@ from jaxcnn.layers import (
     BatchNorm,
     Conv,
     Dense,
+    Dropout,
     Flatten,
     GlobalAvgPool,
     MaxPool,
@@ -74,7 +75,8 @@ MTCNN = {
         ),
     ),
 }  # fmt: skip
-LAST = [(r"(?:.+/)?(\w+)", lambda layer: layer)]  # they have no modules in modules
+# They have no modules in modules, and put channels last before they flatten.
+LAST = Table(lambda _: [(r"(?:.+/)?(\w+)", lambda layer: layer)], flat_channels_last=True)
 
 
 def pictures(side, channels=3):
@@ -218,18 +220,65 @@ def test_by_default_layers_are_called_as_here(tmp_path):
     params, state = jaxcnn.load_weights(NETWORK, (4, 4, 3), tmp_path / "net.safetensors")
     np.testing.assert_array_equal(params["conv"]["kernel"], arrays["conv.weight"].transpose(2, 3, 1, 0))
     np.testing.assert_array_equal(params["relu"]["slope"], arrays["relu.weight"])
-    np.testing.assert_array_equal(params["head"]["kernel"], arrays["head.weight"].T)
+    expected = arrays["head.weight"].reshape(2, 4, 4, 4).transpose(2, 3, 1, 0).reshape(64, 2)
+    np.testing.assert_array_equal(params["head"]["kernel"], expected)
     assert not jax.tree.leaves(state)
 
 
-def test_a_table_says_how_images_are_flattened_and_that_blue_is_first(tmp_path):
+def test_what_pytorch_flattens_channel_by_channel_gives_the_same_logits(tmp_path):
+    """Not only the dense layer: what stands between has its entries in that order, too."""
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    between = (nn.BatchNorm1d(288), nn.PReLU(288), nn.Dropout(0.5))
+    image = (nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2))
+    theirs = nn.Sequential(*image, nn.Flatten(), *between, nn.Linear(288, 288), nn.ReLU(), nn.Linear(288, 5))
+    rng = np.random.default_rng(0)
+    arrays = {key: a.numpy() for key, a in theirs.state_dict().items() if a.ndim}
+    arrays = {key: (rng.random(a.shape) * 0.1 + 0.05 * (a.ndim == 1)).astype(np.float32) for key, a in arrays.items()}
+    safetensors.numpy.save_file(arrays, tmp_path / "net.safetensors")
+    theirs.load_state_dict({key: torch.from_numpy(a) for key, a in arrays.items()}, strict=False)
+    ours = chain(
+        conv=Conv(8), bn=BatchNorm(), act=Activation("relu"), pool=MaxPool(2), flatten=Flatten(), norm=BatchNorm(),
+        prelu=PReLU(), drop=Dropout(0.5), hidden=Dense(288), relu=Activation("relu"), head=Dense(5),
+    )  # fmt: skip
+    names = {"conv": 0, "bn": 1, "norm": 5, "prelu": 6, "hidden": 8, "head": 10}
+    rows = [(ours, str(place)) for ours, place in names.items()]
+    params, state = jaxcnn.load_weights(ours, (12, 12, 3), tmp_path / "net.safetensors", rows)
+    x = rng.standard_normal((2, 12, 12, 3)).astype(np.float32)
+    with torch.no_grad():
+        expected = theirs.eval()(torch.from_numpy(x).permute(0, 3, 1, 2)).numpy()
+    found = np.asarray(ours(params, state, x))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_each_dense_layer_behind_flattened_images_has_its_own_order(tmp_path):
+    """Beside each other, and of images that are not square; one that takes a mean over space has none."""
+    network = concat(
+        a=chain(flat=Flatten(), act=Activation("relu"), dense=Dense(2)),
+        b=chain(pool=MaxPool((2, 1)), flat=Flatten(), dense=Dense(3)),
+        c=chain(mean=GlobalAvgPool(), flat=Flatten(), dense=Dense(4)),
+    )
+    rng = np.random.default_rng(0)
+    shapes = {"a": (2, 2, 4, 3), "b": (3, 2, 2, 3), "c": (4, 2)}  # out, channels, h, w
+    weights = {name: rng.random(shape, np.float32) for name, shape in shapes.items()}
+    arrays = {f"{name}.dense.weight": a.reshape(len(a), -1) for name, a in weights.items()}
+    arrays |= {f"{name}.dense.bias": np.zeros(len(a), np.float32) for name, a in weights.items()}
+    safetensors.numpy.save_file(arrays, tmp_path / "net.safetensors")
+    params, state = jaxcnn.load_weights(network, (4, 3, 2), tmp_path / "net.safetensors")
+    x = rng.random((2, 4, 3, 2), np.float32)
+    pooled = x.reshape(2, 2, 2, 3, 2).max(2)
+    outs = [np.einsum("nhwc,ochw->no", image, weights[name]) for name, image in (("a", x), ("b", pooled))]
+    expected = np.concatenate([*outs, x.mean((1, 2)) @ weights["c"].T], -1)
+    np.testing.assert_allclose(network(params, state, x), expected, rtol=1e-5)
+
+
+def test_a_table_says_that_channels_are_last_and_that_blue_is_first(tmp_path):
     arrays = write(tmp_path / "net.safetensors", aux=(1,))
     rows = [("conv", "conv"), (r"(relu|head)", lambda name: name)]
-    table = Table(lambda _: rows, spare="aux", flat=("head", 4, 4), bgr="conv")
+    table = Table(lambda _: rows, spare="aux", flat_channels_last=True, bgr="conv")
     params, _ = jaxcnn.load_weights(NETWORK, (4, 4, 3), tmp_path / "net.safetensors", table)
     np.testing.assert_array_equal(params["conv"]["kernel"], arrays["conv.weight"].transpose(2, 3, 1, 0)[:, :, ::-1])
-    expected = arrays["head.weight"].reshape(2, 4, 4, 4).transpose(2, 3, 1, 0).reshape(64, 2)
-    np.testing.assert_array_equal(params["head"]["kernel"], expected)
+    np.testing.assert_array_equal(params["head"]["kernel"], arrays["head.weight"].T)
 
 
 def test_what_is_wrong_is_named(tmp_path):
@@ -245,3 +294,21 @@ def test_what_is_wrong_is_named(tmp_path):
         jaxcnn.load_weights(NETWORK, (4, 4, 3), file, [("conv", "conv")])
     with pytest.raises(FileNotFoundError, match=r"there is no file .*none\.pth"):
         jaxcnn.load_weights(NETWORK, (4, 4, 3), tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_what_is_no_number_is_refused(tmp_path, bad):
+    arrays = write(tmp_path / "net.safetensors")
+    arrays["head.weight"][1, 3:5] = bad
+    arrays["relu.weight"][0] = bad
+    safetensors.numpy.save_file(arrays, tmp_path / "net.safetensors")
+    said = r"net\.safetensors: head\.weight holds 2 NaN or infinities, of 128 numbers, and 1 more arrays do\. Such"
+    with pytest.raises(ValueError, match=said):
+        jaxcnn.load_weights(NETWORK, (4, 4, 3), tmp_path / "net.safetensors")
+
+
+def test_our_own_names_in_a_file_are_read(tmp_path):
+    params, state = NETWORK.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 4, 4, 3), np.float32))
+    (tmp_path / "net.safetensors").write_bytes(jaxcnn.interop.safetensors.dump({"params": params, "state": state}))
+    found = jaxcnn.load_weights(NETWORK, (4, 4, 3), tmp_path / "net.safetensors")
+    jax.tree.map(np.testing.assert_array_equal, found, (params, state))

@@ -37,7 +37,8 @@ class Table(NamedTuple):
       pixels: what a file's arrays say of mean and std themselves, if anything.
       resample: how pictures were resized for it, see `data.pictures.Fit`. The crop is that of all.
       flat: the path of the dense layer that flattened images go into, and their spatial size (h, w): their entries come
-        channel by channel there.
+        channel by channel there. `load_weights` finds such layers by itself.
+      flat_channels_last: whether the library's network puts channels last itself before it flattens images, as ours do.
     """
 
     rows: Callable[[Paths], list[Row]]
@@ -45,6 +46,7 @@ class Table(NamedTuple):
     renamed: tuple[tuple[str, str], ...] = ()
     axes: tuple[tuple[str, int], ...] = ()
     flat: tuple[str, int, int] | None = None
+    flat_channels_last: bool = False
     convention: Convention = PYTORCH
     bgr: str | None = None
     in_order: Callable[[Paths], list[str]] | None = None
