@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxcnn.cli.evaluated import Evaluated
@@ -21,9 +22,9 @@ class EvalOptions(Evaluated):
     """
 
     calibrate: bool = False
-    """From now on, here and in jaxcnn predict, divide its logits by the temperature at which it is as sure as it is
-    often right: by the validation images, or without them by every second test image. It is kept in the model.json of
-    this checkpoint, until training goes on."""
+    """From now on, here and in predict, export and load_model, divide its logits by the temperature at which it is as
+    sure as it is often right: by the validation images, or without them by every second test image. It is kept in the
+    model.json of this checkpoint, until training goes on."""
 
 
 def run(options: EvalOptions) -> int:
@@ -76,8 +77,17 @@ def _calibrated(options: EvalOptions, model: "Model", dataset: "Dataset") -> tup
     calibrated = replace(model, card=replace(model.card, temperature=found.temperature))
     return calibrated, [
         f"temperature {found.temperature:.4f} by {found.fitted}; on {found.measured}: {on}",
-        f"written to {file}",
+        f"written to {file}{_taken(options, file)}",
     ]
+
+
+def _taken(options: EvalOptions, file: Path) -> str:
+    """Who takes the checkpoint that the file is of, where it is a run's."""
+    if file.parent == options.run.expanduser():
+        return ""
+    if options.checkpoint == EvalOptions.checkpoint:
+        return ", which predict, export and load_model take by default"
+    return f", which predict and export take with --checkpoint {options.checkpoint}"
 
 
 def by_class(confusion: "np.ndarray", classes: Sequence[str], title: str) -> "Table":

@@ -18,7 +18,7 @@ class Evaluated:
     """A trained network and a dataset, of which the test images are taken."""
 
     run: tyro.conf.Positional[Path]
-    """The run folder; or a model folder of one, such as RUN/model/best, or a copy of it."""
+    """The run folder; or a model folder of one, such as RUN/model/last, or a copy of it."""
     checkpoint: Literal["last", "best"] = "last"
     """last: after the last epoch or Ctrl-C; best: of the best epoch, by the highest accuracy or --best-by."""
     data: Annotated[str | None, unset("NAME", "the run's own")] = None

@@ -23,15 +23,15 @@ class ExportOptions:
     """
 
     run: tyro.conf.Positional[Path]
-    """The run folder; or a model folder of one, such as RUN/model/best, or a copy of it."""
+    """The run folder; or a model folder of one, such as RUN/model/last, or a copy of it."""
     to: Literal["safetensors", "stablehlo", "onnx"]
     """safetensors: the weights by name; stablehlo: a program that JAX alone runs; onnx: for ONNX Runtime and others."""
     out: Annotated[Path | None, unset("FILE", "the folder's name with the ending .onnx, or what else it is, here")] = (
         None
     )
     """The file to write. Beside a .stablehlo file one of JSON says how pictures become what it takes."""
-    checkpoint: Literal["best", "last"] = "best"
-    """best: of the best epoch; last: after the last one."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Of a run. last: after the last epoch or Ctrl-C; best: of the best epoch, by the highest accuracy or --best-by."""
     layout: Annotated[str | None, unset("LIBRARY", OURS)] = None
     """Of safetensors, whose names and axes: jaxcnn, torchvision, timm, huggingface; of those that have the network."""
     fold: bool = False

@@ -32,7 +32,7 @@ class PredictOptions:
     """
 
     run: tyro.conf.Positional[Path]
-    """The run folder; or a model folder, from jaxcnn import, RUN/model/best, or a copy of it."""
+    """The run folder; or a model folder, from jaxcnn import, RUN/model/last, or a copy of it."""
     pictures: tyro.conf.Positional[
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="PICTURE ...", help_behavior_hint="")]
     ]

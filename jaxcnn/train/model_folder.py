@@ -33,7 +33,7 @@ _CARD, _WEIGHTS, _SOURCE = "model.json", "weights.safetensors", "network.py"
 _ADDED = {"crop": 1.0, "resample": "bilinear", "temperature": 1.0, "imported": {}}
 
 
-def load_model(path: str | os.PathLike[str], checkpoint: CheckpointName = "best") -> Model:
+def load_model(path: str | os.PathLike[str], checkpoint: CheckpointName = "last") -> Model:
     """The network that a run trained, without the data that it was trained on.
 
     Weights and words are read, and nothing is unpickled; but a network of the user's own is a file of Python in the
@@ -41,7 +41,8 @@ def load_model(path: str | os.PathLike[str], checkpoint: CheckpointName = "best"
 
     Args:
       path: a run folder, or a model folder (RUN/model/best, or a copy of it).
-      checkpoint: of a run folder, best (the epoch with the highest test accuracy) or last.
+      checkpoint: of a run folder, last (after the last epoch or Ctrl-C, as the commands take it), or best (of the best
+        epoch, by the highest accuracy on validation or else test images, or by --best-by).
 
     Raises: FileNotFoundError if there is no such model, ValueError if a file of it is damaged (`Damaged`) or its
       weights do not fit the network; each names the file and says what to do.

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
 
 from jaxcnn import data, load_model
 from jaxcnn.train.calibrate import probabilities
@@ -19,7 +20,9 @@ def test_eval_calibrates_and_what_is_used_then_is_calibrated(jaxcnn, tmp_path):
     before = load_model(run, "last")
     code, out, err = jaxcnn("eval", run, "--calibrate")
     said = re.search(r"temperature ([\d.]+) by \d+ validation images; on \d+ test images: negative log-l.*", out)
-    assert (code, err) == (0, "") and out.endswith(f"written to {run}/model/last/model.json\n")
+    assert (code, err) == (0, "") and out.endswith(
+        f"written to {run}/model/last/model.json, which predict, export and load_model take by default\n"
+    )
     model = load_model(run, "last")
     assert model.card.temperature == pytest.approx(float(said[1]), abs=5e-5) != 1
     assert (run / "model/last").is_dir() and len(list((run / "model/last").iterdir())) == 2
@@ -33,12 +36,19 @@ def test_eval_calibrates_and_what_is_used_then_is_calibrated(jaxcnn, tmp_path):
     images = data.load("digits", image_size=8).test_images[:3]
     z = np.asarray(before.logits(before.preprocess(images)), np.float64) / model.card.temperature
     expected = probabilities(z, "softmax")
-    np.testing.assert_allclose(model.probabilities(images), expected, rtol=1e-4)
+    np.testing.assert_allclose(load_model(run).probabilities(images), expected, rtol=1e-4)
     for i, image in enumerate(images):
         Image.fromarray(image[..., 0]).save(tmp_path / f"{i}.png")
     lines = jaxcnn("predict", run, *(tmp_path / f"{i}.png" for i in range(3)), "--json", "--top", 1)[1].splitlines()
     top = [json.loads(line)["predictions"][0]["probability"] for line in lines]
     np.testing.assert_allclose(top, expected.max(-1), rtol=1e-4)
+    assert jaxcnn("export", run, "--to", "safetensors", "--out", tmp_path / "net.safetensors")[0] == 0
+    with safe_open(tmp_path / "net.safetensors", "np") as file:
+        assert json.loads(file.metadata()["temperature"]) == model.card.temperature
+
+    out = jaxcnn("eval", run, "--calibrate", "--checkpoint", "best")[1]
+    assert out.endswith("/model/best/model.json, which predict and export take with --checkpoint best\n")
+    assert load_model(run, "best").card.temperature != 1
 
     train(config(run, split="0.6/0.2/0.2", epochs=3, schedule="constant", resume=True))
     assert load_model(run, "last").card.temperature == 1  # of other weights

@@ -128,7 +128,7 @@ def test_best_is_by_any_figure_and_patience_follows_it(tmp_path, monkeypatch):
     over = train(config(tmp_path, patience=2, **options))
     assert over.state.step == 4 * STEPS and restore(tmp_path, "best").state.step == 2 * STEPS
     assert checkpoint.check(tmp_path / "checkpoints/best") == {"eval_loss": 0.3}
-    assert jaxcnn.load_model(tmp_path).card.eval_accuracy == 0.2
+    assert jaxcnn.load_model(tmp_path, "best").card.eval_accuracy == 0.2
     train(config(tmp_path, patience=3, **options, resume=True))  # 0.35 is no better
     assert restore(tmp_path).state.step == 5 * STEPS and restore(tmp_path, "best").state.step == 2 * STEPS
     with pytest.raises(ValueError, match="best_by was 'eval_loss' and is now 'eval_accuracy'"):

@@ -112,7 +112,8 @@ def test_a_run_that_is_stopped_within_an_epoch_has_a_last_one(tmp_path):
     card = jaxcnn.load_model(tmp_path, "last").card
     assert (card.step, card.epoch, card.eval_accuracy) == (2, 0, None)
     with pytest.raises(FileNotFoundError, match=r"best/model\.json is missing; take the other one, --checkpoint last"):
-        jaxcnn.load_model(tmp_path)
+        jaxcnn.load_model(tmp_path, "best")
+    assert jaxcnn.load_model(tmp_path).card == card
 
 
 def test_the_average_of_the_weights_is_what_is_used_and_both_are_kept(tmp_path):
@@ -191,7 +192,7 @@ def test_any_damage_is_found_and_the_file_named(tmp_path):
         file, harm = list(harms(run / "model/best"))[i]
         harm()
         with pytest.raises((Damaged, FileNotFoundError)) as caught:
-            jaxcnn.load_model(run)
+            jaxcnn.load_model(run, "best")
         message = str(caught.value)
         assert message.startswith(str(file)) and "\n" not in message
         way = (
