@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -56,7 +57,11 @@ def run(options: ExportOptions) -> int:
     out = options.out or Path(f"{options.run.expanduser().resolve().name}.{options.to}")
     files = [out] if options.to != "stablehlo" else [out, out.with_name(f"{out.name}.json")]
     for file in files:
-        if os.path.lexists(file) and not options.overwrite:
+        if not os.path.lexists(file):
+            continue
+        if file.exists() and not file.is_file():
+            raise ValueError(f"{file} is there and no regular file; choose another --out.")
+        if not options.overwrite:
             raise ValueError(f"{file} exists; choose another --out, or write over it with --overwrite.")
     model = load_model(options.run, options.checkpoint)
     for file, content in zip(files, _contents(options, model), strict=True):
@@ -124,11 +129,13 @@ def facts(card: "Card", layout: Literal["NCHW", "NHWC"]) -> dict[str, str]:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """The whole file or none. Raises OSError, naming it, where it can't be written."""
-    new = file.with_name(f"{file.name}.new")
+    """The whole file or none; a link stays one. Raises OSError, naming it, where it can't be written."""
+    target = Path(os.path.realpath(file))
+    new = target.with_name(f"{target.name}.new")
     try:
         new.write_bytes(content)
-        new.replace(file)
+        new.replace(target)
     except OSError as error:
-        new.unlink(missing_ok=True)
-        raise OSError(f"{file} can't be written ({error.strerror}).") from error
+        with suppress(OSError):
+            new.unlink()
+        raise OSError(f"{file} can't be written ({error.strerror}); choose another --out.") from error

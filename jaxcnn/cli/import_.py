@@ -125,6 +125,8 @@ def _classes(file: Path | None, outputs: int, said: tuple[str, ...] | None) -> t
         lines = file.expanduser().read_text("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"--classes is {file}, which is no text in UTF-8 ({error}).") from error
+    except OSError as error:
+        raise OSError(f"--classes is {file}, which can't be read ({error.strerror}).") from error
     names = tuple(line.strip() for line in (lines[:-1] if lines[-1] == "" else lines))
     if len(names) != outputs:
         raise ValueError(f"--classes is {file} with {len(names):,} lines, and the network has {outputs:,} outputs.")

@@ -29,8 +29,10 @@ from jaxcnn.cli import (
 )
 from jaxcnn.cli.evaluated import Evaluated
 from jaxcnn.cli.options import REGISTRY
-from jaxcnn.cli.streams import for_any_console, print_line
+from jaxcnn.cli.streams import for_any_console, print_line, told
 
+# The function that refused something, before its reason.
+_FUNCTION = "^(create|load|heat_maps|grad_cam|grad_cam_plus_plus|guided_backprop|deconvnet): "
 DESCRIPTION = "Convolutional networks whose backward passes are written by hand and proven."
 COMMANDS = (
     Annotated[train.TrainOptions, tyro.conf.subcommand("train")]
@@ -89,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except (ValueError, OSError, FloatingPointError) as error:
             if os.environ.get("JAXCNN_TRACEBACK"):
                 raise
-            message = re.sub(r"^(create|load|heat_maps|grad_cam): ", "", str(error))  # the function that refused it
+            message = re.sub(_FUNCTION, "", told(error))
             told_by_library = train.TrainOptions | data.DataOptions | Evaluated | predict.PredictOptions
             kind = train.TrainOptions if options is None else type(options)
             print_line("error", train.in_options(message, kind) if issubclass(kind, told_by_library) else message)

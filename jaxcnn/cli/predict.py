@@ -28,7 +28,7 @@ class PredictOptions:
     """Say what is on pictures, with probabilities.
     $ jaxcnn predict runs/digits-lenet5 photos
 
-    Exit code 1: a picture could not be read. It is named, and the others go on.
+    Exit code 1: what can't be read, or holds no picture, is named; others go on.
     """
 
     run: tyro.conf.Positional[Path]
@@ -36,15 +36,17 @@ class PredictOptions:
     pictures: tyro.conf.Positional[
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="PICTURE ...", help_behavior_hint="")]
     ]
-    """Files; folders, of which all that lies in them is taken; or - for a list on standard input, one path a line."""
+    """Files; folders, of which the pictures in them and deeper are taken, by their endings (.jpg, .png, ...); or - for
+    a list on standard input, one path a line."""
     checkpoint: Literal["last", "best"] = "last"
     """Of a run. last: after the last epoch or Ctrl-C; best: of the best epoch, by the highest accuracy or --best-by."""
     top: int = 5
     """How many classes to show of each picture, the most probable first."""
     json: bool = False
-    """A line of JSON for each picture: {"picture": PATH, "predictions": [{"class": NAME, "probability": P}, ...]}."""
+    """A line of JSON for each picture: {"picture": PATH, "predictions": [{"class": NAME, "probability": P}, ...]}. Of a
+    path that is no UTF-8 there is "picture_bytes", too, in hexadecimal; "picture" has \\xff and so on in it."""
     csv: bool = False
-    """CSV in UTF-8: picture, rank, class, probability."""
+    """CSV in UTF-8: picture, rank, class, probability. A path has its own bytes, though they be no UTF-8."""
     tta: bool = False
     """Test-time augmentation: the mean of the probabilities of a picture and of its mirror image, in twice the time."""
     explain: Annotated[Method | None, unset("METHOD", "none")] = None
@@ -53,7 +55,8 @@ class PredictOptions:
     layer: Annotated[str | None, unset("PATH", "the last before the pooling")] = None
     """The layer that gradcam and gradcam++ look at, by its path in jaxcnn summary."""
     out: Annotated[Path | None, unset("FOLDER", "explained")] = None
-    """Where --explain writes: 0001-NAME.png and so on, and grid.png."""
+    """Where --explain writes: 0001-NAME.png and so on, and grid.png of the first 20; those of an earlier command are
+    removed."""
 
 
 def run(options: PredictOptions) -> int:
@@ -65,8 +68,8 @@ def run(options: PredictOptions) -> int:
     from jaxcnn.train.predict import BATCH, predict
 
     _check(options)
-    model, failed = load_model(options.run, options.checkpoint), _Failed()
-    files, total = _files(options.pictures, failed), None
+    model, failed, left_out = load_model(options.run, options.checkpoint), _Failed(), _LeftOut()
+    files, total = _files(options.pictures, failed, left_out), None
     if "-" not in options.pictures:
         listed = Files(files)
         files, total = map(listed.name, range(len(listed))), len(listed)
@@ -91,6 +94,7 @@ def run(options: PredictOptions) -> int:
             counter.add(len(batch.files))
     if overlays is not None:
         overlays.finish()
+    left_out.tell()
     return 1 if failed.number else 0
 
 
@@ -119,25 +123,57 @@ class _Failed:
         print_line("error", f"{in_one_line(file)} can't be read: {reason}.")
 
 
-def _files(named: Iterable[str], failed: _Failed) -> Iterator[str]:
-    """The pictures that arguments, or lines, name, as they name them."""
+class _LeftOut:
+    """Counts the files in folders that are no pictures by their names."""
+
+    def __init__(self) -> None:
+        self._number, self._first = 0, Path()
+
+    def __call__(self, path: Path) -> None:
+        if self._number == 0:
+            self._first = path
+        self._number += 1
+
+    def tell(self) -> None:
+        if self._number:
+            files = "1 file," if self._number == 1 else f"{self._number:,} files, such as"
+            print_line(
+                "warning",
+                f"left out {files} {in_one_line(str(self._first))}, for want of a picture's ending, such as .jpg; what "
+                "is named itself is tried whatever its ending.",
+            )
+
+
+def _files(arguments: Iterable[str], failed: _Failed, left_out: _LeftOut) -> Iterator[str]:
+    """The pictures that the arguments name, as they name them."""
+    for argument in arguments:
+        if argument != "-":
+            yield from _named_by(argument, failed, left_out)
+            continue
+        empty = True
+        for line in _lines():
+            empty = False
+            yield from _named_by(line, failed, left_out)
+        if empty:
+            failed("-", "there are no paths on standard input")
+
+
+def _named_by(name: str, failed: _Failed, left_out: _LeftOut) -> Iterator[str]:
+    """The file itself, or the pictures in a folder."""
     from jaxcnn.data.folder import pictures_within
 
     def no_folder(folder: Path, error: OSError) -> None:
         failed(str(folder), error.strerror or str(error))
 
-    for name in named:
-        if name == "-":
-            yield from _files(_lines(), failed)
-        elif os.path.isdir(name):
-            empty = True
-            for path in pictures_within(Path(name), no_folder):
-                empty = False
-                yield str(path)
-            if empty:
-                failed(name, "there are no pictures in it, by the endings of its files")
-        else:
-            yield name
+    if not os.path.isdir(name):
+        yield name
+        return
+    empty = True
+    for path in pictures_within(Path(name), no_folder, left_out):
+        empty = False
+        yield str(path)
+    if empty:
+        failed(name, "there are no pictures in it, by the endings of its files")
 
 
 def _lines() -> Iterator[str]:
@@ -159,7 +195,11 @@ def _show_json(named: list[Named]) -> None:
     """In ASCII, which every console and program reads alike."""
     for file, found in named:
         predictions = [{"class": name, "probability": float(f"{p:.6g}")} for name, p in found]
-        print(json.dumps({"picture": file, "predictions": predictions}))
+        path = os.fsencode(file)
+        picture = {"picture": path.decode("utf-8", "backslashreplace")}
+        if os.fsencode(picture["picture"]) != path:  # which JSON has no strings for
+            picture["picture_bytes"] = path.hex()
+        print(json.dumps(picture | {"predictions": predictions}))
 
 
 def _show_csv() -> Callable[[list[Named]], None]:

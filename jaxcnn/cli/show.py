@@ -33,7 +33,7 @@ def run(options: ShowOptions) -> int:
     if options.all == (options.operation is not None):
         raise ValueError("expected one operation, as in jaxcnn show conv, or --all instead.")
     if options.operation is not None and options.operation not in RULES:
-        near = difflib.get_close_matches(options.operation, RULES, 1, 0.4)
+        near = difflib.get_close_matches(options.operation, RULES, 1, 0.7)
         meant = f"did you mean {near[0]}? The" if near else "the"
         raise ValueError(f"{options.operation!r} is no operation; {meant} operations are {', '.join(sorted(RULES))}.")
     out = options.out or Path(f"{options.operation or 'operations'}.html")

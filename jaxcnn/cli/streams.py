@@ -35,8 +35,7 @@ def for_any_console() -> Iterator[None]:
             yield
         finally:
             for stream in streams:
-                with keeping_the_exit_code(stream):
-                    stream.flush()  # here, and not in Python's last moments, which print a closed pipe as an error
+                _flush(stream)  # here, and not in Python's last moments, which print a closed pipe as an error
     except BrokenPipeError:
         for stream in streams:
             _write_nowhere(stream)
@@ -54,6 +53,33 @@ def keeping_the_exit_code(stream: TextIO) -> Iterator[None]:
         if stream is not sys.stderr:
             raise
         _write_nowhere(stream)
+
+
+def _flush(stream: TextIO) -> None:
+    """What stdout can't take, of a full disk, is an error like any other."""
+    try:
+        with keeping_the_exit_code(stream):
+            stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print_line("error", told(error))
+        _write_nowhere(stream)
+        sys.exit(2)
+
+
+def told(error: Exception) -> str:
+    """The error in words, also one that the system raised, which Python writes as [Errno 28] and so on."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    if error.filename is not None:
+        return f"{in_one_line(str(error.filename))} can't be read or written ({error.strerror})."
+    try:
+        sys.stdout.flush()
+    except OSError:  # what could not be written is still there
+        _write_nowhere(sys.stdout)
+        return f"stdout can't be written ({error.strerror}); make room there, or send it elsewhere."
+    return f"stdout, or a file, can't be read or written ({error.strerror})."
 
 
 def _write_nowhere(stream: TextIO) -> None:

@@ -158,12 +158,15 @@ def _of_classes(
 
 
 def pictures_within(
-    folder: Path, onerror: Callable[[Path, OSError], None], above: frozenset[Path] = frozenset()
+    folder: Path,
+    onerror: Callable[[Path, OSError], None],
+    passed_over: Callable[[Path], None],
+    above: frozenset[Path] = frozenset(),
 ) -> Iterator[Path]:
     """The pictures in a folder and in those inside it, by their names' endings; 2.jpg comes before 10.jpg.
 
-    Files of other endings, and what has a name with a dot in front, are passed over. A folder that can't be listed is
-    told to `onerror`.
+    Files of other endings are told to `passed_over`, and a folder that can't be listed to `onerror`; what has a name
+    with a dot in front is ignored.
     """
     real = folder.resolve()
     above |= {real, *real.parents}
@@ -172,10 +175,13 @@ def pictures_within(
     except OSError as error:
         return onerror(folder, error)
     for path in inside:
-        if not os.path.isdir(path):
-            yield from [path] if _named(path) else []
-        elif path.resolve() not in above:
-            yield from pictures_within(path, onerror, above)
+        if os.path.isdir(path):
+            if path.resolve() not in above:
+                yield from pictures_within(path, onerror, passed_over, above)
+        elif _named(path):
+            yield path
+        else:
+            passed_over(path)
 
 
 def _natural(path: Path) -> tuple[list[str | int], str]:

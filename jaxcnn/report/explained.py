@@ -49,24 +49,39 @@ def heat_maps(
     Raises: ValueError for an unknown method, with the nearest name, for a layer where none is asked for, and what the
       method raises.
     """
+    options = _options(method, layer, seed)
+    x = model.preprocess(images)
+    found = METHODS[method](model.network, model.params, model.state, x, classes, **options)
+    return np.asarray(explain.heat(found, (x.shape[1], x.shape[2])), np.float32)
+
+
+def check(model: Model, method: str, *, layer: str | None = None) -> None:
+    """Raises what `heat_maps` would raise of the method, the layer and the network, before there are pictures."""
+    options = _options(method, layer)
+    x = jax.ShapeDtypeStruct((1, *model.image_shape), np.float32)
+    jax.eval_shape(lambda x: METHODS[method](model.network, model.params, model.state, x, None, **options), x)
+
+
+def _options(method: str, layer: str | None, seed: int = 0) -> dict[str, Any]:
     one_of("heat_maps", "method", method, METHODS)
     options: dict[str, Any] = {"key": jax.random.key(seed)} if method == "smoothgrad" else {}
     if layer is not None:
         if method not in AT_A_LAYER:
             raise ValueError(f"heat_maps: layer is {layer!r}, and {method} has none; {' and '.join(AT_A_LAYER)} have.")
         options["layer"] = layer
-    x = model.preprocess(images)
-    found = METHODS[method](model.network, model.params, model.state, x, classes, **options)
-    return np.asarray(explain.heat(found, (x.shape[1], x.shape[2])), np.float32)
+    return options
 
 
 def write_overlay(path: Path, pixels: UInt8[np.ndarray, "h w c"], heat: Float[np.ndarray, "h w"]) -> None:
     """The heat over the picture, as a PNG; a small picture is enlarged by a whole number."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
+    info = PngInfo()
+    info.add_text("Software", style.SOFTWARE)
     drawn = Image.fromarray(explain.overlay(pixels, heat))
     times = -(-LEAST // min(drawn.size))
-    drawn.resize((drawn.width * times, drawn.height * times), Image.Resampling.NEAREST).save(path, "PNG")
+    drawn.resize((drawn.width * times, drawn.height * times), Image.Resampling.NEAREST).save(path, "PNG", pnginfo=info)
 
 
 def write_grid(

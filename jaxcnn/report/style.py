@@ -39,11 +39,14 @@ def tidy(axes: "Axes", xlabel: str, ylabel: str, **grid: Any) -> None:
     axes.spines[["left", "bottom"]].set_color(GRID)
 
 
+SOFTWARE = "jaxcnn"  # that made a PNG, as the PNG says under "Software"
+
+
 def save(figure: "Figure", path: Path) -> None:
     """Write a PNG; a `Figure` of its own draws without a display. Warns once of the characters that the font lacks."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        figure.savefig(path, format="png")
+        figure.savefig(path, format="png", metadata={"Software": SOFTWARE})
     lacking = [re.match(r"Glyph (\d+) ", str(warning.message)) for warning in caught]
     for warning, glyph in zip(caught, lacking, strict=True):
         if not glyph:

@@ -183,6 +183,7 @@ def write(folder: Path, tree: dict[str, Any], source: Source | None, **facts: An
         **facts,
     )
     new, old = _beside(folder, "new"), _beside(folder, "old")
+    before = "; the one before it is whole" if os.path.lexists(folder) or os.path.lexists(old) else ""
     try:
         remove(new)
         new.mkdir(parents=True)
@@ -192,7 +193,7 @@ def write(folder: Path, tree: dict[str, Any], source: Source | None, **facts: An
     except OSError as error:
         with suppress(OSError):
             remove(new)
-        raise OSError(f"the model {folder} can't be written ({error.strerror}); the one before it is whole.") from error
+        raise OSError(f"the model {folder} can't be written ({error.strerror}){before}.") from error
     if os.path.lexists(folder):
         remove(old)
         folder.rename(old)

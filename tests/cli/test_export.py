@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -204,12 +205,39 @@ def test_what_is_wrong_is_named(jaxcnn, mobilenet, run_folder, tmp_path, monkeyp
     assert "is not a run folder" in error(tmp_path, "--to", "onnx")
     missing = tmp_path / "missing" / "net.safetensors"
     assert error(run_folder, "--to", "safetensors", "--out", missing) == (
-        f"error: {missing} can't be written (No such file or directory).\n"
+        f"error: {missing} can't be written (No such file or directory); choose another --out.\n"
+    )
+    below = tmp_path / "run.onnx" / "net.safetensors"
+    assert error(run_folder, "--to", "safetensors", "--out", below) == (
+        f"error: {below} can't be written (Not a directory); choose another --out.\n"
     )
     monkeypatch.setitem(sys.modules, "onnx", None)  # as if it were not installed
     assert error(run_folder, "--to", "onnx", "--overwrite") == (
         'error: an ONNX file needs the package onnx; install it with: pip install "jaxcnn[onnx]".\n'
     )
+
+
+def test_a_link_stays_one_and_what_is_no_file_is_refused(jaxcnn, run_folder, tmp_path):
+    command = ("export", run_folder, "--to", "safetensors", "--overwrite", "--out")
+    (tmp_path / "far").mkdir()
+    for name in ("there", "not_yet"):
+        link, target = tmp_path / name, tmp_path / "far" / name
+        link.symlink_to(target)
+        if name == "there":
+            target.write_text("mine")
+            assert jaxcnn("export", run_folder, "--to", "safetensors", "--out", link)[0] == 2
+            assert target.read_text() == "mine"
+        assert jaxcnn(*command, link)[0] == 0
+        assert link.is_symlink() and "params/head/kernel" in load_file(target)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to_pipe").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "to_pipe", "far"):
+        out = tmp_path / name
+        assert jaxcnn(*command, out) == (2, "", f"error: {out} is there and no regular file; choose another --out.\n")
+    assert (tmp_path / "pipe").is_fifo() and sorted(path.name for path in (tmp_path / "far").iterdir()) == [
+        "not_yet",
+        "there",
+    ]
 
 
 def test_keras_reads_no_safetensors():

@@ -1,8 +1,10 @@
 """`jaxcnn import`: another library's file becomes a model that is used as a run's."""
 
+import errno
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -89,7 +91,7 @@ def test_without_names_classes_are_numbers_or_imagenets(jaxcnn, three, tmp_path,
         ("a\nb\na\n", "--classes is {}, where 'a' is on two lines; each class has a name of its own."),
         ("a\n\nb", "--classes is {}, whose line 2 is empty; expected a name."),
         (b"a\n\xff\nb", "--classes is {}, which is no text in UTF-8 ("),
-        (None, "[Errno 2] No such file or directory: '{}'"),
+        (None, "--classes is {}, which can't be read (No such file or directory)."),
     ],
 )
 def test_names_that_are_not_the_networks_are_told(jaxcnn, three, tmp_path, lines, message):
@@ -99,6 +101,26 @@ def test_names_that_are_not_the_networks_are_told(jaxcnn, three, tmp_path, lines
     code, out, err = jaxcnn("import", NAME, three, "--classes", names, "--out", tmp_path / "out")
     assert (code, out) == (2, "") and err.startswith("error: " + message.format(names)) and err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_that_the_one_before_is_whole_is_said_only_where_there_was_one(jaxcnn, three, tmp_path, monkeypatch):
+    out = tmp_path / "model"
+    write_bytes = Path.write_bytes
+
+    def full(path, data):
+        if path.parent.name == "model.new":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    said = f"error: the model {out} can't be written (No space left on device)"
+    assert jaxcnn("import", NAME, three, "--out", out) == (2, "", f"{said}.\n")
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    assert jaxcnn("import", NAME, three, "--out", out)[0] == 0
+    monkeypatch.setattr(Path, "write_bytes", full)
+    code, _, err = jaxcnn("import", NAME, three, "--out", out, "--overwrite")
+    assert (code, err) == (2, f"{said}; the one before it is whole.\n")
+    assert load_model(out).card.network == NAME
 
 
 def test_what_is_there_is_not_replaced(jaxcnn, three, tmp_path):
@@ -141,7 +163,7 @@ def test_imagenet_weights_name_what_is_on_photographs(jaxcnn, tmp_path):
     photos = Path(sklearn.datasets.__file__).parent / "images"
     assert jaxcnn("import", "efficientnet_lite0", file, "--out", tmp_path / "lite0")[0] == 0
     code, out, err = jaxcnn("predict", tmp_path / "lite0", photos, "--top", 1)
-    assert (code, err) == (0, "")
+    assert code == 0 and err.startswith("warning: left out ")  # a text about the photographs
     assert [line.split()[::2] for line in out.splitlines()[1:]] == [
         ["palace", f"{photos}/china.jpg"],
         ["daisy", f"{photos}/flower.jpg"],

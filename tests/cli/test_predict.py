@@ -53,7 +53,13 @@ def softmax(z):
 
 def said(out):
     """What is in lines of JSON: {picture: [(class, probability), ...]}."""
-    lines = map(json.loads, out.splitlines())
+    lines = [json.loads(line) for line in out.splitlines()]
+    for line in lines:
+        line["picture"].encode()  # no lone surrogates
+        if "picture_bytes" in line:
+            path = bytes.fromhex(line["picture_bytes"])
+            assert line["picture"] == path.decode("utf-8", "backslashreplace")
+            line["picture"] = os.fsdecode(path)
     return {line["picture"]: [tuple(found.values()) for found in line["predictions"]] for line in lines}
 
 
@@ -62,7 +68,11 @@ def test_a_folder_in_the_order_of_its_numbers_with_the_models_probabilities(jaxc
     (photos / ".3.png").write_bytes((photos / "10.png").read_bytes())
     (photos / "more/loop").symlink_to(photos)
     code, out, err = jaxcnn("predict", run, photos, "--json", "--top", 3)
-    assert (code, err) == (0, "")
+    assert (code, err) == (
+        0,
+        f"warning: left out 1 file, {photos}/notes.txt, for want of a picture's ending, such as .jpg; what is named "
+        "itself is tried whatever its ending.\n",
+    )
     found, model = said(out), load_model(run, "last")
     assert list(found) == list(map(str, order(photos)))
     p = softmax(np.asarray(model.logits(model.preprocess(order(photos))), np.float64))
@@ -167,10 +177,26 @@ def test_a_list_on_standard_input(jaxcnn, run, photos, monkeypatch):
     assert stdout.buffer.getvalue().splitlines()[1].startswith(strange + b",1,")  # the very bytes
 
 
-def test_a_list_of_nothing_is_nothing(jaxcnn, run, monkeypatch):
+def test_a_list_of_nothing_is_told_as_an_empty_folder_is(jaxcnn, run, monkeypatch, tmp_path):
+    (tmp_path / "empty").mkdir()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
-    assert jaxcnn("predict", run, "-", "--json") == (0, "", "")
-    assert jaxcnn("predict", run, "-", "--csv") == (0, "picture,rank,class,probability\n", "")
+    for name, reason in (
+        ("-", "there are no paths on standard input"),
+        (tmp_path / "empty", "there are no pictures in it, by the endings of its files"),
+    ):
+        said = f"error: {name} can't be read: {reason}.\n"
+        assert jaxcnn("predict", run, name, "--json") == (1, "", said)
+        assert jaxcnn("predict", run, name, "--csv") == (1, "picture,rank,class,probability\n", said)
+
+
+def test_a_picture_without_an_ending_is_left_out_of_a_folder_and_taken_by_its_name(jaxcnn, run, photos):
+    shutil.copy(photos / "2.jpg", photos / "more/noext")
+    (photos / "notes.txt").write_text("no picture")
+    code, out, err = jaxcnn("predict", run, photos, "--json")
+    assert (code, list(said(out))) == (0, list(map(str, order(photos))))
+    assert err.startswith(f"warning: left out 2 files, such as {photos}/more/noext, for want of a picture's ending")
+    code, out, err = jaxcnn("predict", run, photos / "more/noext", "--json")
+    assert (code, list(said(out)), err) == (0, [f"{photos}/more/noext"], "")
 
 
 @pytest.mark.parametrize(
@@ -279,12 +305,41 @@ def test_a_heat_map_is_laid_over_each_picture(jaxcnn, run, photos, tmp_path):
         np.testing.assert_allclose(drawn, expected, atol=2)
 
 
-def test_what_has_no_heat_map_is_told(jaxcnn, run, photos):
+def test_the_folder_holds_the_overlays_of_the_last_command_alone(jaxcnn, run, photos, tmp_path):
+    maps = tmp_path / "maps"
+    command = ("predict", run, "--explain", "saliency", "--json", "--out", maps)
+    code, _, err = jaxcnn(*command, *[photos / "2.jpg"] * 21)
+    assert (code, err) == (0, f"21 overlays in {maps}; grid.png shows the first 20\n")
+    assert len(list(maps.iterdir())) == 22
+    (maps / "notes.txt").write_text("mine")
+    code, _, err = jaxcnn(*command, photos / "10.png")
+    assert (code, err) == (0, f"1 overlays in {maps}\n")
+    assert sorted(path.name for path in maps.iterdir()) == ["0001-10.png", "notes.txt"]
+    for mine in ("0007-mine.png", "grid.png"):
+        shutil.copy(photos / "10.png", maps / mine)
+        code, out, err = jaxcnn(*command, photos / "10.png")
+        assert (code, out) == (2, "") and err == (
+            f"error: --out is {maps}, where {mine} is not of jaxcnn predict --explain; give another folder.\n"
+        )
+        assert (maps / "0001-10.png").exists()
+        (maps / mine).unlink()
+
+
+def test_what_has_no_heat_map_is_told(jaxcnn, run, photos, tmp_path):
+    """Before anything is printed or written."""
     options = ("predict", run, photos / "2.jpg", "--out", photos / "maps", "--explain")
-    code, _, err = jaxcnn(*options, "saliency", "--layer", "conv")
-    assert (code, err) == (2, "error: --layer is 'conv', and saliency has none; gradcam and gradcam++ have.\n")
-    code, _, err = jaxcnn(*options, "gradcam", "--layer", "con")
-    assert code == 2 and err.startswith("error: --layer is 'con', which is no layer of the network.")
+    code, out, err = jaxcnn(*options, "saliency", "--layer", "conv")
+    assert (code, out, err) == (2, "", "error: --layer is 'conv', and saliency has none; gradcam and gradcam++ have.\n")
+    for method in ("gradcam", "gradcam++"):
+        code, out, err = jaxcnn(*options, method, "--layer", "con")
+        assert (code, out) == (2, "") and err.startswith("error: --layer is 'con', which is no layer of the network.")
+    assert not (photos / "maps").exists()
+    for below in ("", "/maps"):
+        place = f"{photos}/10.png{below}"
+        code, out, err = jaxcnn("predict", run, photos / "2.jpg", "--explain", "saliency", "--out", place)
+        reason = "which can't be written (Not a directory)" if below else "which is there and no folder"
+        give = "give another folder" if below else "give another one"
+        assert (code, out, err) == (2, "", f"error: --out is {place}, {reason}; {give}.\n")
     assert get_args(Method) == tuple(explained.METHODS)
 
 

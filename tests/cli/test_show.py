@@ -24,6 +24,8 @@ def test_all_are_on_one_page(jaxcnn, tmp_path, monkeypatch):
     [
         (["max_pol"], "error: 'max_pol' is no operation; did you mean max_pool? The operations are adaptive_avg_pool,"),
         (["conv2d"], "error: 'conv2d' is no operation; did you mean conv? The"),
+        (["nosuch"], "error: 'nosuch' is no operation; the operations are adaptive_avg_pool,"),
+        (["attention"], "error: 'attention' is no operation; the operations are"),  # flatten has much of it
         (["???"], "error: '???' is no operation; the operations are"),
         ([], "error: expected one operation, as in jaxcnn show conv, or --all instead."),
         (["conv", "--all"], "error: expected one operation, as in jaxcnn show conv, or --all instead."),

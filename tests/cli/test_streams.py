@@ -110,6 +110,33 @@ def test_what_stderr_cant_take_does_not_decide_the_exit_code(redirected):
     assert (process.returncode, process.stdout, process.stderr) == (2, "", "")
 
 
+@pytest.mark.parametrize(
+    ("unbuffered", "said"),
+    [
+        ("", "stdout can't be written (No space left on device); make room there, or send it elsewhere."),
+        ("1", "stdout, or a file, can't be read or written (No space left on device)."),
+    ],
+)
+def test_what_stdout_cant_take_is_told_in_words(monkeypatch, unbuffered, said):
+    """Of a command that prints, of one that flushes on its way, and of one that fails besides."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    code = "from jaxcnn.cli import main, models; main.RUN[models.ModelsOptions] = lambda options: {}; "
+    for run in ("print(1)", "print(1, flush=True)", "print(1) or int('x')"):
+        command = [sys.executable, "-c", code.format(run) + "main.main(['models'])"]
+        with open("/dev/full", "w") as full:
+            process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert (process.returncode, process.stderr.splitlines()[-1]) == (2, f"error: {said}")
+        assert "Traceback" not in process.stderr
+
+
+def test_what_the_system_refuses_is_told_with_the_file(monkeypatch, capfd, tmp_path):
+    monkeypatch.setitem(RUN, SummaryOptions, lambda options: (tmp_path / "none").read_text())
+    with pytest.raises(SystemExit):
+        main(["summary", "lenet5", "--input", "28,28,1"])
+    said = f"error: {tmp_path}/none can't be read or written (No such file or directory).\n"
+    assert capfd.readouterr() == ("", said)
+
+
 def test_a_warning_that_stderr_cant_take_stops_nothing(monkeypatch):
     import warnings
 

@@ -101,6 +101,7 @@ def test_each_has_the_name_of_its_function():
     ("text", "message"),
     [
         ("crp(4)", "no augmentation is called crp, did you mean crop?"),
+        ("invert", "no augmentation is called invert; There are"),
         ("randaugment", "no augmentation is called randaugment, did you mean rand_augment?"),
         ("Flip", "did you mean flip?"),
         ("flipshift", "did you mean flip_shift?"),

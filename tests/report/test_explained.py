@@ -1,6 +1,7 @@
 """A model's maps, and the pictures of them."""
 
 import dataclasses
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import jax
@@ -47,6 +48,15 @@ def test_the_noise_is_the_seeds(model):
     assert (first != other).any()
 
 
+@pytest.mark.parametrize("method", explained.METHODS)
+def test_a_method_is_checked_without_pictures(model, method):
+    explained.check(model, method)
+    for layer in ("conv", "none"):
+        wrong = layer == "none" or method not in explained.AT_A_LAYER
+        with pytest.raises(ValueError, match="layer is") if wrong else nullcontext():
+            explained.check(model, method, layer=layer)
+
+
 def test_what_is_wrong_is_named(model):
     with pytest.raises(ValueError, match=r"method is 'grad-cam'. Did you mean 'gradcam'\? Expected one of 'gradcam'"):
         explained.heat_maps(model, IMAGES, "grad-cam")
@@ -55,6 +65,8 @@ def test_what_is_wrong_is_named(model):
     silent = dataclasses.replace(model, network=chain(**dict(NETWORK.parts) | {"relu": Activation("silu")}))
     with pytest.raises(ValueError, match="guided_backprop: the network has no relu or relu6"):
         explained.heat_maps(silent, IMAGES, "guided")
+    with pytest.raises(ValueError, match="guided_backprop: the network has no relu or relu6"):
+        explained.check(silent, "guided")
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -159,7 +159,7 @@ def _unknown(name: str) -> str:
         )
     if name == "none":
         return "none stands alone"
-    near = difflib.get_close_matches(name, [*AUGMENTATIONS, "flip_shift"], n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name, [*AUGMENTATIONS, "flip_shift"], 1)
     hint = f", did you mean {near[0]}?" if near else ";"
     return f"no augmentation is called {name}{hint} There are {', '.join(sorted(AUGMENTATIONS))}"
 
