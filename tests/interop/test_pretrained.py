@@ -173,6 +173,9 @@ def test_what_is_wrong_is_named(written, tmp_path):
         jaxcnn.load_pretrained("lenet5", file)
     with pytest.raises(FileNotFoundError, match=r"there is no file .*none\.pth\."):
         jaxcnn.load_pretrained(NAME, tmp_path / "none.pth")
+    (tmp_path / "dir.pth").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"dir\.pth is a directory; expected a file\."):
+        jaxcnn.load_pretrained(NAME, tmp_path / "dir.pth")
     (tmp_path / "net.xyz").write_bytes(b"")
     with pytest.raises(ValueError, match=r"net\.xyz is of an unknown kind, by its ending; expected one of \.safe"):
         files.read(tmp_path / "net.xyz")
