@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from jaxcnn.train.recipe.option import unset
 
 if TYPE_CHECKING:
+    from jaxcnn.interop.pretrained import Pretrained
     from jaxcnn.layers import Layer
 
 
@@ -31,6 +32,12 @@ class ImportOptions:
         Path | None, unset("FILE", "those in a file of jaxcnn export, or ImageNet's for 1,000 outputs, or numbers")
     ] = None
     """The names of the outputs in their order, one a line."""
+    image_size: Annotated[int | None, unset("PIXELS", "the library's")] = None
+    """Of the images that the network is to take, a side in pixels."""
+    crop: Annotated[float | None, unset("FLOAT", "the library's")] = None
+    """The share of a picture's shorter side that the square in its middle has, which becomes that image."""
+    resample: Annotated[Literal["bilinear", "bicubic"] | None, unset("bilinear|bicubic", "the library's")] = None
+    """How it is resized."""
     overwrite: bool = False
     """Replace the model in the folder, if there is one."""
 
@@ -47,7 +54,7 @@ def run(options: ImportOptions) -> int:
     out = options.out or Path("models", options.model)
     _check_place(out, options.overwrite)
     _check_network(options.model)
-    found = load_pretrained(options.model, options.file, classes="file")
+    found = _changed(options, load_pretrained(options.model, options.file, classes="file"))
     classes = _classes(options.classes, _output_shape(found.network, found.image_shape)[-1], found.classes)
     source = found.source._asdict() | {"library": found.library}
     imported = {what: text for what, text in source.items() if text is not None}
@@ -76,9 +83,29 @@ def run(options: ImportOptions) -> int:
     say = Console(soft_wrap=True).print
     parameters = sum(leaf.size for leaf in jax.tree.leaves(found.params))
     say(f"{options.model}, {parameters:,} parameters, {len(classes):,} classes: {some(classes, 3)}")
-    for what, text in (imported | {"model": out}).items():
+    for what, text in (imported | {"images": _images(found), "model": out}).items():
         say(f"{'from' if what == 'name' else what:<8} {text}")
     return 0
+
+
+def _changed(options: ImportOptions, found: "Pretrained") -> "Pretrained":
+    """With the options' images in the place of the library's. Raises ValueError for what is none."""
+    if options.image_size is not None:
+        if options.image_size < 1:
+            raise ValueError(f"--image-size is {options.image_size}; expected 1 or more.")
+        found = found._replace(image_shape=(options.image_size, options.image_size, found.image_shape[-1]))
+    if options.crop is not None:
+        if not 0 < options.crop <= 1:
+            raise ValueError(f"--crop is {options.crop}; expected more than 0, and 1 at most.")
+        found = found._replace(crop=options.crop)
+    return found if options.resample is None else found._replace(resample=options.resample)
+
+
+def _images(found: "Pretrained") -> str:
+    """How a picture becomes what the network takes, in a line."""
+    height, width, _ = found.image_shape
+    mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (found.mean, found.std))
+    return f"{height} × {width}, crop {found.crop:.4g}, {found.resample}, mean {mean}, std {std}"
 
 
 def _check_place(out: Path, overwrite: bool) -> None:

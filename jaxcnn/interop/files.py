@@ -14,17 +14,24 @@ KNOWN = (*SAFETENSORS, *PYTORCH, *KERAS)
 WITHIN = ("state_dict", "model_state_dict", "model", "net", "params")  # where training scripts put the weights
 
 
+def check_there(file: Path) -> None:
+    """Raises FileNotFoundError where there is nothing, IsADirectoryError for a directory."""
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a directory; expected a file.")
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {file}.")
+
+
 def read(file: Path) -> dict[str, np.ndarray]:
     """The arrays of a file of safetensors, of PyTorch (`.pth`, `.pt`, `.bin`) or of Keras (`.h5`, `.keras`).
 
     Of a training script's checkpoint those of its network; `module.`, which DataParallel puts before each name, is left
     out. Nothing in a file is run.
 
-    Raises: FileNotFoundError; ValueError, naming the file, for another kind, for a damaged one, and for one that holds
-    no named arrays.
+    Raises: FileNotFoundError, IsADirectoryError; ValueError, naming the file, for another kind, for a damaged one, and
+      for one that holds no named arrays.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no file {file}.")
+    check_there(file)
     ending = file.suffix.lower()
     if ending in SAFETENSORS:
         try:

@@ -46,12 +46,13 @@ def fetch(name: str) -> Fetched:
     if match is None:
         raise ValueError(f"{name!r} is no name on the hub; expected OWNER/NAME or OWNER/NAME@REVISION.")
     repository, revision = match["repository"], match["revision"]
-    file = _file(repository, revision, WEIGHTS)
+    local = not _is_reached(repository, revision)
+    file = _file(repository, revision, WEIGHTS, local)
     if file is None:
         raise ValueError(f"{repository} on the hub holds no {' and no '.join(WEIGHTS)}.")
     commit = file.parent.name
     config, preprocessor = (
-        json.loads(found.read_bytes()) if (found := _file(repository, commit, (part,))) else {}
+        json.loads(found.read_bytes()) if (found := _file(repository, commit, (part,), local)) else {}
         for part in ("config.json", "preprocessor_config.json")
     )
     _verify(file)
@@ -64,22 +65,35 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _file(repository: str, revision: str | None, names: tuple[str, ...]) -> Path | None:
-    """The first of these files that the repository has; without a network the first in the cache."""
+def _is_reached(repository: str, revision: str | None) -> bool:
+    """Whether the hub answers, whatever it does: asked once, where a download would try for half a minute."""
     try:
-        import huggingface_hub
-        from huggingface_hub import errors
+        from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url
     except ImportError as error:
         raise ValueError(
             f'there is no file {repository}; to fetch it from Hugging Face\'s hub: pip install "jaxcnn[hub]".'
         ) from error
+    try:
+        get_hf_file_metadata(hf_hub_url(repository, "config.json", revision=revision))
+    except errors.HfHubHTTPError:
+        return True
+    except Exception:  # of whatever speaks HTTP for this version of huggingface_hub
+        return False
+    return True
+
+
+def _file(repository: str, revision: str | None, names: tuple[str, ...], local: bool) -> Path | None:
+    """The first of these files that the repository has; the first in the cache if that is all to look in (`local`)."""
+    import huggingface_hub
+    from huggingface_hub import errors
+
     at = f"{repository}@{revision}" if revision else repository
     unreached = None
     for name in names:
         try:
             return Path(
                 huggingface_hub.hf_hub_download(
-                    repository, name, revision=revision, local_files_only=unreached is not None
+                    repository, name, revision=revision, local_files_only=local or unreached is not None
                 )
             )
         except errors.LocalEntryNotFoundError as error:

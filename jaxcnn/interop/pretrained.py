@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcnn import models
-from jaxcnn.data.pictures import Resample
+from jaxcnn.data.pictures import Fit, Resample
 from jaxcnn.interop import files, hub, own, repository
 from jaxcnn.interop.fitting import HEAD, fitting, shapes
 from jaxcnn.interop.load import Arrays, Mismatch, NotFinite, load, match
+from jaxcnn.interop.names import Table
 from jaxcnn.interop.tables import tables_for
 from jaxcnn.layers import Layer, Params, State, features
 
@@ -106,14 +107,20 @@ def load_pretrained(
         raise ValueError(_told(name, shape, file, error, arrays)) from error
     if classes == 0:
         network, loaded = features(network), loaded._replace(params=_below(loaded.params), state=_below(loaded.state))
-    table = known[loaded.library]
-    mean, std = table.pixels(arrays) or (table.mean, table.std)
-    shape = models.ABOUT[name].image_shape if shape is None else shape
-    how: dict[str, Any] = {"mean": mean, "std": std, "crop": shape[0] / (shape[0] + MARGIN), "resample": table.resample}
+    how = images(name, known[loaded.library], arrays, shape)
     how |= {what: value for what, value in said.items() if what not in OUTPUTS or not isinstance(classes, int)}
-    return Pretrained(
-        network, loaded.params, loaded.state, image_shape=shape, library=loaded.library, source=source, **how
-    )
+    return Pretrained(network, loaded.params, loaded.state, library=loaded.library, source=source, **how)
+
+
+def images(name: str, table: Table, arrays: Arrays, shape: Shape = None) -> dict[str, Any]:
+    """What the library says of the images for a network's weights, by `Pretrained`'s names; of `shape` if that is."""
+    mean, std = table.pixels(arrays) or (table.mean, table.std)
+    size, _, channels = shape or models.ABOUT[name].image_shape
+    fit = Fit(size, size / (size + MARGIN), table.resample)
+    if shape is None:
+        fit = table.fits.get(name, fit)
+        shape = fit.size, fit.size, channels
+    return {"mean": mean, "std": std, "image_shape": shape, "crop": fit.crop, "resample": fit.resample}
 
 
 def _found(name: str, file: str) -> tuple[Path, Source, dict[str, Any]]:

@@ -46,13 +46,29 @@ def read(file: Path) -> Any:
         with file.open("rb") as content:
             is_zip = zipfile.is_zipfile(content)
             content.seek(0)
+            if not is_zip:
+                _check_begin(content.read(16))
+                content.seek(0)
             return _of_zip(content) if is_zip else _of_stream(content)
     except Unsafe as error:
-        raise Unsafe(f"{file} is refused: {error}.") from None
+        raise Unsafe(
+            f"{file} is refused: {error}. If torch.save(net, ...) wrote it, a whole network, write its weights alone: "
+            "torch.save(net.state_dict(), ...)."
+        ) from None
     except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, struct.error, OverflowError) as error:
         raise ValueError(f"{file} is damaged, or no file of PyTorch's: {error or type(error).__name__}.") from error
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} is damaged: {error}.") from error
+
+
+def _check_begin(begin: bytes) -> None:
+    """Raises ValueError for what begins neither as a zip archive, which this is no whole one of, nor as a pickle."""
+    if begin.startswith(b"PK"):
+        raise ValueError("it is cut short: the end of the zip archive is not there")
+    if begin[8:9] == b"{":
+        raise ValueError("it is no file of PyTorch's, but begins as safetensors do; give it that ending")
+    if not begin.startswith(b"\x80"):
+        raise ValueError("it is empty" if not begin else "it is no file of PyTorch's")
 
 
 class _Storage(NamedTuple):

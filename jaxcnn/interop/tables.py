@@ -50,7 +50,8 @@ def table_of(name: str, library: str) -> Table:
     for libraries, table in known.items():
         if _plain(library) in map(_plain, libraries.split(" and ")):
             return table
-    raise ValueError(f"{library!r} has no names for {name}; known are those of {', '.join(known)}.")
+    names = ", ".join(_plain(each) for libraries in known for each in libraries.split(" and "))
+    raise ValueError(f"{library!r} has no names for {name}; known are those of {names}.")
 
 
 def _plain(name: str) -> str:

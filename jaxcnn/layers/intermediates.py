@@ -33,8 +33,10 @@ def intermediates(network: Layer, params: Params, state: State, x: Array, paths:
     The network stays as it is, and what it computes besides is dropped by jit. Paths are those of params and of the
     summary, and those of the blocks that these lie in.
 
-    Raises: ValueError for a path that no layer has, with the nearest.
+    Raises: ValueError for a path that no layer has, with the nearest; TypeError for a string in the place of a list.
     """
+    if isinstance(paths, str):
+        raise TypeError(f"intermediates: paths is {paths!r}; expected a list, such as [{paths!r}].")
     paths = list(paths)
     for path in paths:
         known_path("intermediates", "one of paths", network, path)

@@ -47,6 +47,7 @@ def test_it_is_a_model_like_a_runs(jaxcnn, three, tmp_path):
         f"from     {three}",
         f"sha256   {digest}",
         "library  torchvision",
+        "images   224 × 224, crop 0.875, bilinear, mean 0.485 0.456 0.406, std 0.229 0.224 0.225",
         f"model    {out}",
     ]
     model, net = load_model(out), load_pretrained(NAME, three, classes="file")
@@ -82,6 +83,20 @@ def test_without_names_classes_are_numbers_or_imagenets(jaxcnn, three, tmp_path,
     _, out, _ = jaxcnn("import", NAME, written(tmp_path / "net.safetensors"), "--overwrite")
     assert "1,235,496 parameters, 1,000 classes: tench, goldfish, great white shark and 997 more" in out
     assert load_model(f"models/{NAME}").classes == imagenet.names()
+
+
+def test_images_are_the_librarys_or_as_told(jaxcnn, three, tmp_path):
+    options = ("--image-size", 64, "--crop", 0.9, "--resample", "bicubic")
+    code, out, err = jaxcnn("import", NAME, three, "--out", tmp_path / "model", *options)
+    assert (code, err) == (0, "") and "\nimages   64 × 64, crop 0.9, bicubic, mean 0.485 0.456 0.406, std 0.22" in out
+    card = load_model(tmp_path / "model").card
+    assert (card.image_shape, card.crop, card.resample) == ((64, 64, 3), 0.9, "bicubic")
+    for wrong, said in (
+        (("--image-size", 0), "--image-size is 0; expected 1 or more."),
+        (("--crop", 1.5), "--crop is 1.5; expected more than 0, and 1 at most."),
+    ):
+        code, _, err = jaxcnn("import", NAME, three, "--out", tmp_path / "other", *wrong)
+        assert (code, err) == (2, f"error: {said}\n")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
 
@@ -119,6 +120,18 @@ def test_what_is_wrong_on_the_hub_is_named(online):
         ValueError, match=r"timm/empty on the hub holds no model\.safetensors and no pytorch_model\.bin"
     ):
         jaxcnn.load_pretrained(NAME, "timm/empty")
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(constants, monkeypatch, capfd):
+    """And not again and again, with a wait and a warning each time."""
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{revision}/{filename}")
+    waited = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    with pytest.raises(
+        ValueError, match=r"the hub can't be reached\. Where there is a network: hf download timm/small; "
+    ):
+        jaxcnn.load_pretrained(NAME, "timm/small")
+    assert not waited and capfd.readouterr().err == ""
 
 
 def test_a_file_of_another_hash_than_the_hubs_is_damaged(constants, monkeypatch, tmp_path):

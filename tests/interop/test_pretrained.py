@@ -12,6 +12,9 @@ import safetensors.numpy
 import jaxcnn
 from jaxcnn.interop import files
 from jaxcnn.interop.load import save
+from jaxcnn.interop.pretrained import images
+from jaxcnn.interop.tables import tables
+from tests.interop import libraries
 from tests.interop.test_load import random, table_of
 
 NAME = "mobilenet_v3_small"
@@ -107,6 +110,42 @@ def test_what_is_no_number_is_refused(written, tmp_path):
         jaxcnn.load_pretrained(NAME, saved(tmp_path / "net.safetensors", arrays))
 
 
+TORCHVISION = pytest.mark.skipif(importlib.util.find_spec("torchvision") is None, reason="no torchvision here")
+
+
+@TORCHVISION
+def test_images_are_as_torchvision_has_them():
+    """By its first weights of each network."""
+    for name in set(libraries.TORCHVISION) - {"fcn_resnet50"}:
+        theirs = libraries.torchvision().models.get_model_weights(name).IMAGENET1K_V1.transforms()
+        found = images(name, table_of("torchvision", name), {})
+        (size,), (resized,) = theirs.crop_size, theirs.resize_size
+        assert found == {
+            "mean": tuple(theirs.mean),
+            "std": tuple(theirs.std),
+            "image_shape": (size, size, 3),
+            "crop": size / resized,
+            "resample": theirs.interpolation.value,
+        }, name
+
+
+@TORCHVISION
+def test_images_are_as_timm_has_them():
+    """By the weights that a network's name alone means; of names that torchvision has, too, torchvision's count."""
+    libraries.torchvision()  # as timm's own import of it would fail
+    timm = pytest.importorskip("timm")
+    for name, called in libraries.TIMM.items():
+        if "torchvision and timm" in tables(name):
+            continue
+        table = table_of("timm", name)
+        theirs = timm.models.get_pretrained_cfg(called)
+        found = images(name, table, {})
+        channels, *sizes = theirs.input_size
+        assert (found["image_shape"], found["resample"]) == ((*sizes, channels), theirs.interpolation), name
+        assert found["crop"] == pytest.approx(theirs.crop_pct, abs=1e-3), name
+        assert (found["mean"], found["std"]) == (theirs.mean, theirs.std), name
+
+
 def test_weights_of_another_epsilon_and_padding_are_another_networks(tmp_path):
     """Hugging Face's EfficientNet is TensorFlow's, not torchvision's."""
     network, params, state = random("tf_efficientnet_b0")
@@ -134,6 +173,9 @@ def test_what_is_wrong_is_named(written, tmp_path):
         jaxcnn.load_pretrained("lenet5", file)
     with pytest.raises(FileNotFoundError, match=r"there is no file .*none\.pth\."):
         jaxcnn.load_pretrained(NAME, tmp_path / "none.pth")
+    (tmp_path / "dir.pth").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"dir\.pth is a directory; expected a file\."):
+        jaxcnn.load_pretrained(NAME, tmp_path / "dir.pth")
     (tmp_path / "net.xyz").write_bytes(b"")
     with pytest.raises(ValueError, match=r"net\.xyz is of an unknown kind, by its ending; expected one of \.safe"):
         files.read(tmp_path / "net.xyz")

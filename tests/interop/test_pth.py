@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from jaxcnn.interop import pth
+from jaxcnn.interop import pth, safetensors
 
 
 class Tensor:
@@ -175,6 +175,20 @@ def test_other_files_are_named(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=rf"{name} is damaged"):
             pth.read(tmp_path / name)
+    whole = as_zip(tmp_path / "whole", {"w": Tensor(STORAGE, 0, (24,), (1,))}, [STORAGE]).read_bytes()
+    begins = {
+        whole[:-30]: "it is cut short: the end of the zip archive is not there",
+        safetensors.dump({"w": np.zeros(3, np.float32)}): "it is no file of PyTorch's, but begins as safetensors do",
+        b"no pickle": "it is no file of PyTorch's",
+        b"": "it is empty",
+    }
+    for content, said in begins.items():
+        (tmp_path / "begin").write_bytes(content)
+        with pytest.raises(ValueError, match=f"begin is damaged: {said}"):
+            pth.read(tmp_path / "begin")
+    network = as_zip(tmp_path / "net", {"weight": Calls(eval, "1")}, [])
+    with pytest.raises(pth.Unsafe, match=r"whole network, write its weights alone: torch\.save\(net\.state_dict\(\), "):
+        pth.read(network)
     program = as_zip(tmp_path / "p", {}, [], **{"constants.pkl": b"", "code/net.py": b""})
     with pytest.raises(ValueError, match=r"no state dict: a program \(TorchScript\)"):
         pth.read(program)

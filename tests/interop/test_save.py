@@ -51,3 +51,5 @@ def test_a_library_is_found_whatever_the_case_of_its_name():
     assert table_of("resnet18", "Timm") is table_of("resnet18", "torchvision")
     with pytest.raises(ValueError, match="'timm' has no names for squeezenet1_1; known are those of torchvision"):
         table_of("squeezenet1_1", "timm")
+    with pytest.raises(ValueError, match="'hf' has no names for resnet18; known are those of torchvision, timm, hug"):
+        table_of("resnet18", "hf")

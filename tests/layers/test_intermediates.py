@@ -59,5 +59,7 @@ def test_every_path_of_the_summary_can_be_asked_for():
 
 
 def test_an_unknown_path_is_refused_with_the_nearest():
+    with pytest.raises(TypeError, match=r"intermediates: paths is 'conv'; expected a list, such as \['conv'\]\."):
+        intermediates(NET, PARAMS, STATE, X, "conv")
     with pytest.raises(ValueError, match=r"is 'block/body/rel', which .* Did you mean 'block/body/relu'\?"):
         intermediates(NET, PARAMS, STATE, X, ["block/body/rel"])

@@ -7,11 +7,12 @@ What becomes of an array follows from the layer that it belongs to (`interop/con
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcnn.data.pictures import Resample
+from jaxcnn.data.pictures import Fit, Resample
 from jaxcnn.interop.convert import PYTORCH, Convention
 
 Paths = Collection[str]  # of the network's layers
@@ -35,7 +36,9 @@ class Table(NamedTuple):
         version, as Keras has it.
       mean, std: per channel, of pixels from 0 to 1, with which the library's weights were trained.
       pixels: what a file's arrays say of mean and std themselves, if anything.
-      resample: how pictures were resized for it, see `data.pictures.Fit`. The crop is that of all.
+      resample: how pictures were resized for it, see `data.pictures.Fit`.
+      fits: by the network's name, where size, crop or resampling are not those of all: torchvision's of its first
+        weights (V1), timm's of those that its name alone means.
       flat: the path of the dense layer that flattened images go into, and their spatial size (h, w): their entries come
         channel by channel there. `load_weights` finds such layers by itself.
       flat_channels_last: whether the library's network puts channels last itself before it flattens images, as ours do.
@@ -54,6 +57,7 @@ class Table(NamedTuple):
     std: tuple[float, ...] = STD
     pixels: Callable[[Mapping[str, np.ndarray]], Pixels | None] = lambda _: None
     resample: Resample = "bilinear"
+    fits: Mapping[str, Fit] = MappingProxyType({})
 
     def modules(self, paths: Paths) -> dict[str, str]:
         """Their module for each of our layers. Raises KeyError, naming it, for one that the table lacks."""

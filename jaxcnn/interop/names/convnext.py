@@ -1,5 +1,6 @@
 """ConvNeXt."""
 
+from jaxcnn.data.pictures import Fit
 from jaxcnn.interop.convert import KERAS
 from jaxcnn.interop.names import Paths, Row, Table
 
@@ -91,8 +92,16 @@ def _staged(stages: str, blocks: str, names: dict[str, str], *, scale: str, down
 
 DENSE = ((r".*/(expand|project)/kernel", 2),)  # 1×1 convolutions here
 TABLES = {
-    "torchvision": Table(torchvision, axes=(*DENSE, (r".*/scale/scale", 3))),
-    "timm": Table(timm, axes=DENSE),
+    "torchvision": Table(
+        torchvision,
+        axes=(*DENSE, (r".*/scale/scale", 3)),
+        fits={"convnext_tiny": Fit(224, 224 / 236), "convnext_small": Fit(224, 224 / 230)},
+    ),
+    "timm": Table(
+        timm,
+        axes=DENSE,
+        fits=dict.fromkeys(("convnext_tiny", "convnext_small"), Fit(224, 0.95, "bicubic")),
+    ),
     "Hugging Face": Table(hugging_face, axes=DENSE),
     "Keras": Table(keras, convention=KERAS, axes=(*DENSE, (r".*/depthwise/kernel", 4)), in_order=list),
 }

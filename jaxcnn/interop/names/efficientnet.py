@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from jaxcnn.data.pictures import Fit
 from jaxcnn.interop.convert import KERAS
 from jaxcnn.interop.names import STD, Paths, Pixels, Row, Table
 from jaxcnn.interop.names.mobilenet import BLOCK, EXCITE, blocks, timm, within
@@ -116,8 +117,27 @@ def keras_pixels(arrays: Mapping[str, np.ndarray]) -> Pixels | None:
 
 
 TABLES = {
-    "torchvision": Table(torchvision, axes=EXCITE, resample="bicubic"),
-    "timm": Table(timm, axes=EXCITE, resample="bicubic"),
+    "torchvision": Table(
+        torchvision,
+        axes=EXCITE,
+        resample="bicubic",
+        fits={
+            "efficientnet_b1": Fit(240, 240 / 256, "bicubic"),
+            "efficientnet_b2": Fit(288, 1.0, "bicubic"),
+            "efficientnet_b3": Fit(300, 300 / 320, "bicubic"),
+            "efficientnet_b4": Fit(380, 380 / 384, "bicubic"),
+        },
+    ),
+    "timm": Table(
+        timm,
+        axes=EXCITE,
+        resample="bicubic",
+        fits={
+            "efficientnet_b2": Fit(256, 0.875, "bicubic"),
+            "efficientnet_b3": Fit(288, 0.875, "bicubic"),
+            "efficientnet_b4": Fit(320, 0.875, "bicubic"),
+        },
+    ),
 }
 TF_TABLES = {
     "timm": TABLES["timm"],
@@ -135,6 +155,12 @@ TF_TABLES = {
 }
 # TensorFlow's code takes (pixel - 127) / 128; timm, which has the same weights, (pixel / 255 - 0.5) / 0.5.
 LITE_TABLES = {
-    "timm": Table(timm, mean=(0.5,) * 3, std=(0.5,) * 3, resample="bicubic"),
+    "timm": Table(
+        timm,
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
+        resample="bicubic",
+        fits={"efficientnet_lite3": Fit(300, 0.904), "efficientnet_lite4": Fit(380, 0.92)},
+    ),
     "EfficientNet-PyTorch": Table(melas, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, resample="bicubic"),
 }

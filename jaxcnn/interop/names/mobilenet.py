@@ -174,11 +174,11 @@ def hugging_face_v2(paths: Paths) -> list[Row]:
     ]
 
 
-V2_TABLES = {"torchvision": Table(torchvision_v2), "timm": Table(timm)}
+V2_TABLES = {"torchvision": Table(torchvision_v2), "timm": Table(timm, resample="bicubic")}
 EXCITE = ((r".*/se/gate/\w+/kernel", 4),)
 V3_TABLES = {"torchvision": Table(torchvision_v3, axes=EXCITE)}
 # Of networks of their own, since batch norm's epsilon is another than torchvision's.
-TIMM_V3_TABLES = {"timm": Table(timm_v3, axes=(*EXCITE, ("hidden/kernel", 4)))}
+TIMM_V3_TABLES = {"timm": Table(timm_v3, axes=(*EXCITE, ("hidden/kernel", 4)), resample="bicubic")}
 ONES: Any = {"mean": (0.5,) * 3, "std": (0.5,) * 3}  # pixels from -1 to 1
 TF_V2_TABLES = {
     "Keras": Table(keras_v2, convention=KERAS, in_order=list, **ONES),

@@ -1,12 +1,13 @@
 """An ONNX file: its nodes in the order in which they are computed, its arrays, its input and its outputs."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxcnn.interop.files import check_there
 from jaxcnn.interop.onnx import package
 
 OLDEST = 7  # operator set in which arrays are broadcast as in NumPy
@@ -37,6 +38,10 @@ class Node(NamedTuple):
         """The error that names the node."""
         return Unreadable(f"node {self.name!r} ({self.op}) {why}")
 
+    def unknown(self, operators: Collection[str]) -> Unreadable:
+        """The error for a node of none of these operators."""
+        return self.refused(f"is an operator that is not known here; known are {', '.join(sorted(operators))}.")
+
 
 class Graph(NamedTuple):
     """What a file holds. `sizes` are of the input, None for those that the file leaves open; `opset` is its version."""
@@ -50,16 +55,17 @@ class Graph(NamedTuple):
     metadata: dict[str, str]
 
 
-def read(file: Path) -> Graph:
+def read(file: Path, operators: Collection[str]) -> Graph:
     """The file's graph, its weights included, also those that lie in files beside it (`external_data`).
 
-    Raises: FileNotFoundError; ValueError without the package onnx; Unreadable for a damaged file, for one of another
-      kind, for an operator that ONNX does not have, for more than one input, and for weights outside of the file's
-      folder.
+    `operators` are those that are known for what comes from the image.
+
+    Raises: FileNotFoundError, IsADirectoryError; ValueError without the package onnx; Unreadable for a damaged file,
+      for one of another kind, for an operator that ONNX does not have, for more than one input, and for weights outside
+      of the file's folder.
     """
     onnx = package()
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no file {file}.")
+    check_there(file)
     try:
         model = onnx.load_model_from_string(file.read_bytes())
     except Exception as error:  # protobuf's
@@ -77,7 +83,7 @@ def read(file: Path) -> Graph:
     if len(given) != 1:
         names = ", ".join(repr(value.name) for value in given) or "none"
         raise Unreadable(f"it has {len(given)} inputs ({names}); expected one, a batch of images.")
-    _check(onnx, model.ir_version, opset, nodes, {given[0].name, *constants})
+    _check(onnx, model.ir_version, opset, nodes, given[0].name, set(constants), operators)
     return Graph(
         nodes,
         constants,
@@ -96,8 +102,17 @@ def _inlined(model: Any) -> Any:
     return inliner.inline_local_functions(model)
 
 
-def _check(onnx: Any, ir_version: int, opset: int, nodes: Iterable[Node], known: set[str]) -> None:
-    """Unreadable unless each node is as ONNX has it and takes what is `known` or comes before it."""
+def _check(
+    onnx: Any,
+    ir_version: int,
+    opset: int,
+    nodes: Iterable[Node],
+    image: str,
+    constants: set[str],
+    operators: Collection[str],
+) -> None:
+    """Unreadable unless each node is as ONNX has it and takes what comes before it."""
+    known, computed = {image, *constants}, {image}
     context = type(onnx.checker.DEFAULT_CONTEXT)()
     context.ir_version, context.opset_imports = ir_version, {"": opset}
     for node in nodes:
@@ -107,11 +122,15 @@ def _check(onnx: Any, ir_version: int, opset: int, nodes: Iterable[Node], known:
         try:
             onnx.checker.check_node(node.proto, context)
         except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
+            if node.op not in operators and computed.intersection(node.inputs):
+                raise node.unknown(operators) from error
             raise node.refused(f"is damaged: {str(error).splitlines()[0]}") from error
         for name in node.inputs:
             if name and name not in known:
                 raise node.refused(f"is damaged: it takes {name!r}, which nothing before it makes.")
         known.update(node.outputs)
+        if computed.intersection(node.inputs):
+            computed.update(node.outputs)
 
 
 def _node(onnx: Any, proto: Any) -> Node:

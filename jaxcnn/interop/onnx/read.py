@@ -58,7 +58,7 @@ def load_onnx(
     """
     file = Path(file)
     try:
-        graph = read(file)
+        graph = read(file, OPERATORS)
         shape = _image_shape(graph, image_shape)
         parts = simplified(_parts(graph, shape, output))
     except Unreadable as error:
@@ -116,7 +116,7 @@ def _parts(graph: Graph, image_shape: tuple[int, ...], output: str | None) -> Se
         if reader.fold(node):
             continue
         if node.op not in OPERATORS:
-            raise node.refused(f"is an operator that is not known here; known are {', '.join(sorted(OPERATORS))}.")
+            raise node.unknown(OPERATORS)
         try:
             OPERATORS[node.op](reader, node)
         except Unreadable:

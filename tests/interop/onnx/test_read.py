@@ -488,6 +488,11 @@ REFUSED = {
     "unknown": ("a = Relu(x) y = Fancy(a)", {}, r"node 'node1' \(Fancy\) is no operator that is known here"),
     "other domain": ("y = com.corp.Fancy(x)", {}, r"\(Fancy\) is no operator of 'com\.corp' that is known here"),
     "not read": ("y = Det(x)", {}, r"node 'node0' \(Det\) is an operator that is not known here; known are Add, "),
+    "not read, damaged": (
+        "y = Det(x, x, x)",
+        {},
+        r"\(Det\) is an operator that is not known here; kn",
+    ),
     "no tree": (
         "a = Relu(x) b = Tanh(x) c = Add(a, b) d = Sigmoid(b) e = Concat<axis=1>(c, d) y = Neg(e)",
         {},
@@ -569,6 +574,8 @@ def test_what_is_no_onnx_file(tmp_path):
             jaxcnn.load_onnx(file)
     with pytest.raises(FileNotFoundError, match=r"there is no file .*none\.onnx\."):
         jaxcnn.load_onnx(tmp_path / "none.onnx")
+    with pytest.raises(IsADirectoryError, match="is a directory; expected a file"):
+        jaxcnn.load_onnx(tmp_path)
     two = graphs.model("y = Add(x, z)", {}, x="float[n,3,8,8] x, float[n,3,8,8] z")
     with pytest.raises(ValueError, match=r"it has 2 inputs \('x', 'z'\); expected one, a batch of images"):
         read(two, tmp_path)
