@@ -93,7 +93,7 @@ def test_the_recipe_is_one_for_fine_tuning_unless_told_otherwise():
     assert config.augment == "random_resized_crop((0.35,1)),flip"
     assert TrainConfig(init_from="x.pth", optimizer="sgd").learning_rate == 0.01
     probe = TrainConfig(init_from="x.pth", freeze="backbone")
-    assert (probe.epochs, probe.batch_size, probe.learning_rate, probe.augment) == (60, 32, 0.005, "none")
+    assert (probe.epochs, probe.batch_size, probe.learning_rate, probe.augment) == (20, 32, 0.005, "none")
     own = TrainConfig(init_from="x.pth", epochs=3, learning_rate=0.1, layer_decay=1.0, augment="shift", batch_size=8)
     assert own.command() == (
         "jaxcnn train --data digits --model lenet5 --init-from x.pth --epochs 3 --batch-size 8 --learning-rate 0.1 "

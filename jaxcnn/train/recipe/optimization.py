@@ -25,7 +25,7 @@ BACKBONE = "backbone"  # a pattern of `freeze`: all parameters but those of the 
 class OptimizationRecipe(Recipe):
     """All that decides a training step, apart from the network and the images."""
 
-    epochs: Annotated[int | None, unset("INT", "60; 10 to fine-tune")] = None
+    epochs: Annotated[int | None, unset("INT", "60; 10 to fine-tune, 20 for its head alone")] = None
     """Passes over the training set."""
     max_steps: Annotated[int | None, unset("STEPS", "as many as --epochs takes")] = None
     """Train for so many steps, whatever --epochs says. Where they end within an epoch, that is evaluated, too."""

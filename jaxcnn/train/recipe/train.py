@@ -36,7 +36,7 @@ class TrainConfig(RunRecipe, WatchRecipe, DevicesRecipe, OptimizationRecipe, Mod
         """
         self.fill_in(batch_size=32)
         if BACKBONE in self.frozen:
-            self.fill_in(augment="none")
+            self.fill_in(epochs=20, augment="none")
         elif self.optimizer in OPTIMIZERS:
             rate = OPTIMIZERS[self.optimizer][0] / 5
             self.fill_in(epochs=10, learning_rate=rate, layer_decay=0.97, augment="random_resized_crop((0.35,1)),flip")
