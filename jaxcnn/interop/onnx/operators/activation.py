@@ -23,6 +23,7 @@ NAMES = {
 
 @operator(*NAMES)
 def activation(r: Reader, node: Node) -> None:
+    """One that has no options."""
     r.layer(node, Activation(NAMES[node.op]))
 
 
@@ -88,11 +89,13 @@ def clip(r: Reader, node: Node) -> None:
 
 @operator("Erf")
 def erf(r: Reader, node: Node) -> None:
+    """Of a GELU that is written out, which `rewrite` puts together."""
     r.layer(node, Erf())
 
 
 @operator("Dropout")
 def dropout(r: Reader, node: Node) -> None:
+    """As it is in training; of a share of 0 it is left out."""
     rate = r.optional(node, 1, "its ratio")
     share = float(node.options.get("ratio", 0.5) if rate is None else rate.item())
     if 0 < share < 1:

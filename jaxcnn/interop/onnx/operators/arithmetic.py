@@ -14,6 +14,7 @@ from jaxcnn.interop.onnx.tree import Affine
 
 @operator("Add", "Sum", "Sub", "Mul", "Div", "Neg")
 def arithmetic(r: Reader, node: Node) -> None:
+    """With a constant, or of two branches."""
     constants = [place for place in range(len(node.inputs)) if r.is_constant(node, place)]
     if node.op == "Neg" or (len(node.inputs) == 2 and constants):
         _affine(r, node, constants)

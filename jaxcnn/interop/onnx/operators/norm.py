@@ -25,6 +25,7 @@ def batch_norm(r: Reader, node: Node) -> None:
 
 @operator("InstanceNormalization")
 def instance_norm(r: Reader, node: Node) -> None:
+    """With a scale and an offset for each channel."""
     r.image(node)
     params = {"scale": r.weights(node, 1, "its scale"), "bias": r.weights(node, 2, "its bias")}
     r.layer(node, InstanceNorm(decimal(node.options.get("epsilon", 1e-5))), params=params)
@@ -45,6 +46,7 @@ def layer_norm(r: Reader, node: Node) -> None:
 
 @operator("LRN")
 def local_response_norm(r: Reader, node: Node) -> None:
+    """Over neighbouring channels."""
     r.image(node)
     o = node.options
     if o["size"] % 2 == 0:

@@ -33,6 +33,7 @@ def pool(r: Reader, node: Node) -> None:
 
 @operator("GlobalAveragePool", "GlobalMaxPool")
 def global_pool(r: Reader, node: Node) -> None:
+    """Over all places."""
     x = r.value(node)
     if x.is_pooled():
         r.same(node)

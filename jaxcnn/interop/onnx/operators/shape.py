@@ -9,11 +9,13 @@ from jaxcnn.interop.onnx.reader import Reader
 
 @operator("Identity")
 def identity(r: Reader, node: Node) -> None:
+    """Nothing happens to x."""
     r.same(node)
 
 
 @operator("Cast")
 def cast(r: Reader, node: Node) -> None:
+    """To another kind of floats, which changes nothing here."""
     from onnx import helper
 
     if helper.tensor_dtype_to_np_dtype(node.options["to"]).kind not in "fV":  # bfloat16 is a V
@@ -23,6 +25,7 @@ def cast(r: Reader, node: Node) -> None:
 
 @operator("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def reshape(r: Reader, node: Node) -> None:
+    """Only which axes of ours are meant changes, see `axes`."""
     x = r.value(node)
     shape = _shape(r, node, x.shape)
     made = x.reshaped(shape)
@@ -54,6 +57,7 @@ def _shape(r: Reader, node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 @operator("Transpose")
 def transpose(r: Reader, node: Node) -> None:
+    """Only which axes of ours are meant changes, see `axes`."""
     x = r.value(node)
     order = node.options.get("perm", range(len(x.axes))[::-1])
     if order[0] != 0:

@@ -34,6 +34,7 @@ def pad(r: Reader, node: Node) -> None:
 
 @operator("DepthToSpace")
 def depth_to_space(r: Reader, node: Node) -> None:
+    """Channels become places."""
     r.image(node)
     if node.options.get("mode", "DCR") != "CRD":
         raise node.refused('counts channels by mode "DCR"; expected "CRD", as PyTorch\'s PixelShuffle.')
