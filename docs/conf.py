@@ -16,14 +16,13 @@ html_theme = "furo"
 # Formulas in a font for mathematics, also where the reader's system has none.
 html_static_path = ["static", f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSerif.ttf"]
 html_css_files = ["jaxcnn.css"]
+html_js_files = ["scroll.js"]
 html_math_renderer = "mathml"  # the extension's: no script, no font
 smartquotes = False  # much that is quoted is code
 html_copy_source = False
 html_show_search_summary = False  # it fetches pages, which a browser does not do from a folder
 html_show_copyright = False
 html_last_updated_fmt = None
-pygments_style = "friendly"
-pygments_dark_style = "native"
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
