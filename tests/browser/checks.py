@@ -49,17 +49,21 @@ def invalid_html(text):
 
 # What people operate. Of radio buttons, and of what is entered by arrow keys (tabindex -1), Tab reaches one.
 OPERATED = "a[href], button, input, select, textarea, summary, audio[controls], video[controls], [tabindex]"
-LISTEN = "window.reached = new Set(); addEventListener('focusin', (event) => reached.add(event.target))"
-MISSED = f"""[...document.querySelectorAll({OPERATED!r})]
-  .filter((one) => one.checkVisibility({{ visibilityProperty: true }}) && !one.disabled && one.tabIndex >= 0)
-  .filter((one) => one.type !== 'radio' || ![...reached].some((other) => other.name === one.name))
-  .filter((one) => !reached.has(one)).map((one) => one.outerHTML.slice(0, 120))"""
+LISTEN = f"""() => {{
+  window.operated = [...document.querySelectorAll({OPERATED!r})]
+    .filter((one) => one.checkVisibility({{ visibilityProperty: true }}) && !one.disabled && one.tabIndex >= 0);
+  window.reached = new Set();
+  addEventListener("focusin", (event) => reached.add(event.target));
+}}"""
+MISSED = """operated.filter((one) => !reached.has(one))
+  .filter((one) => one.type !== "radio" || ![...reached].some((other) => other.name === one.name))
+  .map((one) => one.outerHTML.slice(0, 120))"""
 
 
 def not_reached_by_tab(page):
     """What can be operated and that Tab alone does not come to, from the top of the page to its end."""
     page.evaluate(LISTEN)
-    left = page.locator(OPERATED).count() + 20  # boxes that scroll are come to as well
+    left = page.evaluate("operated.length") + 20  # boxes that scroll are come to as well
     page.keyboard.press("Tab")
     while left and page.evaluate("document.activeElement !== document.body"):
         page.keyboard.press("Tab")
