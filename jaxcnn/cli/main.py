@@ -21,6 +21,7 @@ from jaxcnn.cli import (
     import_,
     models,
     predict,
+    report,
     show,
     summary,
     sweep,
@@ -37,6 +38,7 @@ DESCRIPTION = "Convolutional networks whose backward passes are written by hand 
 COMMANDS = (
     Annotated[train.TrainOptions, tyro.conf.subcommand("train")]
     | Annotated[eval.EvalOptions, tyro.conf.subcommand("eval")]
+    | Annotated[report.ReportOptions, tyro.conf.subcommand("report")]
     | Annotated[predict.PredictOptions, tyro.conf.subcommand("predict")]
     | Annotated[import_.ImportOptions, tyro.conf.subcommand("import")]
     | Annotated[export.ExportOptions, tyro.conf.subcommand("export")]
@@ -55,6 +57,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     train.TrainOptions: train.run,
     sweep.SweepOptions: sweep.run,
     eval.EvalOptions: eval.run,
+    report.ReportOptions: report.run,
     predict.PredictOptions: predict.run,
     import_.ImportOptions: import_.run,
     export.ExportOptions: export.run,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import tyro
 
+from jaxcnn.cli import pages
+
 
 @dataclass(frozen=True)
 class ShowOptions:
@@ -26,7 +28,6 @@ class ShowOptions:
 
 def run(options: ShowOptions) -> int:
     """Write the page; returns 0. Raises ValueError for an unknown operation, or an --out that can't be written."""
-    from jaxcnn.cli.console import Console
     from jaxcnn.ops.rule import RULES
     from jaxcnn.report.show import GENERATOR, page
 
@@ -37,11 +38,6 @@ def run(options: ShowOptions) -> int:
         meant = f"did you mean {near[0]}? The" if near else "the"
         raise ValueError(f"{options.operation!r} is no operation; {meant} operations are {', '.join(sorted(RULES))}.")
     out = options.out or Path(f"{options.operation or 'operations'}.html")
-    folder = out.resolve().parent
-    if not folder.is_dir():
-        raise ValueError(f"--out is {out}, but its folder {folder} is missing.")
-    if out.is_dir() or (out.exists() and GENERATOR.encode() not in out.read_bytes()):
-        raise ValueError(f"{out} is there already, and is no page of {GENERATOR}; choose another --out.")
-    out.write_text(page([options.operation] if options.operation else list(RULES)), encoding="utf-8")
-    Console(soft_wrap=True).print(f"page {out}")
+    pages.check_out(out, GENERATOR)
+    pages.write(page([options.operation] if options.operation else list(RULES)), out)
     return 0

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from jaxcnn.ops.rule import RULES
 from jaxcnn.report.docstring import Block, Piece, blocks, pieces
 from jaxcnn.report.formula import breakable
@@ -19,6 +17,7 @@ from jaxcnn.report.show.examples import EXAMPLES, Example, example
 from jaxcnn.report.show.plot import Plot, plot
 from jaxcnn.report.show.shares import shares
 from jaxcnn.report.show.steps import Steps, steps
+from jaxcnn.report.templating import environment
 from jaxcnn.verify.catalog import of_families
 from jaxcnn.verify.checks import FULL
 
@@ -74,15 +73,9 @@ def page(names: Sequence[str]) -> str:
     for folder, members in groupby(shown, lambda name: family(RULES[name])):
         about = pieces(summary(importlib.import_module(f"jaxcnn.ops.{folder}")))
         families.append(Family(folder, FAMILIES[folder], about, [operation(name) for name in members]))
-    environment = Environment(
-        loader=PackageLoader("jaxcnn.report", "templates/show"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"pieces": pieces, "mathml": breakable, "operation_of": operation_of}
-    return environment.get_template("page.html").render(
+    templates = environment("jaxcnn.report", "templates/show")
+    templates.filters |= {"pieces": pieces, "mathml": breakable, "operation_of": operation_of}
+    return templates.get_template("page.html").render(
         generator=GENERATOR,
         families=families,
         names=set(names),
