@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
+from enum import Enum
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
@@ -74,6 +75,8 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 PATHS = frozenset(
     ["/", "/predict", "/explain", "/features", "/preprocess", "/model", "/health", "/metrics", "/docs", "/openapi.json"]
 )
+ASKED: list[str | Enum] = ["the network, of a picture"]
+TOLD: list[str | Enum] = ["the server, of itself"]
 
 router = APIRouter()
 
@@ -88,7 +91,7 @@ Preprocessed = Annotated[
 ]
 
 
-@router.post("/predict", responses=REFUSED, openapi_extra=TAKEN)
+@router.post("/predict", tags=ASKED, responses=REFUSED, openapi_extra=TAKEN)
 async def predict(
     request: Request,
     service: Asked,
@@ -120,6 +123,7 @@ async def predict(
 
 @router.post(
     "/explain",
+    tags=ASKED,
     response_model=ExplainAnswer,
     responses=REFUSED
     | {200: {"content": {"image/png": {}, NPY: {}}, "description": "The map, as `output` asks for it"}},
@@ -162,6 +166,7 @@ async def explain(
 
 @router.post(
     "/features",
+    tags=ASKED,
     response_model=FeaturesAnswer,
     responses=REFUSED | {200: {"content": {NPY: {}}, "description": "The output, as `output` asks for it"}},
     openapi_extra=TAKEN,
@@ -187,6 +192,7 @@ async def features(
 
 @router.post(
     "/preprocess",
+    tags=ASKED,
     response_class=Response,
     responses=REFUSED | {200: {"content": {"image/png": {}}, "description": "A PNG"}},
     openapi_extra=TAKEN,
@@ -197,14 +203,14 @@ async def preprocess(request: Request, service: Asked) -> Response:
     return Response(await service.in_thread(drawing.png, picture.pixels), media_type="image/png")
 
 
-@router.get("/model")
+@router.get("/model", tags=TOLD)
 async def model(service: Asked) -> ModelAnswer:
     """The model: what its model.json says, its layers, and the limits of this server."""
     card = replace(service.model.card, classes=tuple(service.classes))
     return ModelAnswer(card=card, layers=service.layers, methods=list(METHODS), limits=asdict(service.limits))
 
 
-@router.get("/health", responses={503: {"model": HealthAnswer, "description": "It does not compute"}})
+@router.get("/health", tags=TOLD, responses={503: {"model": HealthAnswer, "description": "It does not compute"}})
 async def health(service: Asked, response: Response) -> HealthAnswer:
     """Whether the server answers, and whether it computes."""
     if not service.engine.ready:
@@ -212,7 +218,7 @@ async def health(service: Asked, response: Response) -> HealthAnswer:
     return HealthAnswer(live=True, ready=service.engine.ready, waiting=service.engine.waiting())
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", tags=TOLD, summary="Metrics", response_class=PlainTextResponse)
 async def told_to_prometheus(request: Request, service: Asked) -> PlainTextResponse:
     """Requests, times, batches and what waits, in Prometheus's text format."""
     counted, engine = request.app.state.counted, service.engine

@@ -191,6 +191,7 @@ function placed(event, stage) {
   return { x: share(event.clientX, box.left, box.width), y: share(event.clientY, box.top, box.height) };
 }
 
+const MIDDLE = { x: 0.5, y: 0.5 };
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** The place that an arrow key leads to, `by` as a share of the picture. */
@@ -210,7 +211,7 @@ $("field").addEventListener("pointerdown", (event) => {
 });
 $("field").addEventListener("keydown", (event) => {
   if (event.key === "Escape") patch = null;
-  else if (event.key in STEPS) patch = moved(patch ?? { x: 0.5, y: 0.5 }, event.key, Math.max(1 / Math.min(height, width), 0.04));
+  else if (event.key in STEPS) patch = moved(patch ?? MIDDLE, event.key, Math.max(1 / Math.min(height, width), 0.04));
   else return;
   event.preventDefault();
   cover();
@@ -248,6 +249,7 @@ const video = document.querySelector("video");
 $("photograph").addEventListener("click", async () => {
   try {
     video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    await video.play(); // until then it has no size
     $("camera").hidden = false;
     $("shoot").focus();
   } catch {
@@ -270,14 +272,17 @@ $("unplug").addEventListener("click", () => {
 const canvas = document.querySelector("canvas");
 const context = canvas.getContext("2d");
 const mark = document.querySelector(".pen");
-let pen = { x: 0.5, y: 0.5 };
+let pen = MIDDLE;
 let down = false;
 if (height > width) canvas.width = Math.round((canvas.height * width) / height);
 else canvas.height = Math.round((canvas.width * height) / width);
 
+/** An empty canvas, the pen in its middle. */
 function blank() {
+  down = false;
   context.fillStyle = $("light").checked ? "#000" : "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
+  stroke(MIDDLE);
 }
 
 /** Move the pen, and where it is down leave a line. */
@@ -328,7 +333,6 @@ $("board").addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 blank();
-stroke(pen);
 
 for (const id of ["class", "method", "at"]) $(id).addEventListener("change", explain);
 $("layer").addEventListener("change", maps);
