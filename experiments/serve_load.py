@@ -25,8 +25,9 @@ import psutil
 import tyro
 from PIL import Image
 
-from jaxcnn import Model, load_model
-from jaxcnn.bench.machine import machine
+from jaxcnn import load_model
+from jaxcnn.report.machine import machine
+from jaxcnn.train.model import Model
 from jaxcnn.train.predict import predictor
 
 
@@ -133,9 +134,8 @@ def main(config: Config, folder: Path) -> None:
         server.terminate()
     print(f"`python -m experiments.serve_load {config.run} --requests {config.requests}`  ")
     about = machine()
-    print(
-        f"{about['device']}, {about['cores']} cores; {model.card.network}, {' × '.join(map(str, model.image_shape))}."
-    )
+    size = " × ".join(map(str, model.image_shape))
+    print(f"{about.device}, {about.cores} cores; {model.card.network}, pictures of {size}; {about.date}  ")
     print(f"Cores that other programs used just before: {busy:.1f}.\n")
     print(
         "| clients | requests/s | p50, ms | p99, ms | pictures in a batch | jitted call of as many: pictures/s | ms |"
