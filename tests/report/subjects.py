@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from jaxcnn.report.page.page import written
 from jaxcnn.report.page.trained import Tested, Trained
-from jaxcnn.report.page.page import templates
 from jaxcnn.train.model import Model
 
 MEAN, STD = 0.5, 0.25
@@ -34,9 +34,8 @@ def trained(network, pixels, labels, p=None, classes=None, params=None, **card):
     shape = pixels.shape[1:]
     fresh, state = network.init(jax.random.key(0), jax.ShapeDtypeStruct((1, *shape), jnp.float32))
     params = fresh if params is None else params
-    x = normalised(pixels)
     if p is None:
-        p = np.asarray(jax.nn.softmax(network(params, state, jnp.asarray(x))))
+        p = np.asarray(jax.nn.softmax(network(params, state, jnp.asarray(normalised(pixels)))))
     names = tuple(f"class {i}" for i in range(p.shape[1])) if classes is None else classes
     said = {"image_shape": shape, "mean": (MEAN,) * shape[2], "std": (STD,) * shape[2], "classes": names}
     model = Model(SimpleNamespace(**{"temperature": 1.0, "loss": "softmax"} | said | card), network, params, state)
@@ -61,9 +60,9 @@ def missing(make, subject):
     return section.missing
 
 
-def html(make, subject):
-    section = make(None, subject)
-    return templates().get_template(f"{section.name}.html").render(content=section.content)
+def html(subject, *makers):
+    """A page with these sections."""
+    return written("A page", [make(None, subject) for make in makers], "runs/one")
 
 
 def decoded(uri):

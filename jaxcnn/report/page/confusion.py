@@ -99,7 +99,7 @@ def confusion(trained: Trained) -> Confusion:
         [cells[true, said] for true, said, _ in wrong],
         pictures.uri(_drawn(matrix)) if large else None,
         class_measures(classes, matrix),
-        pictures.album(tested.images, thumbs) if thumbs else None,
+        pictures.album(tested, thumbs) if thumbs else None,
     )
 
 

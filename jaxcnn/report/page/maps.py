@@ -3,9 +3,8 @@
 import math
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jaxtyping import Float, Int, UInt8
 
 from jaxcnn import explain
@@ -95,11 +94,12 @@ def maps(trained: Trained) -> Maps:
     assert model is not None and tested is not None
     found = trained.activity
     chosen = np.asarray(found.pictures)
-    pixels = np.asarray(tested.images[chosen])
-    layer, why = _layer(model, pixels)
+    pixels = tested.pixels(chosen)
+    x = inputs(model, tested.images[chosen])
+    layer, why = _layer(model, x)
     if layer is None and not found.maps:
         raise Missing("The network is a single layer: there is nothing within it to look at.")
-    heats = [[] for _ in chosen] if layer is None else _heats(model, tested, chosen, pixels, layer)
+    heats = [[] for _ in chosen] if layer is None else _heats(model, x, tested, chosen, layer)
     side = _side(found.maps)
     shown = []
     for place, image in enumerate(found.pictures):
@@ -120,25 +120,23 @@ def maps(trained: Trained) -> Maps:
     return Maps(shown, layer, why, pictures.is_fine(pixels.shape[1:]))
 
 
-def _layer(model: Model, pixels: UInt8[np.ndarray, "p h w c"]) -> tuple[str | None, str]:
-    x = jax.eval_shape(lambda pixels: inputs(model, pixels), pixels)
+def _layer(model: Model, x: Float[Array, "p h w c"]) -> tuple[str | None, str]:
     try:
-        layer = last_with_places("Grad-CAM", model.network, model.params, model.state, x)
+        return last_with_places("Grad-CAM", model.network, model.params, model.state, x), ""
     except ValueError:
         return None, "Grad-CAM needs a layer whose output has places, and the network has none."
-    return layer, ""
 
 
 def _heats(
-    model: Model, tested: Tested, chosen: Int[np.ndarray, " p"], pixels: UInt8[np.ndarray, "p h w c"], layer: str
+    model: Model, x: Float[Array, "p h w c"], tested: Tested, chosen: Int[np.ndarray, " p"], layer: str
 ) -> list[list[Heat]]:
     """For each picture of the class that was said, and of the true one where this is another."""
-    x = inputs(model, jnp.asarray(pixels))
+    pixels = tested.pixels(chosen)
     said, true = tested.said[chosen], tested.labels[chosen]
     made = []
     for classes in (said, true) if (said != true).any() else (said,):
         cam = explain.grad_cam(model.network, model.params, model.state, x, classes, layer=layer)
-        made.append(np.asarray(explain.heat(cam, pixels.shape[1:3])))
+        made.append(np.asarray(explain.heat(cam, (x.shape[1], x.shape[2]))))
     return [
         [
             Heat(model.classes[k], _overlay(pixels[place], heat[place]))

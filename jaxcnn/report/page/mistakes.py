@@ -44,7 +44,7 @@ def mistakes(trained: Trained) -> Mistakes:
     if not len(wrong):
         raise Missing(f"There are none: the network is right about all {len(tested.labels):,} test images.")
     chosen = [int(image) for image in wrong[:SHOWN]]
-    thumbs = pictures.shrunk(tested.images[wrong[:SHOWN]], pictures.LARGE)
+    thumbs = pictures.shrunk(tested.pixels(chosen), pictures.LARGE)
     shown = []
     for image, pixels in zip(chosen, thumbs, strict=True):
         true, said = int(tested.labels[image]), int(tested.said[image])

@@ -3,14 +3,14 @@
 import base64
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from jaxcnn.data import Images
+from jaxcnn.report.page.trained import Tested
 
 LARGEST = 64  # pixels of the longer side of a picture on an album
 LARGE = 128  # of one that stands by itself
@@ -111,24 +111,14 @@ class Album:
         return max(1, round(LARGEST / max(self.width, self.height)))
 
 
-def album(images: Images, rows: Iterable[int]) -> Album:
+def album(tested: Tested, rows: Iterable[int]) -> Album:
     """The thumbnails of these test images, as large as `ALBUM_BYTES` allow."""
     chosen = sorted(set(rows))
-    thumbs = shrunk(np.asarray(images[np.asarray(chosen, np.intp)]), LARGEST)
+    thumbs = shrunk(tested.pixels(chosen), LARGEST)
     columns = math.ceil(math.sqrt(len(chosen)))
     places = {row: place for place, row in enumerate(chosen)}
-    for tiles in _smaller(thumbs):
-        made = uri(tiled(tiles, columns), lossy=is_fine(thumbs.shape[1:]))
-        if len(made) <= ALBUM_BYTES:
-            break
+    tiles, lossy = thumbs, is_fine(thumbs.shape[1:])
+    while len(made := uri(tiled(tiles, columns), lossy=lossy)) > ALBUM_BYTES:
+        side = max(tiles.shape[1:3])
+        tiles = shrunk(thumbs, max(1, min(side - 1, int(side * math.sqrt(ALBUM_BYTES / len(made))))))
     return Album(made, tiles.shape[2], tiles.shape[1], columns, places)
-
-
-def _smaller(images: UInt8[np.ndarray, "n h w c"]) -> Iterator[UInt8[np.ndarray, "n i j c"]]:
-    """The images, then ever smaller ones, down to 8 pixels."""
-    side = max(images.shape[1:3])
-    while side >= 8:
-        yield shrunk(images, side)
-        side = side * 3 // 4
-    if max(images.shape[1:3]) < 8:
-        yield images

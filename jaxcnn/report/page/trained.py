@@ -1,10 +1,11 @@
 """What a run's page shows beyond the run's own records: the network, and what it makes of the test images."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from jaxcnn.data import Images
 from jaxcnn.report.page.activity import Activity, look
@@ -49,6 +50,11 @@ class Tested:
     def mistakes(self) -> Int[np.ndarray, " k"]:
         """The numbers of those that are taken for another class, the most confident mistake first."""
         return self.surest[(self.said != self.labels)[self.surest]]
+
+    def pixels(self, images: Sequence[int] | Int[np.ndarray, " k"]) -> UInt8[np.ndarray, "k h w c"]:
+        """These images as pictures, of 1 or 3 channels; of another number of channels their mean, as grey."""
+        found = np.asarray(self.images[np.asarray(images, np.intp)])
+        return found if found.shape[-1] in (1, 3) else found.mean(-1, keepdims=True).round().astype(np.uint8)
 
     def some(self, most: int = 8) -> list[int]:
         """A few images to look at: mistakes, then right ones, of as many classes as there is room for."""

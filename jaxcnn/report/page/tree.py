@@ -49,7 +49,7 @@ class Node:
         if self.form == "layer":
             return self.time
         known = [part.measured for part in self.parts]
-        if not known or None in known:
+        if None in known:
             return None
         return Time(sum(time.forward for time in known if time), sum(time.backward for time in known if time))
 
