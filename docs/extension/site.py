@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util.inspect import stringify_signature
 
 from extension import docstrings, includes, pages
+from extension.translator import Translator
 from jaxcnn.ops import Rule
 from jaxcnn.report import formula
 from jaxcnn.report.docstring import pieces
@@ -17,6 +18,7 @@ from jaxcnn.report.docstring import pieces
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
+    app.set_translator("html", Translator)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.connect("builder-inited", lambda app: pages.write(app.srcdir))
     app.connect("source-read", includes.included)

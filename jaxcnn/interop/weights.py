@@ -40,7 +40,8 @@ def load_weights(
         flattens them.
 
     Raises: ValueError for a file that does not hold all of these weights, or has others, with their names and shapes;
-      for a layer without a name, for NaN and infinities, and for a damaged file. FileNotFoundError without it. Nothing
+      for a layer without a name, for NaN and infinities, and for a damaged file; where PyTorch's flattened images are
+      joined with other branches before a layer with weights. FileNotFoundError without it. Nothing
       is half-loaded.
     """
     file = Path(os.fspath(file))
@@ -55,7 +56,8 @@ def load_weights(
     example = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     params, state = jax.eval_shape(lambda: network.init(jax.random.key(0), example))
     try:
-        flat = {} if table.flat_channels_last else flattened(network, params, state, example)
+        by_channels = table.convention is PYTORCH and not table.flat_channels_last
+        flat = flattened(network, params, state, example) if by_channels else {}
         params, state, _ = load(network, params, state, arrays, {"": table}, flat=flat)
     except KeyError as error:
         raise ValueError(f"load_weights: names have no row for the layer {error.args[0]}.") from None

@@ -1,11 +1,23 @@
 """The names by which others are told what metrics.jsonl tells."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from jaxcnn.train.watch import Epoch, Steps
+from jaxcnn.train.watch import Epoch, LayerNorms, Steps
 
 
-def scalars(kind: Literal["steps", "epoch"], record: Steps | Epoch) -> dict[str, float]:
-    """The record's numbers, as KIND/FIELD; without what is None, and without step and epoch, which count them."""
+def scalars(kind: Literal["steps", "epoch", "layers"], record: Steps | Epoch | LayerNorms) -> dict[str, float]:
+    """The record's numbers, as KIND/FIELD; without what is None, and without step and epoch, which count them.
+
+    A layer's are KIND/FIELD/PATH.
+    """
     fields = {name: value for name, value in record.items() if name not in ("step", "epoch")}
-    return {f"{kind}/{name}": value for name, value in fields.items() if isinstance(value, int | float)}
+    return dict(_flat(kind, fields))
+
+
+def _flat(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        for field, inner in value.items():
+            yield from _flat(f"{name}/{field}" if field else name, inner)
+    elif isinstance(value, int | float):
+        yield name, value

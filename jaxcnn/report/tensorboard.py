@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxcnn.report.scalars import scalars
 from jaxcnn.train.experiment import Experiment
-from jaxcnn.train.watch import Epoch, Steps, Watcher
+from jaxcnn.train.watch import Epoch, LayerNorms, Steps, Watcher
 
 
 class TensorBoard(Watcher):
@@ -43,6 +43,9 @@ class TensorBoard(Watcher):
 
     def logged(self, record: Steps) -> None:
         self._write(scalars("steps", record), record["step"])
+
+    def layers_measured(self, record: LayerNorms) -> None:
+        self._write(scalars("layers", record), record["step"])
 
     def epoch_done(self, record: Epoch) -> None:
         self._write(scalars("epoch", record), record["step"])

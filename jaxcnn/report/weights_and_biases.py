@@ -8,7 +8,7 @@ from typing import Any
 
 from jaxcnn.report.scalars import scalars
 from jaxcnn.train.experiment import Experiment
-from jaxcnn.train.watch import Epoch, Steps, Watcher
+from jaxcnn.train.watch import Epoch, LayerNorms, Steps, Watcher
 
 
 class WeightsAndBiases(Watcher):
@@ -67,6 +67,9 @@ class WeightsAndBiases(Watcher):
 
     def logged(self, record: Steps) -> None:
         self._run.log(scalars("steps", record), step=record["step"])
+
+    def layers_measured(self, record: LayerNorms) -> None:
+        self._run.log(scalars("layers", record), step=record["step"])
 
     def epoch_done(self, record: Epoch) -> None:
         self._run.log(scalars("epoch", record), step=record["step"])

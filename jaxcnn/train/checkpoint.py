@@ -18,7 +18,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,11 +57,13 @@ def check(folder: Path) -> dict[str, float]:
     return _checked(_present(folder))
 
 
-def restore(folder: Path, like: Tree) -> Tree:
+def restore(folder: Path, like: Tree, added: Collection[str] = ()) -> Tree:
     """The checkpoint in `folder`, in the structure of `like` (arrays or `jax.ShapeDtypeStruct`s).
 
     An array comes to lie where `like`'s sharding says, by default on the first device. Of several processes each calls
     this, with the same folder on a file system that they share, and reads its own part of a sharded array.
+
+    Those called `added`, which earlier versions did not write, are 0 where they are not there.
 
     A random key is of the kind that was saved, whatever JAX's default is now. In the place of a damaged one the one
     before it is taken, with a warning. Raises FileNotFoundError if there is none, Damaged, about the newest, if the
@@ -70,18 +72,18 @@ def restore(folder: Path, like: Tree) -> Tree:
     _present(folder)
     newest, *earlier = complete(folder)
     try:
-        return _restore(newest, like)
+        return _restore(newest, like, added)
     except Damaged as error:
         for path in earlier:
             with contextlib.suppress(Damaged):
-                restored = _restore(path, like)
+                restored = _restore(path, like, added)
                 if jax.process_index() == 0:
                     warnings.warn(f"{error}; {path}, saved before it, is taken in its place.", stacklevel=2)
                 return restored
         raise
 
 
-def _restore(newest: Path, like: Tree) -> Tree:
+def _restore(newest: Path, like: Tree, added: Collection[str]) -> Tree:
     _checked(newest)
     if not _has_manifest(newest):
         _read_through(newest)
@@ -95,23 +97,34 @@ def _restore(newest: Path, like: Tree) -> Tree:
             metadata = checkpointer.metadata(newest.absolute()).item_metadata
             if metadata is None:
                 raise FileNotFoundError("it is missing, or _sharding beside it is none of Orbax's")
-        _check_same(newest, _shapes(metadata.tree), _shapes(like))
+        saved, wanted = _shapes(metadata.tree), _shapes(like)
+        lacking = {name for name in added if name not in saved}
+        _check_same(newest, saved, {name: shape for name, shape in wanted.items() if name not in lacking})
         with _blamed_on(f"checkpoint {newest}"):
             # Without a manifest a field that is not there may as well be damage.
             target = jax.tree.map(placed, like)
-            known = _known(target, metadata.tree) if _has_manifest(newest) else target
+            known = _known(target, metadata.tree, lacking) if lacking or _has_manifest(newest) else target
             restored = _named(checkpointer.restore(newest.absolute(), known))
+            restored |= {
+                name: jnp.zeros(leaf.shape, leaf.dtype) for name, leaf in _named(target).items() if name in lacking
+            }
     tree: Tree = jax.tree.map_with_path(lambda path, _: restored[_name(path)], like)
     return tree
 
 
-def _known(like: Any, saved: Any) -> Any:
-    """`like` without its empty fields that are not in what was saved: an earlier version's train state had fewer."""
+def _known(like: Any, saved: Any, lacking: Collection[str], within: str = "") -> Any:
+    """`like` without what is `lacking`, and its empty fields that were not saved: an earlier version's had fewer."""
     if dataclasses.is_dataclass(like):
         like = {field.name: getattr(like, field.name) for field in dataclasses.fields(like)}
+    elif hasattr(like, "_asdict") and any(name.startswith(within) for name in lacking):
+        like = like._asdict()
     if not isinstance(like, dict) or not isinstance(saved, dict):
         return like
-    return {k: _known(v, saved.get(k)) for k, v in like.items() if k in saved or jax.tree.leaves(v)}
+    return {
+        k: _known(v, saved.get(k), lacking, f"{within}{k}/")
+        for k, v in like.items()
+        if k in saved or (jax.tree.leaves(v) and f"{within}{k}" not in lacking)
+    }
 
 
 def seal(checkpoint: Path, remarks: Mapping[str, float]) -> None:

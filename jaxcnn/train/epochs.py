@@ -43,6 +43,8 @@ def epochs(
     Raises: Diverged at the end of an epoch in which a loss or a gradient was not finite, or where the evaluation's loss
     is not.
     """
+    if int(state.step) == 0:
+        _stands(watchers, state)
     experiment = on_features(experiment, state)
     per_epoch = experiment.steps_per_epoch
     for epoch in range(experiment.epochs_done(int(state.step)), experiment.epochs):
@@ -65,12 +67,18 @@ def epochs(
                     return
         pause = lap.ended(step, state, metrics)
         metrics = pause.metrics
+        _stands(watchers, state)
         yield pause
         assert pause.record is not None  # it is the end of an epoch
         for watcher in watchers:
             watcher.epoch_done(pause.record)
         if wish() == "stop":
             return
+
+
+def _stands(watchers: Sequence[Watcher], state: TrainState) -> None:
+    for watcher in watchers:
+        watcher.stands(int(state.step), state)
 
 
 class Lap:
@@ -108,6 +116,7 @@ class Lap:
             "eval_top5": evaluation.top5,
             "eval_balanced_accuracy": evaluation.balanced_accuracy,
             "eval_calibration_error": evaluation.calibration_error,
+            "gradient_norm": float(metrics.gradient / metrics.examples),
             "learning_rate": float(experiment.schedule(step - 1)),
             "seconds": round(time.perf_counter() - began, 3),
             "images_per_second": round((step - first) * experiment.batch_size / training, 1),

@@ -23,6 +23,7 @@ from jaxcnn.train import unfreeze
 from jaxcnn.train.evaluation import Evaluation, evaluation
 from jaxcnn.train.feed import Feed, InMemory, Order, Streamed
 from jaxcnn.train.freeze import frozen
+from jaxcnn.train.layer_norms import NormsOf, make_norms
 from jaxcnn.train.loss_scale import LossScale
 from jaxcnn.train.optim import make_optimizer, make_schedule
 from jaxcnn.train.placement import ONE_DEVICE, Placement
@@ -149,6 +150,12 @@ class Experiment:
             self.evaluated_model, loss, normalise=self.normalise, probabilities=probabilities, placement=self.placement
         )
 
+    @functools.cached_property
+    def norms(self) -> NormsOf:
+        """How large each layer's δ and gradient are."""
+        freeze, loss = self.recipe.freeze, self.loss
+        return make_norms(self.trained_model, loss, normalise=self.normalise, freeze=freeze, placement=self.placement)
+
     def train_inputs(self, key: Array, images: ArrayLike, labels: ArrayLike) -> tuple[Array, Array, Array]:
         """What a step of this key computes with: augmented, normalised images, their labels, and dropout's key."""
         augment_key, dropout_key = jax.random.split(key)
@@ -166,7 +173,7 @@ class Experiment:
         other = replace(self, recipe=recipe)
         if weights is not None:
             other = replace(other, init=weights.for_classes(self.dataset.classes), origin=weights.origin)
-        shared = ("trained_model", "train_step", "eval_step", "_phases")
+        shared = ("trained_model", "train_step", "eval_step", "norms", "_phases")
         vars(other).update({name: getattr(self, name) for name in shared})
         if isinstance(self.feed, InMemory):
             vars(other)["feed"] = self.feed.in_order(other.order)

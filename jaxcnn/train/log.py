@@ -81,8 +81,8 @@ class Log(Watcher):
 
     def _tell_first(self) -> None:
         begin, end = self._lines.popleft()
-        before, after = (map(float, jax.device_get(mark.metrics[:3])) for mark in (begin, end))
-        loss, correct, examples = (a - b for a, b in zip(after, before, strict=True))
+        before, after = (jax.device_get(mark.metrics) for mark in (begin, end))
+        loss, correct, examples, _, norm = (float(a) - float(b) for a, b in zip(after, before, strict=True))
         rate = float(end.rate)
         end.time = time.perf_counter()
         seconds = end.time - begin.time
@@ -91,6 +91,7 @@ class Log(Watcher):
             "step": end.step,
             "loss": loss / examples if known else None,
             "accuracy": correct / examples if known else None,
+            "gradient_norm": norm / examples if known else None,
             "learning_rate": rate,
             "images_per_second": round((end.step - begin.step) * self._experiment.batch_size / seconds, 1),
             "waiting": round(min((end.waited - begin.waited) / seconds, 1.0), 4),

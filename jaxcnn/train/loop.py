@@ -10,6 +10,7 @@ from jaxcnn.train.figures import score
 from jaxcnn.train.init_from import begun
 from jaxcnn.train.interrupt import on_interrupt
 from jaxcnn.train.log import Log
+from jaxcnn.train.measure_layers import MeasureLayers, wanted
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.rollback import epochs_with_rollback
 from jaxcnn.train.run import Result, taken_up
@@ -51,6 +52,9 @@ def train(config: TrainConfig, *watchers: Watcher, experiment: Experiment | None
             if hosts.first():
                 tell = [run.folder.append_steps, *(watcher.logged for watcher in watchers)]
                 watchers = (Log(config.log_every, tell, run.metrics), *watchers)
+            if wanted(config.layer_norms, experiment):
+                heard = [run.folder.append_layers, *(watcher.layers_measured for watcher in watchers)]
+                watchers = (MeasureLayers(heard if hosts.first() else []), *watchers)
             for watcher in watchers:
                 watcher.started(experiment, int(run.state.step))
             if clock.wish() == "stop":  # without waiting for the first step to compile

@@ -68,6 +68,8 @@ def _read(name: str, expected: Any, value: Any) -> Any:
     for choice in typing.get_args(expected) if typing.get_origin(expected) in _UNIONS else (expected,):
         if typing.get_origin(choice) is tuple and isinstance(value, list):
             return tuple(_read(name, typing.get_args(choice)[0], item) for item in value)
+        if typing.get_origin(choice) is dict and isinstance(value, dict) and typing.get_args(choice)[1] is not Any:
+            return {key: _read(name, typing.get_args(choice)[1], item) for key, item in value.items()}
         if choice is Path and isinstance(value, str):
             return Path(value)
         if _is(choice, value):

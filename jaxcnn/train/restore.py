@@ -67,7 +67,7 @@ def load(run: RunFolder, experiment: Experiment) -> tuple[TrainState, Metrics] |
 def _read(run: RunFolder, experiment: Experiment, name: Name) -> tuple[TrainState, Metrics]:
     like = jax.eval_shape(lambda: {"train": experiment.initial_state(), "metrics": Metrics.zero()})
     like = experiment.placement.like(like)
-    saved = checkpoint.restore(run.checkpoint(name), like)
+    saved = checkpoint.restore(run.checkpoint(name), like, added=["metrics/gradient"])
     return saved["train"], saved["metrics"]
 
 

@@ -2,7 +2,7 @@
 
 config.json       the configuration, and the facts about the dataset that the network depends on, under their hash
 network.py        a copy of the user's own file, where the network is built by one
-metrics.jsonl     one JSON object per epoch, and per some steps
+metrics.jsonl     one JSON object per epoch, per some steps, and for the norms of each layer's δ and gradient
 tensorboard/      event files, where they are asked for
 wandb/            what Weights & Biases keeps, where it is asked for
 checkpoints/      last and best, see checkpoint.py
@@ -16,7 +16,7 @@ import functools
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
@@ -26,11 +26,12 @@ from jaxcnn.train import hosts, records
 from jaxcnn.train.checkpoint import remove
 from jaxcnn.train.facts import DatasetFacts
 from jaxcnn.train.recipe import TrainConfig, WatchRecipe
-from jaxcnn.train.watch import Epoch, Steps
+from jaxcnn.train.watch import Epoch, LayerNorms, Steps
 from jaxcnn.train.weights import Origin
 
 T = TypeVar("T")
-_Kind = Literal["epoch", "steps"]  # of a line of metrics.jsonl, in its field "kind"
+R = TypeVar("R", Steps, LayerNorms)
+_Kind = Literal["epoch", "steps", "layers"]  # of a line of metrics.jsonl, in its field "kind"
 CONFIG = "config.json"
 _SOURCE = "network.py"
 _PICTURES = ("curves.png", "predictions.png", "gradients.png")
@@ -136,8 +137,11 @@ class RunFolder:
 
     def steps(self) -> list[Steps]:
         """What metrics.jsonl tells of some steps each, first to last; as `metrics`."""
-        steps = {record["step"]: record for record in self._lines("steps", Steps)}
-        return [steps[number] for number in sorted(steps)]
+        return _by_step(self._lines("steps", Steps))
+
+    def layers(self) -> list[LayerNorms]:
+        """What metrics.jsonl tells of the layers, first to last; as `metrics`."""
+        return _by_step(self._lines("layers", LayerNorms))
 
     def append_metrics(self, record: Epoch) -> None:
         """Add the line of an epoch. Raises OSError if the file can't be written."""
@@ -146,6 +150,10 @@ class RunFolder:
     def append_steps(self, record: Steps) -> None:
         """Add the line of some steps. Raises as `append_metrics`."""
         self._append(_line("steps", record))
+
+    def append_layers(self, record: LayerNorms) -> None:
+        """Add the line of all layers. Raises as `append_metrics`."""
+        self._append(_line("layers", record))
 
     def keep_metrics(self, epochs: int, step: int) -> list[int]:
         """Drop what comes after `step`, which is at the end of the first `epochs` or in the next one.
@@ -156,6 +164,7 @@ class RunFolder:
         first = range(1, epochs + 1)
         kept = [record for record in self.metrics() if record["epoch"] in first]
         lines = [(record["step"], _line("steps", record)) for record in self.steps() if record["step"] <= step]
+        lines += [(record["step"], _line("layers", record)) for record in self.layers() if record["step"] <= step]
         lines += [(record["step"], _line("epoch", record)) for record in kept]
         write(self.path / "metrics.jsonl", "".join(line for _, line in sorted(lines, key=lambda line: line[0])))
         there = {record["epoch"] for record in kept}
@@ -381,7 +390,13 @@ def _check_same(before: TrainConfig, now: TrainConfig) -> None:
         )
 
 
-def _line(kind: _Kind, record: Epoch | Steps) -> str:
+def _by_step(records: Iterable[R]) -> list[R]:
+    """In order; of several about one step the last that was written."""
+    last = {record["step"]: record for record in records}
+    return [last[step] for step in sorted(last)]
+
+
+def _line(kind: _Kind, record: Epoch | Steps | LayerNorms) -> str:
     return json.dumps({"kind": kind, **record}) + "\n"
 
 

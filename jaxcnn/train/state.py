@@ -52,10 +52,11 @@ class Metrics(NamedTuple):
     correct: Array
     examples: Array
     diverged_at: Array  # int32, the first step (counted from 1) that was not finite; 0 for none
+    gradient: Array  # the norm of the gradient of each example's step
 
     @classmethod
     def zero(cls) -> "Metrics":
-        return cls(jnp.float32(0), jnp.float32(0), jnp.float32(0), jnp.int32(0))
+        return cls(jnp.float32(0), jnp.float32(0), jnp.float32(0), jnp.int32(0), jnp.float32(0))
 
     @jax.jit
     def plus(self, later: "Metrics") -> "Metrics":
@@ -66,9 +67,10 @@ class Metrics(NamedTuple):
             self.correct + later.correct,
             self.examples + later.examples,
             diverged_at,
+            self.gradient + later.gradient,
         )
 
     def means(self) -> tuple[float, float]:
         """(mean loss, accuracy), fetched from the device; NaN before the first example."""
-        loss, correct, examples, _ = map(float, jax.device_get(self))
+        loss, correct, examples = map(float, jax.device_get(self[:3]))
         return (loss / examples, correct / examples) if examples else (float("nan"), float("nan"))

@@ -139,7 +139,9 @@ def make_train_step(
         after = TrainState(params, state, opt_state, done, train.key, train.average, scale)
         if options.ema is not None:
             after = after.averaged(options.ema)
-        metrics = Metrics(mean * n, correct, n, jnp.where(broken, done, 0))
+        size = norm(gradients)
+        size = jnp.where(jnp.isfinite(size), size, 0.0)
+        metrics = Metrics(mean * n, correct, n, jnp.where(broken, done, 0), size * n)
         if options.skip or train.scale:
             unchanged = replace(train, step=done, scale=scale)
             after = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, unchanged)
@@ -148,6 +150,11 @@ def make_train_step(
         return placement.kept(after), placement.gathered(metrics)
 
     return jax.jit(step, donate_argnums=0, compiler_options=compiler_options() if options.remat else None)
+
+
+def norm(tree: Any) -> Array:
+    """The Euclidean norm of all arrays together."""
+    return jnp.sqrt(jnp.sum(jnp.stack([jnp.sum(jnp.square(a), dtype=jnp.float32) for a in jax.tree.leaves(tree)])))
 
 
 def step_key(train: TrainState) -> Array:
@@ -193,7 +200,7 @@ def make_eval_step(
         # where, not a product: an infinite loss on padding times 0 would be NaN.
         losses = jnp.where(weights > 0, loss(logits, labels), 0.0)
         correct = jnp.sum((jnp.argmax(logits, -1) == labels) * weights)
-        metrics = Metrics(jnp.sum(losses), correct, jnp.sum(weights), jnp.int32(0))
+        metrics = Metrics(jnp.sum(losses), correct, jnp.sum(weights), jnp.int32(0), jnp.float32(0))
         return placement.gathered((metrics, probabilities(logits)))
 
     return jax.jit(step)

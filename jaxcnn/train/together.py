@@ -24,6 +24,7 @@ from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.feed import InMemory, Order
 from jaxcnn.train.interrupt import on_interrupt
 from jaxcnn.train.log import Log
+from jaxcnn.train.measure_layers import MeasureLayers, wanted
 from jaxcnn.train.placement import ONE_DEVICE
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.run import Result, Run, taken_up
@@ -151,6 +152,12 @@ class _Seed:
         self._logged = self.start
         self._log = Log(run.folder.config.log_every, [run.folder.append_steps], run.metrics)
         self._log.started(run.experiment, self.start)
+        self._layers = None
+        if wanted(run.folder.config.layer_norms, run.experiment):
+            self._layers = MeasureLayers([run.folder.append_layers])
+            self._layers.started(run.experiment, self.start)
+            if not self.start:
+                self._layers.stands(0, run.state)
 
     def log(self, step: int, metrics: Metrics) -> None:
         """The lines of steps, as of a run alone."""
@@ -168,6 +175,8 @@ class _Seed:
             if left.record is None and step > self.start:
                 self.log(step, metrics)
                 self._log.paused(step)
+            if self._layers and left.record is not None:
+                self._layers.stands(step, left.state)
             self.run.keep(left)
             self.record = left.record
             if left.record is not None:
@@ -200,8 +209,8 @@ def _put(place: int, tree: Tree, own: Tree) -> Tree:
 
 @jax.jit
 def _sum(metrics: Metrics) -> Metrics:
-    loss, correct, examples, diverged_at = metrics
-    return Metrics(jnp.sum(loss), jnp.sum(correct), jnp.sum(examples), jnp.max(diverged_at))
+    of_all = jax.tree.map(jnp.sum, metrics)
+    return of_all._replace(diverged_at=jnp.max(metrics.diverged_at))
 
 
 def _mean(records: Sequence[Epoch]) -> Epoch:

@@ -3,16 +3,16 @@
 from typing import Literal, NotRequired, TypedDict
 
 from jaxcnn.train.experiment import Experiment
-from jaxcnn.train.state import Metrics
+from jaxcnn.train.state import Metrics, TrainState
 
 
 class Epoch(TypedDict):
     """What an epoch came to, a line of metrics.jsonl; `learning_rate` is that of the last step.
 
     The network is evaluated on the images of `part`: "valid" where the dataset has a validation part, else "test"; see
-    `measures`. `images_per_second` is of training, without the evaluation, and `waiting` the share of that time in
-    which a device had nothing to do since the next batch was not there yet; after a pause both are of the rest of the
-    epoch. Lines of an earlier version lack what is not required.
+    `measures`. `gradient_norm` is as in `Steps`. `images_per_second` is of training, without the evaluation, and
+    `waiting` the share of that time in which a device had nothing to do since the next batch was not there yet; after a
+    pause both are of the rest of the epoch. Lines of an earlier version lack what is not required.
     """
 
     epoch: int
@@ -25,6 +25,7 @@ class Epoch(TypedDict):
     eval_top5: NotRequired[float]
     eval_balanced_accuracy: NotRequired[float]
     eval_calibration_error: NotRequired[float]
+    gradient_norm: NotRequired[float | None]
     learning_rate: float
     seconds: float
     images_per_second: NotRequired[float]
@@ -34,16 +35,32 @@ class Epoch(TypedDict):
 class Steps(TypedDict):
     """What some steps came to, a line of metrics.jsonl: those after the line before, up to `step`.
 
-    `learning_rate` is that of the last one. Loss and accuracy are None where a loss was not finite, and where all steps
-    were left out. `images_per_second` and `waiting` are as in `Epoch`, but with what was saved within the epoch.
+    `learning_rate` is that of the last one, and `gradient_norm` the mean over the steps of the Euclidean norm of their
+    gradient, of all parameters together and before it is clipped; where float16 overflows it counts as 0. Means are
+    None where a loss was not finite, and where all steps were left out. `images_per_second` and `waiting` are as in
+    `Epoch`, but with what was saved within the epoch.
     """
 
     step: int
     loss: float | None
     accuracy: float | None
+    gradient_norm: NotRequired[float | None]
     learning_rate: float
     images_per_second: float
     waiting: float
+
+
+class LayerNorms(TypedDict):
+    """How large δ and the gradient of each layer are after `step` steps, a line of metrics.jsonl; see `MeasureLayers`.
+
+    `delta` and `gradient` are Euclidean norms by the layers' paths, for the mean loss of so many `images`; None where
+    one is not finite. The order is that of the network; a layer without parameters has no gradient.
+    """
+
+    step: int
+    images: int
+    delta: dict[str, float | None]
+    gradient: dict[str, float | None]
 
 
 class Watcher:
@@ -51,6 +68,12 @@ class Watcher:
 
     def started(self, experiment: Experiment, step: int) -> None:
         """The first step is next, after `step` steps of an earlier, resumed run."""
+
+    def stands(self, step: int, state: TrainState) -> None:
+        """After `step` steps, before the first one or at an epoch's end, the network is what `state` holds.
+
+        The next step takes the buffers of `state` for its own.
+        """
 
     def step_done(self, step: int, metrics: Metrics) -> None:
         """`metrics` are the epoch's so far, on the device: looking at them waits for the step to finish."""
@@ -63,6 +86,9 @@ class Watcher:
 
     def logged(self, record: Steps) -> None:
         """`record` is what the last steps came to, see `Log`; it comes when it is there, perhaps some steps later."""
+
+    def layers_measured(self, record: LayerNorms) -> None:
+        """`record` is what `MeasureLayers` has just found."""
 
     def epoch_done(self, record: Epoch) -> None:
         """`record` is what the epoch came to."""

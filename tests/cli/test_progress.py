@@ -80,7 +80,7 @@ def clock(monkeypatch):
 
 def metrics(examples):
     """A loss of 9.8765 and an accuracy of 0.5 over so many."""
-    return Metrics(*map(jnp.float32, (9.8765 * examples, 0.5 * examples, examples, 0)))
+    return Metrics(*map(jnp.float32, (9.8765 * examples, 0.5 * examples, examples, 0, examples)))
 
 
 def steps(shown, clock, experiment, numbers, *, seconds, waited=0.0):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -10,6 +11,7 @@ import safetensors.numpy
 import jaxcnn
 from jaxcnn.interop import keras, pth
 from jaxcnn.interop.names import Table
+from jaxcnn.interop.weights import WHOLE
 from jaxcnn.layers import (
     Activation,
     BatchNorm,
@@ -22,10 +24,12 @@ from jaxcnn.layers import (
     PReLU,
     chain,
     concat,
+    gated,
     residual,
     separable_conv,
 )
 from jaxcnn.layers.base import Function
+from jaxcnn.layers.walk import name_of
 from tests.interop import wheels
 
 
@@ -269,6 +273,37 @@ def test_each_dense_layer_behind_flattened_images_has_its_own_order(tmp_path):
     pooled = x.reshape(2, 2, 2, 3, 2).max(2)
     outs = [np.einsum("nhwc,ochw->no", image, weights[name]) for name, image in (("a", x), ("b", pooled))]
     expected = np.concatenate([*outs, x.mean((1, 2)) @ weights["c"].T], -1)
+    np.testing.assert_allclose(network(params, state, x), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("join", [concat, residual, gated])
+def test_branches_with_flattened_images_that_are_joined_are_refused(tmp_path, join):
+    flat = chain(flat=Flatten())
+    other = chain(flat=Flatten(), dense=Dense(32))
+    network = chain(both=join(flat, other), relu=Activation("relu"), head=Dense(2))
+    if join is residual:
+        network = chain(flat=Flatten(), both=residual(Dense(32)), head=Dense(2))
+    example = jax.ShapeDtypeStruct((1, 4, 4, 2), jnp.float32)
+    params, _ = network.init(jax.random.key(0), example)
+    named = {name_of(path).replace("/", "."): leaf for path, leaf in jax.tree.leaves_with_path(params)}
+    arrays = {key.replace("kernel", "weight"): np.ascontiguousarray(np.asarray(leaf).T) for key, leaf in named.items()}
+    safetensors.numpy.save_file(arrays, tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match=r"layer 'head': what comes in are branches joined, of which some are flatten"):
+        jaxcnn.load_weights(network, (4, 4, 2), tmp_path / "net.safetensors")
+    last = Table(lambda _: [WHOLE], flat_channels_last=True)
+    found, _ = jaxcnn.load_weights(network, (4, 4, 2), tmp_path / "net.safetensors", last)
+    np.testing.assert_array_equal(found["head"]["kernel"], params["head"]["kernel"])
+
+
+def test_a_sum_of_flattened_images_has_their_order(tmp_path):
+    """As that of the images: w (a x + b x) over entries in PyTorch's order."""
+    network = chain(both=residual(chain(same=Activation("relu"), flat=Flatten()), chain(flat=Flatten())), head=Dense(2))
+    weight = np.random.default_rng(0).random((2, 3, 4, 2), np.float32)  # out, channels, h, w
+    arrays = {"head.weight": weight.reshape(2, -1), "head.bias": np.zeros(2, np.float32)}
+    safetensors.numpy.save_file(arrays, tmp_path / "net.safetensors")
+    params, state = jaxcnn.load_weights(network, (4, 2, 3), tmp_path / "net.safetensors")
+    x = np.random.default_rng(1).standard_normal((2, 4, 2, 3)).astype(np.float32)
+    expected = np.einsum("nhwc,ochw->no", np.maximum(x, 0) + x, weight)
     np.testing.assert_allclose(network(params, state, x), expected, rtol=1e-5)
 
 

@@ -1,9 +1,6 @@
 """An operation's page: its numbers are the derivatives of loops in NumPy, and it is well made."""
 
 import functools
-import shutil
-import subprocess
-from html import escape
 
 import jax
 import numpy as np
@@ -188,57 +185,3 @@ def test_an_operation_without_an_example_is_shown_on_a_draw(name, monkeypatch):
     assert example(name).args[0].size >= 4 or example(name).args[1].size >= 4
     assert {"dense": 3, "batch_norm": 3, "dropout": 1, "relu": 1}[name] >= len(operation(name).steps.inputs) >= 1
     assert operation(name).plot is None
-
-
-def told_by_a_browser(html, folder):
-    """What stands in the page's last <pre>; its console says nothing."""
-    (folder / "page.html").write_text(html, encoding="utf-8")
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
-    profile = f"--user-data-dir={folder / 'profile'}"
-    done = subprocess.run([*command, profile, folder / "page.html"], capture_output=True, text=True, timeout=120)
-    assert ":CONSOLE" not in done.stderr
-    return done.stdout.rpartition("<pre>")[2].partition("</pre>")[0].replace("&nbsp;", " ")
-
-
-needs_a_browser = pytest.mark.skipif(not shutil.which("chromium"), reason="needs a browser")
-
-
-@needs_a_browser
-def test_a_browser_shows_what_an_entry_depends_on_and_reaches(tmp_path):
-    """Each entry of a call that is focused in turn changes the sentence below it; no script fails."""
-    html = page(["avg_pool"])
-    ask = """<script>
-      const told = document.createElement("pre");
-      const focus = (side, entry) =>
-        document.querySelector(`[data-side=${side}][data-kind=value] [data-entry="${entry}"]`).focus();
-      const key = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
-      for (const go of [() => focus("out", 0), () => key("ArrowRight"), () => focus("in", 5), () => key("Escape")]) {
-        go();
-        told.append(document.querySelector(".steps .said").textContent + "\\n");
-      }
-      document.body.append(told);
-    </script></body>"""
-    told = told_by_a_browser(html.replace("</body>", ask), tmp_path)
-    first, right, reached, whole = told.split("\n")[:4]
-    assert first.startswith("y[0, 0] = 4 depends on 4 entries of x. Back goes dy[0, 0] = 1, times each derivative")
-    assert right.startswith("y[0, 1]")
-    assert reached.startswith("x[1, 1] = 9 reaches 4 entries of y") and reached.endswith(
-        number(run("avg_pool").inputs[0].cotangent.flat[5]) + "."
-    )
-    assert whole.startswith("The whole call")
-
-
-@needs_a_browser
-def test_wide_formulas_are_scrolled_within_a_phone_s_width(tmp_path):
-    """On 390 pixels a formula is broken where it may be; what is wider even so does not widen the page."""
-    ask = """<body><script>
-      const frame = document.querySelector("iframe");
-      frame.addEventListener("load", () => {
-        const all = [...frame.contentDocument.querySelectorAll("html, .formulas, .told p, .summary")];
-        const told = document.createElement("pre");
-        told.append(all.filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.className).join());
-        document.body.append(told);
-      });
-    </script></body>"""
-    frame = f'<iframe width="390" height="800" srcdoc="{escape(page(["triplet"]))}"></iframe>'
-    assert told_by_a_browser(ask.replace("<script>", frame + "<script>"), tmp_path) == "summary"

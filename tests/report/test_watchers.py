@@ -27,6 +27,11 @@ def told(run):
         for record in records:
             values = {f"{kind}/{name}": value for name, value in record.items() if name not in UNTOLD}
             scalars.setdefault(record["step"], {}).update(values)
+    for record in run.layers():
+        values = {
+            f"layers/{kind}/{path}": norm for kind in ("delta", "gradient") for path, norm in record[kind].items()
+        }
+        scalars.setdefault(record["step"], {}).update({"layers/images": record["images"]} | values)
     return scalars
 
 
@@ -36,17 +41,17 @@ def test_the_reader_knows_crc32c():
 
 def test_event_files_tell_what_metrics_jsonl_tells(tmp_path):
     pytest.importorskip("tensorboardX")
-    run(config(tmp_path, tensorboard=True, log_every=4), CtrlC(13))
+    run(config(tmp_path, tensorboard=True, log_every=4, layer_norms="yes"), CtrlC(13))
     (first,) = (tmp_path / "tensorboard").iterdir()
-    made = run(config(tmp_path, tensorboard=True, log_every=4, resume=True))
+    made = run(config(tmp_path, tensorboard=True, log_every=4, resume=True, layer_norms="yes"))
     (second,) = set((tmp_path / "tensorboard").iterdir()) - {first}
     before, (start, *after) = read(first), read(second)
-    assert (start.step, start.start) == (14, True) and {event.step for event in before} == {4, 8, 11, 13}
+    assert (start.step, start.start) == (14, True) and {event.step for event in before} == {0, 4, 8, 11, 13}
     scalars = {}
     for event in (*before, *after):
         scalars.setdefault(event.step, {}).update(event.scalars)
     expected = told(made)
-    assert scalars.keys() == expected.keys() == {4, 8, 11, 13, 15, 19, 22}
+    assert scalars.keys() == expected.keys() == {0, 4, 8, 11, 13, 15, 19, 22}
     for step, values in expected.items():
         assert scalars[step] == {name: np.float32(value) for name, value in values.items()}
 

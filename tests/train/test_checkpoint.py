@@ -54,6 +54,21 @@ def test_a_field_that_an_earlier_version_lacked_is_empty(tmp_path):
     assert jax.tree.structure(back) == jax.tree.structure(now) and leaves(back) == leaves(now)
 
 
+@pytest.mark.parametrize("manifest", [True, False])
+def test_an_array_that_an_earlier_version_lacked_is_0_if_it_is_said_to_be_new(tmp_path, manifest):
+    now = {"train": train_state(), "metrics": Metrics(*map(jnp.float32, (1, 2, 3, 0, 5)))}
+    before = {**now, "metrics": {k: v for k, v in now["metrics"]._asdict().items() if k != "gradient"}}
+    save(tmp_path / "last", before)
+    if not manifest:
+        next((tmp_path / "last").glob("*/manifest.txt")).unlink()
+    back = checkpoint.restore(tmp_path / "last", now, added=["metrics/gradient"])
+    assert leaves(back) == leaves({**now, "metrics": now["metrics"]._replace(gradient=jnp.float32(0))})
+    with pytest.raises(ValueError, match=r"its metrics/gradient has shape none \(absent\), expected \(\)"):
+        checkpoint.restore(tmp_path / "last", now)
+    save(tmp_path / "last", now)
+    assert leaves(checkpoint.restore(tmp_path / "last", now, added=["metrics/gradient"])) == leaves(now)
+
+
 def test_saving_replaces_and_leaves_one(tmp_path):
     for value in (0.1, 0.2, 0.3):
         save(tmp_path, train_state(value=value))

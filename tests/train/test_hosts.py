@@ -13,8 +13,11 @@ import pytest
 
 from jaxcnn.interop import safetensors
 from jaxcnn.train import hosts
+from jaxcnn.train.measure_layers import MeasureLayers
 from jaxcnn.train.placement import ONE_DEVICE
 from jaxcnn.train.recipe.devices import DevicesRecipe
+from jaxcnn.train.restore import restore
+from jaxcnn.train.run_folder import open_run
 
 OPTIONS = [
     *("--batch-size", "32", "--accumulate", "2", "--augment", "crop(2),cutout(4)", "--ema", "0.9", "--shard-params"),
@@ -236,6 +239,20 @@ def test_a_model_is_whole(folder, two):
         "params/hidden/kernel": (128, 256),
         "ema/params/hidden/kernel": (128, 256),
     }
+
+
+def test_layers_are_measured_by_both_and_told_once(folder, two):
+    """Of parameters that are cut over the processes, as one device measures them."""
+    steps = [record["step"] for record in open_run(folder / "two").layers()]
+    assert steps == [0, 44, 88, 132]
+    restored, records = restore(folder / "two"), []
+    watcher = MeasureLayers([records.append])
+    watcher.started(restored.experiment, 132)
+    watcher.stands(132, restored.state)
+    last, (expected,) = open_run(folder / "two").layers()[-1], records
+    assert list(last["delta"]) == ["conv", "norm", "relu", "drop", "flatten", "hidden", "relu2", "head"]
+    for kind in ("delta", "gradient"):
+        assert last[kind] == pytest.approx(expected[kind], rel=1e-4)
 
 
 def test_one_that_is_killed_ends_the_other(killed):

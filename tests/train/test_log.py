@@ -1,16 +1,20 @@
 """What metrics.jsonl tells of the steps: each once, also of runs that are stopped or killed, without waiting."""
 
 import json
+from functools import partial
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxcnn.ops import backward
 from jaxcnn.train.fit import fit
 from jaxcnn.train.log import Log
 from jaxcnn.train.loop import train
 from jaxcnn.train.state import Metrics
+from jaxcnn.train.step import step_key
 from jaxcnn.train.watch import Watcher
 from tests.train.test_loop import CtrlC
 from tests.train.tiny import STEPS, config, tiny
@@ -32,14 +36,31 @@ class Killed(Watcher):
 
 @pytest.fixture(scope="module")
 def of_each_step(trained):
-    """(loss, accuracy) of each step of the run `trained`, by its batches one after the other."""
+    """(loss, accuracy, gradient's norm) of each step of the run `trained`, by its batches one after the other."""
     of, measured = trained.experiment, []
     state = of.initial_state()
     for epoch in range(2):
         for images, labels in of.feed.rest_of_epoch(epoch * STEPS):
+            x, labels_of, key = of.train_inputs(step_key(state), images, labels)
+            size = norm(derived(of, state, x, labels_of, key))
             state, metrics = of.train_step(state, images, labels)
-            measured.append(metrics.means())
+            measured.append((*metrics.means(), size))
     return np.array(measured)
+
+
+def norm(tree):
+    return np.sqrt(sum(np.sum(np.square(np.asarray(leaf, np.float64))) for leaf in jax.tree.leaves(tree)))
+
+
+@partial(jax.jit, static_argnums=0)
+def derived(of, state, x, labels, key):
+    """The gradient that JAX derives."""
+
+    def mean_loss(params):
+        return jnp.mean(of.loss(of.model.apply(params, state.state, x, train=True, key=key)[0], labels))
+
+    with backward("autodiff"):
+        return jax.grad(mean_loss)(state.params)
 
 
 def check(run, of_each_step, *ends):
@@ -47,9 +68,10 @@ def check(run, of_each_step, *ends):
     lines = run.steps()
     assert [line["step"] for line in lines] == list(ends)
     for begin, line in zip((0, *ends), lines, strict=False):
-        loss, accuracy = of_each_step[begin : line["step"]].mean(0)
+        loss, accuracy, norm = of_each_step[begin : line["step"]].mean(0)
         assert line["loss"] == pytest.approx(loss, rel=1e-5)
         assert line["accuracy"] == pytest.approx(accuracy, rel=1e-5)
+        assert line["gradient_norm"] == pytest.approx(norm, rel=1e-4)
         assert line["images_per_second"] > 0 and 0 <= line["waiting"] <= 1
 
 
@@ -58,6 +80,8 @@ def test_lines_tell_the_means_of_their_steps(trained, of_each_step, tmp_path):
     check(result.run, of_each_step, 4, 8, 11, 15, 19, 22)
     for line in result.run.steps():
         assert line["learning_rate"] == pytest.approx(float(trained.experiment.schedule(line["step"] - 1)), rel=1e-6)
+    norms = [epoch["gradient_norm"] for epoch in result.run.metrics()]
+    assert norms == pytest.approx(of_each_step.reshape(2, -1, 3).mean(1)[:, 2], rel=1e-4)
     kinds = [json.loads(line)["kind"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert kinds == ["steps", "steps", "steps", "epoch"] * 2
     check(trained.run, of_each_step, 11, 22)
@@ -130,7 +154,7 @@ class Feed:
 def test_a_loss_is_not_waited_for(trained):
     told = []
     log = log_of(told, 2)
-    metrics = [Metrics(*map(Coming, (3.0 * n, 4.0 * n, 8.0 * n, 0))) for n in range(1, 5)]
+    metrics = [Metrics(*map(Coming, (3.0 * n, 4.0 * n, 8.0 * n, 0, 2.0 * n))) for n in range(1, 5)]
     for step, so_far in enumerate(metrics, 1):
         log.step_done(step, so_far)
     assert told == [] and [so_far.loss.sent_for for so_far in metrics] == [False, True] * 2
@@ -140,19 +164,20 @@ def test_a_loss_is_not_waited_for(trained):
     assert [record["step"] for record in told] == [2]
 
 
-@pytest.mark.parametrize("so_far", [(np.nan, 3, 16, 1), (np.inf, 3, 16, 1), (0, 0, 0, 0)])
+@pytest.mark.parametrize("so_far", [(np.nan, 3, 16, 1, 0), (np.inf, 3, 16, 1, 9), (0, 0, 0, 0, 0)])
 def test_a_loss_that_is_not_finite_is_null(so_far):
     told = []
     log = log_of(told, 1)
     log.step_done(1, Metrics(*map(jnp.float32, so_far)))
     log.paused(1)
     (record,) = told
-    assert (record["loss"], record["accuracy"], record["learning_rate"]) == (None, None, 0.5)
+    assert (record["loss"], record["accuracy"], record["gradient_norm"]) == (None, None, None)
+    assert record["learning_rate"] == 0.5
     json.dumps(record, allow_nan=False)
 
 
 def sums(loss, examples):
-    return Metrics(*map(jnp.float32, (loss, 0, examples, 0)))
+    return Metrics(*map(jnp.float32, (loss, 0, examples, 0, 0)))
 
 
 def test_where_a_run_goes_back_the_steps_until_then_are_told_and_lines_go_on_from_there():

@@ -12,7 +12,7 @@ from tests.train.tiny import config
 MEASURED = (
     *("train_loss", "train_accuracy", "eval_loss", "eval_accuracy"),
     *("eval_top5", "eval_balanced_accuracy", "eval_calibration_error"),
-    *("learning_rate", "seconds", "images_per_second", "waiting"),
+    *("gradient_norm", "learning_rate", "seconds", "images_per_second", "waiting"),
 )
 FACTS = DatasetFacts("digits", ("0", "1"), (8, 8, 1), (0.3,), (0.1234567890123,))
 
@@ -133,7 +133,14 @@ def test_lines_of_steps_are_apart_from_those_of_epochs_and_are_cut_where_the_run
 
 def test_an_earlier_version_measured_less(tmp_path):
     run = run_of(tmp_path, 2)
-    lacking = (*("eval_top5", "eval_balanced_accuracy", "eval_calibration_error"), "images_per_second", "waiting")
+    lacking = (
+        "eval_top5",
+        "eval_balanced_accuracy",
+        "eval_calibration_error",
+        "gradient_norm",
+        "images_per_second",
+        "waiting",
+    )
     earlier = {name: value for name, value in epoch(1).items() if name not in lacking}
     (tmp_path / "metrics.jsonl").open("a").write(json.dumps(earlier) + "\n")
     assert run.metrics() == [earlier, epoch(2)]

@@ -115,7 +115,7 @@ def test_an_infinite_loss_of_padding_does_not_count(rng, batch):
 
 
 def test_means_are_per_example():
-    metrics = Metrics(jnp.float32(6), jnp.float32(3), jnp.float32(4), jnp.int32(0))
+    metrics = Metrics(jnp.float32(6), jnp.float32(3), jnp.float32(4), jnp.int32(0), jnp.float32(8))
     assert metrics.means() == (1.5, 0.75)
     assert np.isnan(Metrics.zero().means()).all()
 

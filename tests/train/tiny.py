@@ -33,6 +33,7 @@ OPTIONS = {
     "batch_size": 128,
     "learning_rate": 0.02,
     "label_smoothing": 0.0,
+    "layer_norms": "no",  # which compiles one more program
 }
 STEPS = 1437 // 128  # an epoch
 

@@ -1,7 +1,7 @@
 """What a run tells while it goes on."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from jaxcnn.train.recipe.option import Recipe, in_seconds, unset
 
@@ -12,6 +12,8 @@ class WatchRecipe(Recipe):
 
     log_every: int = 50
     """Steps from one line of metrics.jsonl to the next, beside those of the epochs; 0 for none."""
+    layer_norms: Literal["auto", "yes", "no"] = "auto"
+    """Measure after each epoch how large every layer's δ and gradient are, by 16 images. auto: unless it is large."""
     progress_every: str = "1m"
     """Where the output is no terminal, print a line whenever there has been none for so long, such as 30s or 10m."""
     tensorboard: bool = False
