@@ -38,10 +38,14 @@ def subject():
 
 
 def tile(drawn, place, height, width):
-    """A map as it stands on the sheet of its layer."""
+    """A map as it stands on the sheet of its layer, enlarged to 16 pixels or a little less."""
+    times = 16 // max(height, width)
     down, right = divmod(place, drawn.columns)
-    sheet = decoded(drawn.uri)
-    return sheet[down * (height + 1) :, right * (width + 1) :][:height, :width, 0]
+    top, left = down * (height * times + 1), right * (width * times + 1)
+    large = decoded(drawn.uri)[top : top + height * times, left : left + width * times, 0]
+    small = large[::times, ::times]
+    np.testing.assert_array_equal(large, np.kron(small, np.ones((times, times), np.uint8)))
+    return small
 
 
 def test_maps_are_what_the_layers_compute(subject):
@@ -106,7 +110,7 @@ def test_a_large_network_is_shown_by_its_blocks(monkeypatch):
     network = chain(a=block, b=block, c=block, d=block, e=block, flatten=Flatten(), head=Dense(2))
     shown = content(maps, trained(network, images(3, channels=2), np.zeros(3)))
     assert [layer.path for layer in shown.pictures[0].layers] == ["a", "c", "d", "head"]
-    assert shown.pictures[0].layers[0].kind == "branches"
+    assert shown.pictures[0].layers[0].kind == "residual"
 
 
 def test_large_maps_are_made_smaller(subject, monkeypatch):
@@ -115,7 +119,7 @@ def test_large_maps_are_made_smaller(subject, monkeypatch):
     drawn = content(maps, subject).pictures[0].layers[0]
     x = normalised(subject.tested.images[subject.tested.some()[0]])
     conv = x * KERNEL + [0.1, 0.2, 0.3]
-    assert decoded(drawn.uri).shape == (2, 3 + 2, 4)  # three maps of 2 × 1, and the gaps between
+    assert decoded(drawn.uri).shape == (16, 3 * 8 + 2, 4)  # three maps of 2 × 1, enlarged, and the gaps between
     shades = 255 * (conv - conv.min()) / np.ptp(conv)
     means = shades.reshape(2, 3, 4, 3).mean((1, 2))
     np.testing.assert_allclose(tile(drawn, 0, 2, 1)[:, 0], means[:, drawn.channels[0]], atol=2)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int, UInt8
 
 from jaxcnn import explain
 from jaxcnn.explain.grad_cam import last_with_places
+from jaxcnn.layers.combine import Combinator
 from jaxcnn.report.page import activity, pictures
 from jaxcnn.report.page.section import Missing, section
 from jaxcnn.report.page.trained import Tested, Trained
@@ -20,6 +21,7 @@ SIDES = (128, 96, 64, 48, 32, 24, 16, 8)  # pixels of a map's longer side: the f
 LARGE = 224  # pixels of a picture's longer side
 TOP = 3
 COLUMNS = 6  # of maps
+LEAST = 16  # pixels of a map's longer side
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Drawn:
       shape: of its whole output.
       channels: the numbers of those that are drawn, in their order.
       low, high: the values that are black and white.
-      width, height: of the sheet; `columns` maps lie side by side, with a gap of one pixel.
+      width, height: of the sheet; `columns` maps lie side by side, with a gap of one pixel. Small ones are enlarged.
     """
 
     path: str
@@ -173,6 +175,9 @@ def _drawn(layer: activity.Maps, picture: int, side: int) -> Drawn:
     shades = pictures.grey(values, low, high)
     if places:
         tiles = pictures.shrunk(np.moveaxis(shades, -1, 0)[..., None], side)
+        # So large that the gaps between them are small.
+        zoom = max(1, LEAST // max(tiles.shape[1:3]))
+        tiles = tiles.repeat(zoom, 1).repeat(zoom, 2)
         columns = min(COLUMNS, len(tiles))
         sheet = pictures.tiled(tiles, columns, gap=1)
     else:
@@ -180,7 +185,7 @@ def _drawn(layer: activity.Maps, picture: int, side: int) -> Drawn:
         sheet = pictures.tiled(shades.reshape(-1, 1, 1, 1), columns)
     return Drawn(
         layer.path,
-        repr(layer.layer) if not hasattr(layer.layer, "parts") else type(layer.layer).__name__.lower(),
+        repr(layer.layer).split("(")[0] if isinstance(layer.layer, Combinator) else repr(layer.layer),
         layer.shape,
         tuple(int(channel) for channel in layer.channels),
         low,

@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from jaxcnn.report.page import within
 from jaxcnn.report.page.chart import Chart
 from jaxcnn.report.page.configuration import configuration
 from jaxcnn.report.page.curves import curves
@@ -61,6 +62,7 @@ def page(run: RunFolder, trained: Trained) -> str:
     sections = [
         Section("verdict", "Verdict", verdict(run, trained, epochs)),
         Section("curves", "Curves", _curves(run, epochs)),
+        *within.sections(run, trained),
         Section("configuration", "Configuration", configuration(run, trained)),
         Section("environment", "Environment", environment_of(trained)),
     ]

@@ -1,6 +1,5 @@
 """How long each layer takes, forward and backward, each by itself on a batch."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from jax import Array, ShapeDtypeStruct
 
 from jaxcnn.layers import Layer, Params, State, summary
 from jaxcnn.layers.walk import Around, Path, at, changed
+from jaxcnn.report.machine import machine
 from jaxcnn.train.model import Model
 
 CALLS = 5
@@ -82,7 +82,7 @@ def times(model: Model, seconds: float) -> Times:
             known[equal] = _measured(layer, at(model.params, path), at(model.state, path), x)
         if (measured := known.get(equal)) is not None:
             found["/".join(path)] = measured
-    return Times(found, batch, _device(), len(met) - len(found))
+    return Times(found, batch, machine().device, len(met) - len(found))
 
 
 def _inputs(model: Model, batch: int) -> dict[Path, tuple[Layer, ShapeDtypeStruct]]:
@@ -122,7 +122,3 @@ def _median(function: Callable[..., Any], *arguments: Any) -> float:
         jax.block_until_ready(function(*arguments))
         taken.append(time.perf_counter() - start)
     return float(np.median(taken))
-
-
-def _device() -> str:
-    return f"{os.cpu_count()} cores" if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
