@@ -99,7 +99,7 @@ class Chart:
                 {
                     "name": path.line.name,
                     "x": [_digits(x, 7) for x in path.line.x],
-                    "y": [y if y is None else _digits(y, 5) for y in path.line.y],
+                    "y": [y if y is None else _digits(y, 6) for y in path.line.y],
                     "deviation": path.line.deviation
                     and [d if d is None else _digits(d, 3) for d in path.line.deviation],
                 }

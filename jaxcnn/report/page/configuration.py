@@ -7,7 +7,7 @@ from typing import Any
 from jaxcnn.report.page.trained import Trained
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.recipe.option import Recipe
-from jaxcnn.train.run_folder import RunFolder
+from jaxcnn.train.run_folder import RunFolder, options_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ def configuration(run: RunFolder, trained: Trained) -> Configuration:
 
     own = {kind: [f.name for f in fields(kind)] for kind in recipes()}
     by_recipe = [(_title(kind), [option(name) for name in names]) for kind, names in own.items()]
-    return Configuration(config.command(), [option(name) for name in config.given()], by_recipe, _dataset(run, trained))
+    kept = options_of(config)  # without what is said to one command, such as --resume
+    given = [option(name) for name in config.given() if name in kept]
+    return Configuration(config.command(), given, by_recipe, _dataset(run, trained))
 
 
 def recipes() -> list[type[Recipe]]:

@@ -4,7 +4,7 @@ import base64
 import io
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxcnn.report import style
 from jaxcnn.report.page.numbers import number
+from jaxcnn.train.watch import LayerNorms
 
 MOST_MOMENTS = 120  # columns of a picture
 LARGE = 10.0  # a factor from one end of the network to the other that is worth a word
@@ -61,7 +62,7 @@ class Norms:
         return index % math.ceil(len(self.paths) / 40) == 0
 
 
-def norms(records: Sequence[Mapping[str, Any]], per_epoch: float) -> Norms | None:
+def norms(records: Sequence[LayerNorms], per_epoch: float) -> Norms | None:
     """Of the lines of kind "layers" in metrics.jsonl; None where there is none, as an earlier version wrote none."""
     if not records:
         return None
@@ -139,7 +140,7 @@ def _png(pixels: np.ndarray) -> str:
 
 
 def _factor(ratio: float) -> str:
-    return f"{ratio:.1e}" if ratio >= 1e4 else f"{ratio:.3g}"
+    return number(float(f"{ratio:.2g}"))
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 from jaxcnn.report.page import within
 from jaxcnn.report.page.chart import Chart
 from jaxcnn.report.page.configuration import configuration
-from jaxcnn.report.page.curves import curves
+from jaxcnn.report.page.curves import curves, steps_per_epoch
 from jaxcnn.report.page.environment import environment as environment_of
+from jaxcnn.report.page.layers import norms
 from jaxcnn.report.page.numbers import duration, number, percent
 from jaxcnn.report.page.section import Section
 from jaxcnn.report.page.trained import Trained
@@ -62,6 +63,7 @@ def page(run: RunFolder, trained: Trained) -> str:
     sections = [
         Section("verdict", "Verdict", verdict(run, trained, epochs)),
         Section("curves", "Curves", _curves(run, epochs)),
+        Section("layers", "δ and gradients by layer", norms(run.layers(), steps_per_epoch(epochs))),
         *within.sections(run, trained),
         Section("configuration", "Configuration", configuration(run, trained)),
         Section("environment", "Environment", environment_of(trained)),

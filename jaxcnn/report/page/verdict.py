@@ -113,8 +113,8 @@ def overfits(epochs: Sequence[Epoch]) -> Finding | None:
 def improving(epochs: Sequence[Epoch], falling_rate: bool) -> Finding | None:
     """Whether the loss of evaluation was still falling: by the straight line of least squares through the last quarter.
 
-    It fell where the line falls by 2 % of the loss and by more than three times its standard error. Of fewer than 4 epochs in
-    that quarter nothing is said.
+    It fell where the line falls by 2 % of the loss and by more than three times its standard error. Of fewer than 4
+    epochs in that quarter nothing is said.
     """
     losses = np.array([record["eval_loss"] for record in epochs[-max(len(epochs) // 4, 4) :]])
     part, count = PARTS[epochs[-1]["part"]], len(losses)

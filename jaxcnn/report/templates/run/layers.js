@@ -3,7 +3,6 @@ function norms(box) {
   const { paths, steps, epochs, maps } = JSON.parse(box.querySelector("script").textContent);
   const layer = box.querySelector('[data-of="layer"]');
   const moment = box.querySelector('[data-of="moment"]');
-  const signs = { delta: "‖δ‖", gradient: "‖gradient‖" };
   const named = (i) => (steps[i] === 0 ? "before the first step" : `after step ${steps[i]}`);
 
   // One curve for each map, on a log scale.
@@ -39,8 +38,10 @@ function norms(box) {
 
   function show() {
     const [row, column] = [Number(layer.value), Number(moment.value)];
-    const said = Object.entries(maps).map(([name, values]) => `${signs[name]} ${values[row][column] === null ? "–" : number(values[row][column])}`);
-    box.querySelector(".here").textContent = `${paths[row]}, ${named(column)}: ${said.join(", ")}`;
+    box.querySelector(".here > span").textContent = `${paths[row]}, ${named(column)}:`;
+    for (const [name, values] of Object.entries(maps)) {
+      box.querySelector(`.here [data-of="${name}"] b`).textContent = values[row][column] === null ? "–" : number(values[row][column]);
+    }
     layer.setAttribute("aria-valuetext", paths[row]);
     moment.setAttribute("aria-valuetext", named(column));
     for (const spot of box.querySelectorAll(".spot")) {
