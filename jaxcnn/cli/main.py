@@ -13,6 +13,7 @@ from jaxcnn.cli import (
     augment,
     bench,
     check,
+    compiled,
     completion,
     data,
     doctor,
@@ -88,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warnings.showwarning = lambda message, *where: print_line("warning", str(message))
         try:
             options = sweep.parsed(sys.argv[1:] if arguments is None else list(arguments), parse)
+            if not isinstance(options, bench.BenchOptions | verify.VerifyOptions):  # one times it, one makes thousands
+                compiled.keep()
             sys.exit(RUN[type(options)](options))
         except BrokenPipeError:
             raise

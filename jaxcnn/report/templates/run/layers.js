@@ -17,7 +17,7 @@ function norms(box) {
       const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
       const known = values.map((v, i) => [i, v]).filter(([, v]) => v > 0);
       const points = known.map(([i, v]) => `${place(i, values.length)} ${(1000 * (high - Math.log10(v))) / (high - low)}`);
-      path.setAttribute("d", `M${points.join("L")}${points.length === 1 ? "h0" : ""}`);
+      path.setAttribute("d", points.length ? `M${points.join("L")}${points.length === 1 ? "h0" : ""}` : "");
       path.setAttribute("class", name === "delta" ? "tone0" : "tone1");
       return path;
     });
