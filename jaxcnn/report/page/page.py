@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from jaxcnn.report.page import within
 from jaxcnn.report.page.chart import Chart
 from jaxcnn.report.page.configuration import configuration
 from jaxcnn.report.page.curves import curves, steps_per_epoch
@@ -63,6 +64,7 @@ def page(run: RunFolder, trained: Trained) -> str:
         Section("verdict", "Verdict", verdict(run, trained, epochs)),
         Section("curves", "Curves", _curves(run, epochs)),
         Section("layers", "δ and gradients by layer", norms(run.layers(), steps_per_epoch(epochs))),
+        *within.sections(run, trained),
         Section("configuration", "Configuration", configuration(run, trained)),
         Section("environment", "Environment", environment_of(trained)),
     ]
