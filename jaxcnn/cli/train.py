@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from jaxcnn.train.gradients import GradientCheck
     from jaxcnn.train.run import Result
 
+CHECKED_IMAGES = 8
+LARGE = 1_000_000_000  # multiply-adds for these images, forward: in float64 and compiled twice that is minutes
+
 
 @dataclass(frozen=True)
 class TrainOptions(TrainConfig):
@@ -99,11 +102,12 @@ def check(result: "Result", say: Callable[[str], None]) -> "GradientCheck | None
 
     Those of a large network only on demand: None.
     """
-    from jaxcnn.train.gradients import CHECKED_IMAGES, check_on_hardest, is_quick
+    from jaxcnn.layers import summary
+    from jaxcnn.train.gradients import check_on_hardest
 
     assert result.evaluation is not None
     experiment = result.experiment
-    if not is_quick(experiment.model, experiment.dataset.image_shape):
+    if CHECKED_IMAGES * summary(experiment.model, experiment.dataset.image_shape).multiply_adds > LARGE:
         say(f"gradients are not checked, for which this network is large; do it with: jaxcnn check {result.run.path}")
         return None
     found = check_on_hardest(experiment, result.state, result.evaluation, CHECKED_IMAGES)

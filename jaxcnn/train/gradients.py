@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.layers import Layer, Params, State, backprop, summary
+from jaxcnn.layers import Layer, Params, State, backprop
 from jaxcnn.ops import backward
 from jaxcnn.train.evaluation import Evaluation
 from jaxcnn.train.experiment import Experiment
@@ -17,8 +17,6 @@ from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import Loss
 
 TOLERANCE = 1e-10
-CHECKED_IMAGES = 8
-LARGE = 1_000_000_000  # multiply-adds for these images, forward: in float64 and compiled twice that is minutes
 SMALL = 1e-4  # a gradient below is measured as if it were this large: of p - y no more than ε is known
 
 
@@ -104,11 +102,6 @@ def check_gradients(model: Layer, loss: Loss, trained: Variables, x: ArrayLike, 
         for path, delta in deltas.items()
     )
     return GradientCheck(layers, len(jax.tree.leaves(derived)), len(labels))
-
-
-def is_quick(model: Layer, image_shape: tuple[int, ...]) -> bool:
-    """Whether the check of a few images is a matter of seconds, and can be made unasked."""
-    return CHECKED_IMAGES * summary(model, image_shape).multiply_adds <= LARGE
 
 
 def check_on_hardest(experiment: Experiment, train: TrainState, evaluation: Evaluation, images: int) -> GradientCheck:

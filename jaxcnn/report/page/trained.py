@@ -9,9 +9,9 @@ from jaxtyping import Float, Int, UInt8
 
 from jaxcnn.data import Images
 from jaxcnn.report.page.activity import Activity, look
-from jaxcnn.train.evaluate import evaluate, examples_of, inputs, loss
+from jaxcnn.train.evaluate import evaluate, examples_of
 from jaxcnn.train.evaluation import Evaluation
-from jaxcnn.train.gradients import CHECKED_IMAGES, GradientCheck, check_gradients, is_quick
+from jaxcnn.train.gradients import GradientCheck
 from jaxcnn.train.model import Model
 from jaxcnn.train.model_folder import load_model
 from jaxcnn.train.run import Result
@@ -100,6 +100,7 @@ def of_result(result: Result, gradients: GradientCheck | None = None) -> Trained
 
 def of_run(run: RunFolder) -> Trained:
     """Of a run on disk: its data are loaded and its network is evaluated, as far as they are there."""
+    missing = []
     model, tested = None, None
     try:
         model = load_model(run.path)
@@ -107,12 +108,5 @@ def of_run(run: RunFolder) -> Trained:
         images, labels = examples_of(model, dataset)
         tested = Tested(images, labels, evaluate(model, images, labels))
     except (ValueError, OSError) as error:
-        return Trained(model, tested, missing=(str(error),))
-    return Trained(model, tested, _checked(model, tested) if is_quick(model.network, model.image_shape) else None)
-
-
-def _checked(model: Model, tested: Tested) -> GradientCheck:
-    """On the images that the network finds hardest, as at the end of a run."""
-    chosen = tested.evaluation.hardest(tested.labels)[:CHECKED_IMAGES]
-    x = inputs(model, tested.images[chosen])
-    return check_gradients(model.network, loss(model), model, x, tested.labels[chosen])
+        missing.append(str(error))
+    return Trained(model, tested, None, tuple(missing))
