@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from jaxcnn.bench.contest import Contest
-from jaxcnn.bench.machine import machine
 from jaxcnn.bench.networks import INFERENCE, Problem, inference, training
 from jaxcnn.bench.op_contests import op_contest
 from jaxcnn.bench.ops import Case
@@ -12,6 +11,7 @@ from jaxcnn.bench.peak import peaks
 from jaxcnn.bench.peers import PACKAGES, installed
 from jaxcnn.bench.precision import Precision
 from jaxcnn.bench.result import Report
+from jaxcnn.report.machine import machine
 
 Watch = Callable[[str, float], object]  # the task that is being done, and the share of all that is done
 

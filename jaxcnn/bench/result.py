@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jaxcnn.bench.machine import Machine
 from jaxcnn.bench.measure import Timing
+from jaxcnn.report.machine import Machine
 
 Section = Literal["operation", "training step", "inference"]
 OURS = "jaxcnn"

@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxcnn.bench.machine import Machine
 from jaxcnn.bench.measure import Timing
 from jaxcnn.bench.result import OURS, Report, Row
 from jaxcnn.report import style
+from jaxcnn.report.machine import Machine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

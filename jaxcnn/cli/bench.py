@@ -107,8 +107,8 @@ def _run_data(options: BenchOptions) -> int:
     from jaxcnn import data
     from jaxcnn.bench import show
     from jaxcnn.bench.data import speeds, table, to_json
-    from jaxcnn.bench.machine import machine
     from jaxcnn.cli.console import Console
+    from jaxcnn.report.machine import machine
 
     assert options.data is not None
     for name in ("ops", "steps", "inference", "picture"):

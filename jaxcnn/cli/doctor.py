@@ -37,6 +37,7 @@ def run(options: DoctorOptions) -> int:
     _line("jax", f"{jax.__version__}, jaxlib {metadata.version('jaxlib')}")
     _line("devices", ", ".join(f"{count} × {kind}" for kind, count in counted.items()))
     _memory()
+    _compiled()
     return _kernels()
 
 
@@ -54,6 +55,23 @@ def _memory() -> None:
     elif "[madvise]" in given:
         _line("memory", "large arrays are on small pages; a step on the CPU would be faster with huge ones")
         _line("to set it", f"export GLIBC_TUNABLES={_ASKING}=1")
+
+
+def _compiled() -> None:
+    """Where programs are kept, and how not to."""
+    from jaxcnn.cli.amounts import memory
+    from jaxcnn.cli.compiled import CONFIG, folder
+
+    if not CONFIG.jax_enable_compilation_cache:
+        _line("compiled", "programs are compiled anew each time, as JAX_ENABLE_COMPILATION_CACHE says")
+    elif where := CONFIG.jax_compilation_cache_dir:
+        files = [file.stat().st_size for file in Path(where).glob("*-cache")]
+        _line("compiled", f"{len(files)} programs, {memory(sum(files))}, are kept in {where}")
+        _line(
+            "to stop it", "export JAX_ENABLE_COMPILATION_CACHE=0, or JAX_COMPILATION_CACHE_DIR=PATH for another place"
+        )
+    else:
+        _line("compiled", f"programs are compiled anew each time: {folder()} can't be written")
 
 
 def _kernels() -> int:

@@ -13,6 +13,7 @@ from jaxcnn.cli import (
     augment,
     bench,
     check,
+    compiled,
     completion,
     data,
     doctor,
@@ -22,6 +23,7 @@ from jaxcnn.cli import (
     models,
     predict,
     report,
+    serve,
     show,
     summary,
     sweep,
@@ -40,6 +42,7 @@ COMMANDS = (
     | Annotated[eval.EvalOptions, tyro.conf.subcommand("eval")]
     | Annotated[report.ReportOptions, tyro.conf.subcommand("report")]
     | Annotated[predict.PredictOptions, tyro.conf.subcommand("predict")]
+    | Annotated[serve.ServeOptions, tyro.conf.subcommand("serve")]
     | Annotated[import_.ImportOptions, tyro.conf.subcommand("import")]
     | Annotated[export.ExportOptions, tyro.conf.subcommand("export")]
     | Annotated[models.ModelsOptions, tyro.conf.subcommand("models")]
@@ -59,6 +62,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     eval.EvalOptions: eval.run,
     report.ReportOptions: report.run,
     predict.PredictOptions: predict.run,
+    serve.ServeOptions: serve.run,
     import_.ImportOptions: import_.run,
     export.ExportOptions: export.run,
     models.ModelsOptions: models.run,
@@ -88,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warnings.showwarning = lambda message, *where: print_line("warning", str(message))
         try:
             options = sweep.parsed(sys.argv[1:] if arguments is None else list(arguments), parse)
+            if not isinstance(options, bench.BenchOptions | verify.VerifyOptions):  # one times it, one makes thousands
+                compiled.keep()
             sys.exit(RUN[type(options)](options))
         except BrokenPipeError:
             raise

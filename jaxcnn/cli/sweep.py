@@ -105,8 +105,9 @@ def run(options: SweepOptions) -> int:
         from jaxcnn.cli.console import Console
         from jaxcnn.cli.train import check
         from jaxcnn.cli.watchers import watchers
-        from jaxcnn.report.run import draw
+        from jaxcnn.report.run import draw, write_comparison
         from jaxcnn.train import hosts
+        from jaxcnn.train.run_folder import CONFIG
         from jaxcnn.train.sweep import grid, points, sweep
 
         console = Console(soft_wrap=True)
@@ -137,7 +138,8 @@ def run(options: SweepOptions) -> int:
             draw(result)
             name = result.run.config.model
             if name not in checked and not interrupt.requested:
-                checked[name] = check(result, console.print)
+                found = check(result, console.print)
+                checked[name] = found is None or found.agrees
 
         outcomes = sweep(configs, out=out, together=options.together, watching=watching, done=done)
         found = points(outcomes)
@@ -147,6 +149,9 @@ def run(options: SweepOptions) -> int:
                 console.print(f"test accuracy {_cell(found[0], 'test')} over {len(accuracies)} seeds")
         elif found:
             console.print_table(_by_point(found))
+        begun = [place for place in places if place is not None and (place / CONFIG).exists()]
+        if page := write_comparison(begun, out):
+            console.print(f"page {page}")
         console.print(f"results in {out / 'results.json'}")
         if len(outcomes) < len(configs) or any(outcome.status == "stopped" for outcome in outcomes):
             over = sum(outcome.status != "stopped" for outcome in outcomes)

@@ -13,6 +13,7 @@ from jaxcnn.train.interrupt import on_interrupt
 from jaxcnn.train.recipe import TrainConfig
 
 if TYPE_CHECKING:
+    from jaxcnn.train.gradients import GradientCheck
     from jaxcnn.train.run import Result
 
 CHECKED_IMAGES = 8
@@ -61,7 +62,7 @@ def run(options: TrainOptions) -> int:
                 return plan.show(config, placement)
         from jaxcnn.cli.console import Console
         from jaxcnn.cli.watchers import watchers
-        from jaxcnn.report.run import draw
+        from jaxcnn.report.run import draw, write_page
         from jaxcnn.train.loop import train
 
         if not hosts.first():  # it only computes
@@ -79,22 +80,27 @@ def run(options: TrainOptions) -> int:
             say(f"stopped after step {int(result.state.step)}; go on with: {config.command()} --resume")
             say(f"run folder {result.run.path}")
             return interrupt.exit_code
-        agrees = True
+        found, page = None, None
         if interrupt.requested:
-            say(f"stopped before the gradient check; make it with: jaxcnn check {result.run.path}")
+            folder = result.run.path
+            say(f"stopped before the gradient check; make it with: jaxcnn check {folder}")
+            say(f"stopped before the page; make it with: jaxcnn report {folder}")
         else:
-            agrees = check(result, say)
+            found = check(result, say)
+            page = write_page(result, found)
         say(f"test accuracy {result.evaluation.accuracy:.4f}")
         say(f"run folder {result.run.path}")
+        if page is not None:
+            say(f"page {page}")
         if interrupt.requested:
             return interrupt.exit_code
-        return 0 if agrees else 1
+        return 0 if found is None or found.agrees else 1
 
 
-def check(result: "Result", say: Callable[[str], None]) -> bool:
-    """Hold the trained network's handwritten gradients against JAX's on its hardest images; whether they agree.
+def check(result: "Result", say: Callable[[str], None]) -> "GradientCheck | None":
+    """Hold the trained network's handwritten gradients against JAX's on its hardest images.
 
-    Those of a large network only on demand.
+    Those of a large network only on demand: None.
     """
     from jaxcnn.layers import summary
     from jaxcnn.train.gradients import check_on_hardest
@@ -103,10 +109,10 @@ def check(result: "Result", say: Callable[[str], None]) -> bool:
     experiment = result.experiment
     if CHECKED_IMAGES * summary(experiment.model, experiment.dataset.image_shape).multiply_adds > LARGE:
         say(f"gradients are not checked, for which this network is large; do it with: jaxcnn check {result.run.path}")
-        return True
+        return None
     found = check_on_hardest(experiment, result.state, result.evaluation, CHECKED_IMAGES)
     say(str(found))
-    return found.agrees
+    return found
 
 
 def in_options(message: str, options: type = TrainConfig) -> str:

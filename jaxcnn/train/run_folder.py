@@ -8,6 +8,7 @@ wandb/            what Weights & Biases keeps, where it is asked for
 checkpoints/      last and best, see checkpoint.py
 model/            last and best, see model_folder.py: what is needed to use the network, and no more
 *.png             learning curves, test predictions, gradients
+report.html       the run's page
 """
 
 import contextlib
@@ -34,8 +35,9 @@ R = TypeVar("R", Steps, LayerNorms)
 _Kind = Literal["epoch", "steps", "layers"]  # of a line of metrics.jsonl, in its field "kind"
 CONFIG = "config.json"
 _SOURCE = "network.py"
+REPORT = "report.html"
 _PICTURES = ("curves.png", "predictions.png", "gradients.png")
-_WRITTEN = (CONFIG, _SOURCE, "metrics.jsonl", "tensorboard", "wandb", "checkpoints", "model", *_PICTURES)
+_WRITTEN = (CONFIG, _SOURCE, "metrics.jsonl", "tensorboard", "wandb", "checkpoints", "model", REPORT, *_PICTURES)
 _COPY = (
     "Put back a copy of it: the same command with another --out begins by writing one that differs only in the name of "
     "the folder"
@@ -318,10 +320,15 @@ def open_run(path: Path) -> RunFolder:
 
 def instead_of(path: Path) -> str:
     """What to take in the place of a folder that holds no run: the runs within it, of a sweep, or a new one."""
-    runs = sorted(file.parent for depth in (1, 2) for file in path.glob("*/" * depth + CONFIG))
+    runs = runs_in(path)
     if not runs:
         return "Make one with jaxcnn train"
     return f"It holds {len(runs)} runs of a sweep, such as {runs[0]}; take one of them"
+
+
+def runs_in(path: Path) -> list[Path]:
+    """The run folders of a sweep whose folder this is."""
+    return sorted(file.parent for depth in (1, 2) for file in path.glob("*/" * depth + CONFIG))
 
 
 def _is_run(path: Path) -> bool:

@@ -201,7 +201,7 @@ def points(outcomes: Sequence[Outcome]) -> list[Point]:
     """The runs by recipe, best first: the mean accuracy on the part that epochs are chosen by decides."""
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
-        groups.setdefault(_recipe(outcome.config), []).append(outcome)
+        groups.setdefault(recipe_of(outcome.config), []).append(outcome)
     firsts = [group[0].config for group in groups.values()]
     given = {name for config in firsts for name in config.given()} - ONE_FOR_ALL - {"seed"}
     names = [name for name in _OPTIONS if name in given and len({repr(getattr(config, name)) for config in firsts}) > 1]
@@ -264,7 +264,7 @@ def _prepared(
         if of_data not in datasets:
             datasets[of_data] = config.load()
         source = source_of(config)
-        same = alike.setdefault((_recipe(config), None if source is None else source.sha256), [])
+        same = alike.setdefault((recipe_of(config), None if source is None else source.sha256), [])
         if same:
             experiment = same[0][1].seeded(config, weights)
         else:
@@ -286,7 +286,7 @@ def _as_one(config: TrainConfig, experiment: Experiment, together: Literal["auto
     return together == "yes" or (together == "auto" and small(experiment) and not why_not(config, experiment))
 
 
-def _recipe(config: TrainConfig) -> str:
+def recipe_of(config: TrainConfig) -> str:
     """What decides how a run ends, but for its seed."""
     return json.dumps({name: value for name, value in options_of(config, decisive=True).items() if name != "seed"})
 

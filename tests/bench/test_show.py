@@ -7,11 +7,11 @@ from PIL import Image
 from rich.console import Console
 
 from jaxcnn.bench import show
-from jaxcnn.bench.machine import Machine, machine
 from jaxcnn.bench.measure import Timing
 from jaxcnn.bench.ops import Case
 from jaxcnn.bench.plan import Plan
 from jaxcnn.bench.result import Report, Row
+from jaxcnn.report.machine import Machine, machine
 
 HERE = Machine(
     "A CPU",

@@ -39,7 +39,8 @@ def test_train_prints_a_line_an_epoch_the_check_and_the_result(jaxcnn, tmp_path)
     assert re.fullmatch(r"handwritten gradients agree with jax\.grad: largest difference .*", lines[5])
     assert lines[6] == f"test accuracy {float(lines[4].split()[4]):.4f}"
     assert lines[7] == f"run folder {tmp_path / 'run'}"
-    assert len(lines) == 8 and "\033" not in out
+    assert lines[8] == f"page {tmp_path / 'run' / 'report.html'}"
+    assert len(lines) == 9 and "\033" not in out
 
 
 def test_train_says_whose_weights_it_begins_with_and_what_is_computed_once(jaxcnn, trained, tmp_path):
@@ -203,7 +204,11 @@ def test_a_run_goes_on_without_lines_of_the_metrics_and_names_what_the_curves_la
     if lost.startswith("2"):
         reason = f"ValueError: {file} holds no epochs any more"
         warned.append(f"warning: {run_folder}/curves.png could not be drawn ({reason}); all else is done.")
-    assert (code, err.splitlines()) == (0, warned)
+        reason = f"ValueError: {run_folder} has no epoch to report: its metrics.jsonl tells of none"
+        warned.append(f"warning: {run_folder}/report.html could not be drawn ({reason}")
+    told = err.splitlines()
+    assert code == 0 and len(told) == len(warned)
+    assert all(map(str.startswith, told, warned))
 
 
 def test_check_of_a_network_of_another_shape_fails(jaxcnn, run_folder):

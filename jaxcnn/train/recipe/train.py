@@ -53,11 +53,12 @@ class TrainConfig(RunRecipe, WatchRecipe, DevicesRecipe, OptimizationRecipe, Mod
 
     def given(self) -> dict[str, Any]:
         """The options whose values are not their defaults."""
+        return {name: getattr(self, name) for name, value in self.defaults().items() if getattr(self, name) != value}
+
+    def defaults(self) -> dict[str, Any]:
+        """The value that each option has where it is not given; of many that follows what is given for others."""
         base = TrainConfig(**{name: getattr(self, name) for name in FOLLOWING})
-        defaults = {
-            f.name: f.default if f.name in FOLLOWING else getattr(base, f.name) for f in dataclasses.fields(self)
-        }
-        return {name: getattr(self, name) for name, default in defaults.items() if getattr(self, name) != default}
+        return {f.name: f.default if f.name in FOLLOWING else getattr(base, f.name) for f in dataclasses.fields(self)}
 
 
 def _short(data: str) -> str:

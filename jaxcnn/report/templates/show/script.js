@@ -233,4 +233,4 @@ document.querySelectorAll(".steps").forEach(steps);
 document.querySelectorAll(".plot").forEach(curve);
 // On a narrow screen the list of operations would fill it.
 const list = document.querySelector("nav details");
-if (list && matchMedia("(max-width: 82rem)").matches) list.open = false;
+if (list && matchMedia("(max-width: 74rem)").matches) list.open = false;
