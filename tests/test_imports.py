@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 # A folder may import from its own floor and from those below it.
 FLOORS = [
     ["cli"],
-    ["bench"],
+    ["bench", "serve"],
     ["report"],
     ["train", "verify"],
     ["interop", "explain"],

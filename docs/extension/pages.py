@@ -35,6 +35,7 @@ API: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "weights": ("Weights of a network of one's own", "jaxcnn.interop.weights", ("load_weights",)),
     "onnx": ("ONNX files", "jaxcnn.interop.onnx.read", ("load_onnx",)),
     "explain": ("What a network looks at", "jaxcnn.explain", ()),
+    "serve": ("Serving", "jaxcnn.serve", ()),
     "kernels": ("Kernels", "jaxcnn.kernels", ("use",)),
     "verify": ("Verification", "jaxcnn.verify", ()),
 }

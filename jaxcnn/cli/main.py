@@ -23,6 +23,7 @@ from jaxcnn.cli import (
     models,
     predict,
     report,
+    serve,
     show,
     summary,
     sweep,
@@ -41,6 +42,7 @@ COMMANDS = (
     | Annotated[eval.EvalOptions, tyro.conf.subcommand("eval")]
     | Annotated[report.ReportOptions, tyro.conf.subcommand("report")]
     | Annotated[predict.PredictOptions, tyro.conf.subcommand("predict")]
+    | Annotated[serve.ServeOptions, tyro.conf.subcommand("serve")]
     | Annotated[import_.ImportOptions, tyro.conf.subcommand("import")]
     | Annotated[export.ExportOptions, tyro.conf.subcommand("export")]
     | Annotated[models.ModelsOptions, tyro.conf.subcommand("models")]
@@ -60,6 +62,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     eval.EvalOptions: eval.run,
     report.ReportOptions: report.run,
     predict.PredictOptions: predict.run,
+    serve.ServeOptions: serve.run,
     import_.ImportOptions: import_.run,
     export.ExportOptions: export.run,
     models.ModelsOptions: models.run,

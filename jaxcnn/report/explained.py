@@ -6,10 +6,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 from jaxtyping import Float, UInt8
 
 from jaxcnn import explain
-from jaxcnn.layers.base import one_of
+from jaxcnn.layers.base import Params, State, one_of
 from jaxcnn.report import grid, style
 from jaxcnn.train.model import Model
 
@@ -49,17 +50,26 @@ def heat_maps(
     Raises: ValueError for an unknown method, with the nearest name, for a layer where none is asked for, and what the
       method raises.
     """
+    found = heat_function(model, method, layer=layer, seed=seed)
+    return np.asarray(found(model.params, model.state, model.preprocess(images), classes), np.float32)
+
+
+def heat_function(model: Model, method: str, *, layer: str | None = None, seed: int = 0) -> Callable[..., Array]:
+    """`heat_maps` as a function (params, state, x, classes) -> (n, h, w), which can be traced."""
     options = _options(method, layer, seed)
-    x = model.preprocess(images)
-    found = METHODS[method](model.network, model.params, model.state, x, classes, **options)
-    return np.asarray(explain.heat(found, (x.shape[1], x.shape[2])), np.float32)
+
+    def heat(params: Params, state: State, x: Float[Array, "n h w c"], classes: Any) -> Float[Array, "n h w"]:
+        found = METHODS[method](model.network, params, state, x, classes, **options)
+        return explain.heat(found, (x.shape[1], x.shape[2]))
+
+    return heat
 
 
 def check(model: Model, method: str, *, layer: str | None = None) -> None:
     """Raises what `heat_maps` would raise of the method, the layer and the network, before there are pictures."""
-    options = _options(method, layer)
     x = jax.ShapeDtypeStruct((1, *model.image_shape), np.float32)
-    jax.eval_shape(lambda x: METHODS[method](model.network, model.params, model.state, x, None, **options), x)
+    found = heat_function(model, method, layer=layer)
+    jax.eval_shape(lambda x: found(model.params, model.state, x, None), x)
 
 
 def _options(method: str, layer: str | None, seed: int = 0) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class Model:
 
         Args:
           images: uint8 pixels (n, h, w, c) of `image_shape`, which may be traced. Or pictures, one or a list: paths,
-            Pillow's images, or uint8 arrays (h, w) or (h, w, c), see `pixels`.
+            open files, Pillow's images, or uint8 arrays (h, w) or (h, w, c), see `pixels`.
 
         Raises: ValueError for anything else, and what Pillow raises for a picture that it can't read.
         """
@@ -130,7 +130,7 @@ class Model:
         return self.normalise(in_channels(images, self.image_shape[-1]))
 
     def pixels(self, picture: Any) -> UInt8[np.ndarray, "h w c"]:
-        """What the network sees of a picture: of a path, an image of Pillow's, or a uint8 array (h, w) or (h, w, c).
+        """What the network sees of a picture: a path, an open binary file, an image of Pillow's, or a uint8 array.
 
         It is brought to `image_shape` as those that the network was trained and evaluated on: of its middle the share
         that the card's `crop` says is resized. An array that has this size already is taken as one that has been
@@ -175,20 +175,24 @@ class Model:
 
 
 def _pixels(picture: Any) -> np.ndarray:
-    """uint8 pixels (h, w, c) of a path, a Pillow image or an array."""
+    """uint8 pixels (h, w, c) of a path, an open file, a Pillow image or an array."""
     from io import BytesIO
 
     from jaxcnn.data.pictures import decode
 
     if isinstance(picture, str | os.PathLike):
         return decode(Path(picture).expanduser())
+    if hasattr(picture, "read"):
+        return decode(picture)
     if hasattr(picture, "getexif"):  # a Pillow image: read as the file that it would be
         file = BytesIO()
         form = "PNG" if picture.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16") else "TIFF"
         picture.save(file, form, exif=picture.getexif())
         return decode(file)
     if not hasattr(picture, "dtype"):
-        raise ValueError(f"preprocess: a picture is {picture!r:.80}; expected a path, a Pillow image or a uint8 array.")
+        raise ValueError(
+            f"preprocess: a picture is {picture!r:.80}; expected a path, an open file, a Pillow image or a uint8 array."
+        )
     pixels = np.asarray(picture)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or 0 in pixels.shape:

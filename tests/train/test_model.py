@@ -409,7 +409,7 @@ def test_an_image_that_is_not_square(tmp_path):
         (np.zeros((1, 8, 8, 2), np.uint8), "the images have 2 channels, and the network takes 1"),
         ([np.zeros((8, 8))], r"a picture has shape \(8, 8, 1\) and dtype float64; expected uint8"),
         ([], "images is empty"),
-        ([3], "a picture is 3; expected a path, a Pillow image or a uint8 array"),
+        ([3], "a picture is 3; expected a path, an open file, a Pillow image or a uint8 array"),
         (None, "a picture is None"),
     ],
 )

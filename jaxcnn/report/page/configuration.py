@@ -66,11 +66,16 @@ def _dataset(run: RunFolder, trained: Trained) -> list[tuple[str, str]]:
         ("images", f"{height} × {width} pixels, {'grey' if channels == 1 else f'{channels} channels'}"),
         ("mean, by channel", _numbers(facts.mean)),
         ("deviation, by channel", _numbers(facts.std)),
-        (f"{len(facts.classes)} classes", ", ".join(facts.classes)),
+        (f"{len(facts.classes):,} classes", _some(facts.classes)),
     ]
     if trained.tested is not None:
         told.insert(2, ("test images", f"{len(trained.tested.labels):,}"))
     return told
+
+
+def _some(names: Sequence[str], most: int = 100) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _numbers(values: Sequence[float]) -> str:

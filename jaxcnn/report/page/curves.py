@@ -1,6 +1,7 @@
 """The curves of a run."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jaxcnn.report.page.chart import Chart, Line, chart
@@ -13,8 +14,23 @@ def steps_per_epoch(epochs: Sequence[Epoch]) -> float:
     return epochs[0]["step"] / epochs[0]["epoch"]
 
 
-def curves(epochs: Sequence[Epoch], steps: Sequence[Steps]) -> list[Chart]:
+@dataclass(frozen=True)
+class Curves:
+    """Charts, and the epochs as a table with the fields that one of them has at least."""
+
+    charts: list[Chart]
+    epochs: Sequence[Epoch]
+    columns: list[str]
+
+
+def curves(epochs: Sequence[Epoch], steps: Sequence[Steps]) -> Curves:
     """Of all that metrics.jsonl tells over training; of what an earlier version did not write there is none."""
+    columns = dict.fromkeys(name for record in epochs for name in record if name != "part")
+    return Curves(charts(epochs, steps), epochs, list(columns))
+
+
+def charts(epochs: Sequence[Epoch], steps: Sequence[Steps]) -> list[Chart]:
+    """Loss, accuracy, rate, gradient, speed and waiting."""
     per_epoch = steps_per_epoch(epochs)
     ends = [record["step"] / per_epoch for record in epochs]
     within = [record["step"] / per_epoch for record in steps]

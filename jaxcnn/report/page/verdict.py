@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import jax
 import numpy as np
 
-from jaxcnn.report.page.numbers import number, percent
+from jaxcnn.report.page.numbers import duration, number, percent
+from jaxcnn.report.page.trained import Trained
 from jaxcnn.train import measures
 from jaxcnn.train.figures import score
 from jaxcnn.train.recipe import TrainConfig
+from jaxcnn.train.run_folder import RunFolder
 from jaxcnn.train.watch import Epoch, Steps
 
 LEVEL = 0.02  # a change of the loss by less than this share of it is none
@@ -181,6 +184,45 @@ def confused(confusion: np.ndarray, classes: Sequence[str], most: int = 3) -> Fi
     )
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """The accuracy, of how many images and how well it is known, and what else is to be said.
+
+    `images` and `interval` are None where the test images are not there; the accuracy is then the last epoch's.
+    """
+
+    accuracy: float
+    part: str
+    images: int | None
+    interval: tuple[float, float] | None
+    figures: list[tuple[str, str]]
+    findings: list[Finding]
+
+
+def verdict(run: RunFolder, epochs: Sequence[Epoch], trained: Trained) -> Verdict:
+    """What is to be said of a run in words."""
+    last, tested = epochs[-1], trained.tested
+    part, classes = PARTS[last["part"]], run.facts.classes
+    figures = [
+        ("epochs", f"{last['epoch']:,}"),
+        ("steps", f"{last['step']:,}"),
+        ("time", duration(sum(record["seconds"] for record in epochs))),
+    ]
+    if trained.model is not None:
+        figures.append(("parameters", f"{sum(a.size for a in jax.tree.leaves(trained.model.params)):,}"))
+    if tested is None:
+        figures.insert(0, (f"{part} loss", number(last["eval_loss"])))
+        said = findings(run.config, epochs, run.steps(), classes)
+        return Verdict(last["eval_accuracy"], part, None, None, figures, said)
+    if last["part"] == "valid":
+        figures.insert(0, ("validation accuracy", percent(last["eval_accuracy"])))
+    figures.insert(0, ("test loss", number(tested.evaluation.loss)))
+    confusion = measures.confusion_matrix(tested.probabilities, tested.labels)
+    said = findings(run.config, epochs, run.steps(), classes, confusion)
+    known = interval(int(np.trace(confusion)), len(tested.labels))
+    return Verdict(tested.evaluation.accuracy, "test", len(tested.labels), known, figures, said)
+
+
 def findings(
     config: TrainConfig,
     epochs: Sequence[Epoch],
@@ -189,11 +231,12 @@ def findings(
     confusion: np.ndarray | None = None,
 ) -> list[Finding]:
     """All that is to be said, what one should look into first."""
+    overfitted, trend = overfits(epochs), improving(epochs, config.schedule != "constant")
     found = [
         diverged(epochs, steps),
         learned_nothing(epochs, len(classes)),
-        overfits(epochs),
-        improving(epochs, config.schedule != "constant"),
+        overfitted,
+        None if overfitted and trend and trend.tone == "bad" else trend,  # which would say the same again
         ended(config, epochs),
         best(config, epochs),
         waited(epochs),

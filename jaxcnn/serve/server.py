@@ -1,0 +1,134 @@
+"""The server as a process: its socket, slow clients, and its end by a signal."""
+
+import asyncio
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from jaxcnn.serve.limits import Limits
+from jaxcnn.serve.refusal import told
+
+CONNECTIONS = 512  # at once; beyond them the answer is 503
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens there; at port 0 the system chooses a free one.
+
+    Raises: ValueError where it can't, with what is in its way.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family, backlog=CONNECTIONS)
+    except (socket.gaierror, UnicodeError) as error:
+        raise ValueError(f"--host is {host}, which is no name or address that is known here.") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            in_use = f"--port is {port}, which is in use on {host}; take another, or 0 for any that is free."
+            raise ValueError(in_use) from error
+        raise ValueError(f"--host is {host}, port {port}: {error.strerror or error}.") from error
+
+
+def address(host: str, listening: socket.socket) -> str:
+    """What one types into a browser."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{listening.getsockname()[1]}"
+
+
+def serve(app: ASGIApp, listening: socket.socket, limits: Limits, ready: Callable[[], None]) -> None:
+    """Answer until SIGINT or SIGTERM, and then what has been asked until then; a second signal ends the process.
+
+    Args:
+      app: as `create_app` makes it.
+      listening: as `bound` gives it.
+      limits: for slow clients.
+      ready: is called when requests are answered.
+    """
+
+    class Patient(_Patient):
+        seconds = limits.head_seconds
+
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every bad form, which is answered
+    config = uvicorn.Config(
+        app,
+        http=Patient,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="critical",  # what concerns us `Gate` tells
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=int(limits.seconds) + 1,
+    )
+    _Server(config, ready).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which would end as if killed by the signal that it was asked to end by."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            os._exit(128 + sig)
+        self.should_exit = True
+        hint = b"; press Ctrl-C again to stop at once" if sig == signal.SIGINT else b""
+        os.write(2, b"\nfinishing what has been asked" + hint + b"\n")
+
+
+class _Patient(H11Protocol):
+    """uvicorn's, with a limit to the time in which a request's head has to come."""
+
+    seconds: float
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._forget()
+
+    def send_400_response(self, msg: str) -> None:
+        """In the form that all errors have."""
+        body = json.dumps(told(400, f"this is no HTTP/1.1: {msg}")).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
+        answer = [h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()]
+        for part in answer:
+            self.transport.write(self.conn.send(part) or b"")
+        self.transport.close()
+
+    def _watch(self) -> None:
+        """A request is at work, or its head must come before its time is over, however many parts it comes in."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._forget()
+        elif self._late is None:
+            self._late = self.loop.call_later(self.seconds, self.timeout_keep_alive_handler)
+
+    def _forget(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None

@@ -1,0 +1,135 @@
+"""A server as a process: slow clients, its end by a signal, and a hundred malformed requests."""
+
+import os
+import signal
+import sys
+import threading
+from itertools import islice
+
+import psutil
+import pytest
+
+from experiments import serve_malformed
+from tests.serve.conftest import head, photo, received, running
+
+PICTURE = photo(1, 8, 8)
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+
+def ask(server, content=PICTURE):
+    """(status, body) of one prediction, over a connection of its own."""
+    with server.connect() as connection:
+        connection.sendall(
+            head("/predict", len(content)).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + content
+        )
+        return received(connection)
+
+
+@pytest.fixture(scope="module")
+def server(trained):
+    yield from running("tests.train.tiny", "serve", trained.run.path, "--port", 0)
+
+
+@pytest.fixture(scope="module")
+def impatient(trained):
+    yield from running("tests.serve.impatient", trained.run.path)
+
+
+def test_it_says_where_it_is_and_ends_by_ctrl_c_with_0(started):
+    server = started()
+    assert ask(server)[0] == 200
+    code, err = server.end(signal.SIGINT)
+    assert code == 0 and err == "\nfinishing what has been asked; press Ctrl-C again to stop at once\n"
+    with pytest.raises(ConnectionRefusedError):
+        server.connect()
+
+
+def test_what_has_been_asked_is_answered_before_the_end(started):
+    server = started()
+    with server.connect() as half:
+        half.sendall(head("/predict", len(PICTURE)) + PICTURE[:-9])
+        while "jaxcnn_requests_at_work 1.0" not in metrics(server):
+            pass
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.stderr.readline() == "\n"
+        assert server.process.stderr.readline().startswith("finishing")
+        half.sendall(PICTURE[-9:])
+        status, body = received(half)
+    assert status == 200 and len(body["pictures"]) == 1
+    assert server.process.wait(timeout=60) == 0
+
+
+def metrics(server):
+    with server.connect() as connection:
+        request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        connection.sendall(request)
+        return connection.makefile("rb").read().decode()
+
+
+def test_a_second_signal_ends_at_once(started):
+    server = started()
+    with server.connect() as half:
+        half.sendall(head("/predict", len(PICTURE)) + PICTURE[:-9])
+        while "jaxcnn_requests_at_work 1.0" not in metrics(server):
+            pass
+        server.process.send_signal(signal.SIGINT)
+        server.process.stderr.readline()
+        assert "Ctrl-C again to stop at once" in server.process.stderr.readline()
+        assert server.end(signal.SIGINT)[0] == 130
+
+
+def test_slow_clients_are_left_and_others_served_meanwhile(impatient):
+    with impatient.connect() as silent, impatient.connect() as in_head, impatient.connect() as in_body:
+        in_head.sendall(b"POST /predict HTTP/1.1\r\nHost: local")
+        in_body.sendall(head("/predict", 1000) + PICTURE[:20])
+        assert ask(impatient)[0] == 200
+        assert silent.recv(1) == b""  # closed
+        assert in_head.recv(1) == b""
+        status, body = received(in_body)
+    assert status == 408
+    assert body["error"]["message"] == "20 bytes of the body came in 0.5 seconds; expected all of it."
+    assert ask(impatient)[0] == 200
+
+
+def test_a_head_that_comes_bit_by_bit_gets_no_more_time(impatient):
+    with impatient.connect() as connection:
+        closed, over = threading.Event(), []
+
+        def drip():
+            while not closed.wait(0.05):
+                try:
+                    connection.sendall(b"G")
+                except OSError as error:
+                    over.append(error)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            ended = connection.recv(1)
+        except ConnectionResetError:
+            ended = b""
+        closed.set()
+        thread.join()
+    assert ended == b""
+
+
+def test_what_is_no_http_is_told_like_all_else(server):
+    with server.connect() as connection:
+        connection.sendall(b"how do you do\r\n\r\n")
+        status, body = received(connection)
+    assert status == 400 and body["error"]["message"].startswith("this is no HTTP/1.1: ")
+
+
+def test_a_hundred_malformed_requests_change_nothing(server):
+    """Memory: a bomb may unpack 32 MB, by each of 4 threads, and what malloc keeps of that stays; a leak goes on."""
+    process = psutil.Process(server.process.pid)
+    before = ask(server)
+    sizes = []
+    for part in range(2):
+        for case in islice(serve_malformed.cases(part), 60):
+            status, body = serve_malformed.answer(server.port, case)
+            assert serve_malformed.wrong(status, body) is None, case.kind
+        sizes.append(process.memory_info().rss)
+    assert ask(server) == before
+    assert sizes[1] - sizes[0] < 32e6
+    assert process.num_fds() < 64 and process.num_threads() < 64 + (os.cpu_count() or 1)
