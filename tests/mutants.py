@@ -192,8 +192,8 @@ KERNELS = [
     Mutation(
         "kernel-turned-along-one-axis",
         "axis",
-        "turned = jnp.flip(kernel, range(n)).reshape(",
-        "turned = jnp.flip(kernel, 0).reshape(",
+        'turned, channels = lax.rev(kernel, tuple(range(n))), "OI"',
+        'turned, channels = lax.rev(kernel, (0,)), "OI"',
         f"{RULES} -k conv-valid",
     ),
     Mutation(

@@ -98,8 +98,11 @@ def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], options: Options) -> A
         # Zeros after the last entry change nothing and keep it from trying.
         short = [(0, max_dim(0, k - o)) for k, o in zip(window, dy.shape[1:-1], strict=True)]
         dy = jnp.pad(dy, ((0, 0), *short, (0, 0)))
-    turned = jnp.flip(kernel, range(n)).reshape(*window, cin, groups, cout // groups)
-    turned = jnp.swapaxes(turned, -3, -1).reshape(*window, cout // groups, groups * cin)
+    # The flipped kernel itself, with the names of its channels exchanged: so XLA knows cuDNN's backward pass in it.
+    turned, channels = lax.rev(kernel, tuple(range(n))), "OI"
+    if groups > 1:  # the outputs of a group are its inputs now, and the other way round
+        turned = jnp.swapaxes(turned.reshape(*window, cin, groups, cout // groups), -3, -1)
+        turned, channels = turned.reshape(*window, cout // groups, groups * cin), "IO"
     dy, padding, spread = _cropped(dy, options.full(sizes, window, dy.shape[1:-1]), stride)
     return lax.conv_general_dilated(
         dy,
@@ -109,7 +112,7 @@ def dgrad(dy: Array, kernel: Array, sizes: Sequence[int], options: Options) -> A
         lhs_dilation=spread,
         rhs_dilation=options.dilation,
         feature_group_count=groups,
-        dimension_numbers=(_spec(n, "N", "C"), "DHW"[-n:] + "IO", _spec(n, "N", "C")),
+        dimension_numbers=(_spec(n, "N", "C"), "DHW"[-n:] + channels, _spec(n, "N", "C")),
         preferred_element_type=options.preferred_element_type,
     )
 
