@@ -21,16 +21,15 @@ def run(options: CheckOptions) -> int:
     """Print the table and the verdict, draw gradients.png; returns 0, or 1 if the gradients differ."""
     from jaxcnn.cli.console import Console
     from jaxcnn.report import gradients, style
-    from jaxcnn.train.evaluate import evaluate, examples_of, inputs, loss
-    from jaxcnn.train.gradients import check_gradients
+    from jaxcnn.train.evaluate import evaluate, examples_of
+    from jaxcnn.train.gradients import check_model
 
     if options.images < 1:
         raise ValueError(f"--images is {options.images}; expected 1 or more.")
     model = options.model()
     dataset = options.dataset(model)
     images, labels = examples_of(model, dataset)
-    chosen = evaluate(model, images, labels).hardest(labels)[: options.images]
-    check = check_gradients(model.network, loss(model), model, inputs(model, images[chosen]), labels[chosen])
+    check = check_model(model, images, labels, evaluate(model, images, labels), options.images)
     console = Console(soft_wrap=True)
     console.print_table(gradients.table(check))
     console.print(str(check))

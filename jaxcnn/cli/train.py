@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from jaxcnn.train.gradients import GradientCheck
     from jaxcnn.train.run import Result
 
-CHECKED_IMAGES = 8
-LARGE = 1_000_000_000  # multiply-adds for these images, forward: in float64 and compiled twice that is minutes
-
 
 @dataclass(frozen=True)
 class TrainOptions(TrainConfig):
@@ -102,15 +99,14 @@ def check(result: "Result", say: Callable[[str], None]) -> "GradientCheck | None
 
     Those of a large network only on demand: None.
     """
-    from jaxcnn.layers import summary
-    from jaxcnn.train.gradients import check_on_hardest
+    from jaxcnn.train.gradients import check_on_hardest, is_large
 
     assert result.evaluation is not None
     experiment = result.experiment
-    if CHECKED_IMAGES * summary(experiment.model, experiment.dataset.image_shape).multiply_adds > LARGE:
+    if is_large(experiment.model, experiment.dataset.image_shape):
         say(f"gradients are not checked, for which this network is large; do it with: jaxcnn check {result.run.path}")
         return None
-    found = check_on_hardest(experiment, result.state, result.evaluation, CHECKED_IMAGES)
+    found = check_on_hardest(experiment, result.state, result.evaluation)
     say(str(found))
     return found
 

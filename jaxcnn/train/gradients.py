@@ -9,13 +9,18 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.layers import Layer, Params, State, backprop
+from jaxcnn.data import Images
+from jaxcnn.layers import Layer, Params, State, backprop, summary
 from jaxcnn.ops import backward
+from jaxcnn.train import evaluate
 from jaxcnn.train.evaluation import Evaluation
 from jaxcnn.train.experiment import Experiment
+from jaxcnn.train.model import Model
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import Loss
 
+IMAGES = 8  # that a run's gradients are checked on unasked
+LARGE = 1_000_000_000  # multiply-adds for these, forward: in float64 and compiled twice that is minutes
 TOLERANCE = 1e-10
 SMALL = 1e-4  # a gradient below is measured as if it were this large: of p - y no more than ε is known
 
@@ -104,7 +109,9 @@ def check_gradients(model: Layer, loss: Loss, trained: Variables, x: ArrayLike, 
     return GradientCheck(layers, len(jax.tree.leaves(derived)), len(labels))
 
 
-def check_on_hardest(experiment: Experiment, train: TrainState, evaluation: Evaluation, images: int) -> GradientCheck:
+def check_on_hardest(
+    experiment: Experiment, train: TrainState, evaluation: Evaluation, images: int = IMAGES
+) -> GradientCheck:
     """`check_gradients` on the test images that the network finds hardest.
 
     Their gradients are large. Of an image that it is certain of, little but rounding error is left of p - y, and the
@@ -114,6 +121,20 @@ def check_on_hardest(experiment: Experiment, train: TrainState, evaluation: Eval
     chosen = evaluation.hardest(dataset.test_labels)[:images]
     x = experiment.normalise(dataset.test_images[chosen])
     return check_gradients(experiment.model, experiment.loss, train, x, dataset.test_labels[chosen])
+
+
+def check_model(
+    model: Model, images: Images, labels: np.ndarray, evaluation: Evaluation, most: int = IMAGES
+) -> GradientCheck:
+    """The same of a model on disk: `evaluation` is of these images, whose labels are places in its classes."""
+    chosen = evaluation.hardest(labels)[:most]
+    x = evaluate.inputs(model, images[chosen])
+    return check_gradients(model.network, evaluate.loss(model), model, x, labels[chosen])
+
+
+def is_large(network: Layer, image_shape: tuple[int, ...]) -> bool:
+    """Whether a check on `IMAGES` images would take minutes, so that it is to be asked for."""
+    return IMAGES * summary(network, image_shape).multiply_adds > LARGE
 
 
 def _float64(x: ArrayLike) -> Array:

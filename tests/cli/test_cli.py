@@ -57,7 +57,7 @@ def test_train_says_whose_weights_it_begins_with_and_what_is_computed_once(jaxcn
 
 
 def test_gradients_of_a_large_network_are_checked_on_demand_alone(jaxcnn, tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxcnn.cli.train.LARGE", 1000)
+    monkeypatch.setattr("jaxcnn.train.gradients.LARGE", 1000)
     code, out, _ = jaxcnn(*config(tmp_path / "run", epochs=1).command().split()[1:])
     said = f"gradients are not checked, for which this network is large; do it with: jaxcnn check {tmp_path / 'run'}"
     assert code == 0 and said in out and "gradients agree" not in out

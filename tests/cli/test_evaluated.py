@@ -182,7 +182,7 @@ def test_a_network_of_ones_own_is_trained_evaluated_and_gone_on_with_from_elsewh
     shutil.rmtree(tmp_path / "here/runs")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here/nets.py").unlink()
-    accuracy = out.splitlines()[-2]
+    accuracy = next(line for line in out.splitlines() if line.startswith("test accuracy"))
     assert jaxcnn("eval", run)[1].splitlines()[-1] == accuracy
     assert jaxcnn("check", run)[0] == 0
     code, out, err = jaxcnn(

@@ -14,6 +14,7 @@ from jaxcnn.layers import (
     GlobalAvgPool,
     SpectralNorm,
     chain,
+    concat,
 )
 from jaxcnn.report.page import filters as module
 from jaxcnn.report.page.filters import filters
@@ -30,12 +31,14 @@ def tiles(shown):
     sheet = decoded(shown.uri)
     assert sheet.shape[:2] == (shown.sheet_height, shown.sheet_width)
     width = shown.width * (1 if shown.channels == 3 else shown.channels_shown)
+    times = max(1, module.LEAST // max(shown.height, width))  # small ones are enlarged
+    height, width = shown.height * times, width * times
     found, seen = [], np.zeros(sheet.shape[:2], bool)
     for place in range(shown.shown):
         down, right = divmod(place, shown.columns)
-        top, left = down * (shown.height + 1), right * (width + 1)
-        found.append(sheet[top : top + shown.height, left : left + width, :3])
-        seen[top : top + shown.height, left : left + width] = True
+        top, left = down * (height + 1), right * (width + 1)
+        found.append(sheet[top : top + height : times, left : left + width : times, :3])
+        seen[top : top + height, left : left + width] = True
     np.testing.assert_array_equal(sheet[..., 3], np.where(seen, 255, 0))
     return np.stack(found)
 
@@ -89,11 +92,12 @@ def test_what_is_wrapped_and_what_is_depthwise_is_drawn():
 @pytest.mark.parametrize(
     ("network", "why"),
     [
-        (chain(up=ConvTranspose(2), mean=GlobalAvgPool(), head=Dense(2)), "up, is a ConvTranspose with a kernel of"),
+        (chain(up=ConvTranspose(2), mean=GlobalAvgPool(), head=Dense(2)), "up, is a ConvTranspose with one of shape"),
         (
             chain(mean=GlobalAvgPool(), head=Dense(2)),
-            "head, is a Dense with a kernel of shape (1, 2)",
+            "head, is a Dense with one of shape (1, 2)",
         ),
+        (chain(twice=concat(x=chain(), y=chain()), deep=Conv(2), mean=GlobalAvgPool()), "deep, is a Conv with one"),
         (chain(relu=Activation("relu"), mean=GlobalAvgPool()), "No layer of the network has a kernel."),
     ],
 )

@@ -3,10 +3,12 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from jaxcnn.layers import Dense, Flatten, chain
 from jaxcnn.report.page.gradient_check import gradient_check
-from jaxcnn.train.gradients import GradientCheck, LayerGradient
+from jaxcnn.report.page.trained import of_run
+from jaxcnn.train.gradients import GradientCheck, LayerGradient, check_on_hardest
 from tests.report.pages import Page
 from tests.report.subjects import html, images, missing, trained
 
@@ -33,3 +35,14 @@ def test_a_wrong_gradient_is_said_to_be_wrong():
 
 def test_it_may_not_have_been_made():
     assert "were not compared" in missing(gradient_check, SUBJECT)
+
+
+def test_a_run_on_disk_is_checked_unless_it_is_large(trained, monkeypatch):
+    """On the images that it finds hardest, as at the end of training."""
+    found = of_run(trained.run).gradients
+    expected = check_on_hardest(trained.experiment, trained.state, trained.evaluation)
+    assert found.agrees and (found.images, found.arrays) == (8, expected.arrays)
+    for layer, other in zip(found.layers, expected.layers, strict=True):
+        assert layer.path == other.path and layer.delta == pytest.approx(other.delta, rel=1e-5)
+    monkeypatch.setattr("jaxcnn.train.gradients.LARGE", 1000)
+    assert of_run(trained.run).gradients is None

@@ -64,3 +64,12 @@ def test_of_a_hundred_classes_of_photographs_the_page_stays_below_5_mb(monkeypat
     pixels = np.random.default_rng(0).integers(0, 256, (200, 224, 224, 3), np.uint8)
     subject = untimed(trained(network, pixels, labels, probabilities(labels, classes, 3.0)))
     assert len(html(subject, *SECTIONS).encode()) < 4_000_000  # what else there is on a page has a fifth
+
+
+def test_a_section_that_fails_takes_no_other_with_it(monkeypatch):
+    """As one of a network of the user's own may."""
+    subject = untimed(trained(CONV, images(4), np.arange(4) % 2))
+    monkeypatch.setattr(activity.Activity, "__init__", lambda *_: 1 / 0)
+    made = {section.name: section for section in sections(None, subject)}
+    why = "It could not be made (ZeroDivisionError: division by zero)."
+    assert made["maps"].missing == made["units"].missing == why and made["confusion"].content is not None

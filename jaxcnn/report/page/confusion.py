@@ -116,9 +116,9 @@ def class_measures(classes: tuple[str, ...], matrix: np.ndarray) -> list[ClassMe
 
 
 def _cells(tested: Tested, matrix: np.ndarray, asked: list[tuple[int, int]]) -> dict[tuple[int, int], Cell]:
-    """By true class and class that was said; pictures are shared out evenly where there are many cells."""
-    filled = sum(bool(matrix[pair]) for pair in asked)
-    most = max(1, min(SHOWN, ALL_SHOWN // max(1, filled)))
+    """By true class and class that was said; of all cells the same number of pictures at most."""
+    counts = np.array([matrix[pair] for pair in asked])
+    most = next((n for n in range(SHOWN, 1, -1) if np.minimum(counts, n).sum() <= ALL_SHOWN), 1)
     thumbs: dict[tuple[int, int], list[Thumb]] = {pair: [] for pair in asked}
     said, confidence = tested.said, tested.confidence
     for image in tested.surest.tolist():

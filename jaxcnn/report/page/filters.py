@@ -18,6 +18,7 @@ from jaxcnn.train.model import Model
 
 SHOWN = 96
 SIDE = 48  # pixels of a screen that a filter is to be wide
+LEAST = 12  # pixels of the sheet, with a gap of one between filters
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Filters:
 
     @property
     def zoom(self) -> int:
-        """How many pixels of a screen a weight is to be wide."""
-        return max(1, round(SIDE / max(self.height, self.width)))
+        """How many pixels of a screen one of the sheet is to be wide."""
+        return max(1, round(SIDE / max(self.height, self.width, LEAST)))
 
 
 @section("filters", "First-layer filters", tested=False)
@@ -60,7 +61,7 @@ def filters(trained: Trained) -> Filters:
     height, width, channels, count = kernel.shape
     tiles = drawn(np.moveaxis(kernel[..., :SHOWN], -1, 0))
     columns = _columns(len(tiles), tiles.shape[2] / tiles.shape[1])
-    sheet = pictures.tiled(tiles, columns, gap=1)
+    sheet = pictures.tiled(pictures.enlarged(tiles, LEAST), columns, gap=1)
     return Filters(
         path,
         kind,
@@ -98,13 +99,14 @@ def _first(model: Model) -> tuple[str, str, Float[np.ndarray, "h w c n"]]:
         name = "/".join(path) or type(layer).__name__
         kernel = np.asarray(_kernel(layer, params), np.float32)
         inner = layer.layer if isinstance(layer, Reparametrized) else layer
-        if isinstance(inner, Conv | DepthwiseConv) and not isinstance(inner, ConvTranspose) and kernel.ndim == 4:
+        convolves = isinstance(inner, Conv | DepthwiseConv) and not isinstance(inner, ConvTranspose)
+        if convolves and kernel.ndim == 4 and kernel.shape[2] in (1, model.image_shape[-1]):
             return name, "convolution", kernel
         if isinstance(inner, Dense) and kernel.shape[0] == math.prod(model.image_shape):
             return name, "dense", kernel.reshape(*model.image_shape, -1)
         raise Missing(
-            f"The first layer with weights, {name}, is a {type(inner).__name__} with a kernel of shape "
-            f"{kernel.shape}: it is no picture."
+            f"The first layer with a kernel, {name}, is a {type(inner).__name__} with one of shape {kernel.shape}: "
+            "it does not lie on the image, and is no picture."
         )
     raise Missing("No layer of the network has a kernel.")
 

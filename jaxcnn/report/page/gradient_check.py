@@ -21,7 +21,7 @@ def gradient_check(trained: Trained) -> Checked:
     """Raises: Missing where it was not made."""
     if trained.gradients is None:
         raise Missing(
-            "The handwritten gradients of this network were not compared with those that JAX derives. "
-            "jaxcnn check, with the run's folder, does it."
+            "The handwritten gradients were not compared with those that JAX derives, which takes minutes where a "
+            "network is large; jaxcnn check, with the run's folder, does it."
         )
     return Checked(trained.gradients)

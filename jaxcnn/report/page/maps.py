@@ -175,11 +175,8 @@ def _drawn(layer: activity.Maps, picture: int, side: int) -> Drawn:
     shades = pictures.grey(values, low, high)
     if places:
         tiles = pictures.shrunk(np.moveaxis(shades, -1, 0)[..., None], side)
-        # So large that the gaps between them are small.
-        zoom = max(1, LEAST // max(tiles.shape[1:3]))
-        tiles = tiles.repeat(zoom, 1).repeat(zoom, 2)
         columns = min(COLUMNS, len(tiles))
-        sheet = pictures.tiled(tiles, columns, gap=1)
+        sheet = pictures.tiled(pictures.enlarged(tiles, LEAST), columns, gap=1)
     else:
         columns = min(64, shades.size)
         sheet = pictures.tiled(shades.reshape(-1, 1, 1, 1), columns)

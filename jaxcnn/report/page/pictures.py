@@ -57,6 +57,12 @@ def shrunk(images: UInt8[np.ndarray, "n h w c"], side: int) -> UInt8[np.ndarray,
     return made.reshape(len(images), size[1], size[0], -1)
 
 
+def enlarged(tiles: UInt8[np.ndarray, "n h w c"], side: int) -> UInt8[np.ndarray, "n i j c"]:
+    """Small tiles times a whole number, up to this many pixels, so that a gap between them stays small beside them."""
+    times = max(1, side // max(tiles.shape[1:3]))
+    return tiles.repeat(times, 1).repeat(times, 2)
+
+
 def tiled(tiles: UInt8[np.ndarray, "n h w c"], columns: int, gap: int = 0) -> UInt8[np.ndarray, "i j d"]:
     """The tiles row by row in one picture; with a gap, it is transparent, and so is what is left of the last row."""
     n, height, width, channels = tiles.shape

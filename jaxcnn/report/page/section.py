@@ -48,6 +48,8 @@ def section(name: str, title: str, *, tested: bool = True) -> Callable[[Callable
                 return Section(name, title, make(trained))
             except Missing as error:
                 return Section(name, title, None, str(error))
+            except Exception as error:  # of a network of the user's own anything may; the rest of the page is made
+                return Section(name, title, None, f"It could not be made ({type(error).__name__}: {error}).")
 
         return made
 

@@ -11,7 +11,7 @@ from jaxcnn.data import Images
 from jaxcnn.report.page.activity import Activity, look
 from jaxcnn.train.evaluate import evaluate, examples_of
 from jaxcnn.train.evaluation import Evaluation
-from jaxcnn.train.gradients import GradientCheck
+from jaxcnn.train.gradients import GradientCheck, check_model, is_large
 from jaxcnn.train.model import Model
 from jaxcnn.train.model_folder import load_model
 from jaxcnn.train.run import Result
@@ -99,14 +99,19 @@ def of_result(result: Result, gradients: GradientCheck | None = None) -> Trained
 
 
 def of_run(run: RunFolder) -> Trained:
-    """Of a run on disk: its data are loaded and its network is evaluated, as far as they are there."""
+    """Of a run on disk: its data are loaded, its network is evaluated and unless it is large its gradients checked.
+
+    That is as far as all are there.
+    """
     missing = []
-    model, tested = None, None
+    model, tested, gradients = None, None, None
     try:
         model = load_model(run.path)
         dataset = run.config.load()
         images, labels = examples_of(model, dataset)
         tested = Tested(images, labels, evaluate(model, images, labels))
+        if not is_large(model.network, model.image_shape):
+            gradients = check_model(model, images, labels, tested.evaluation)
     except (ValueError, OSError) as error:
         missing.append(str(error))
-    return Trained(model, tested, None, tuple(missing))
+    return Trained(model, tested, gradients, tuple(missing))
