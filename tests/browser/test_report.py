@@ -73,7 +73,7 @@ def test_the_keyboard_reaches_everything(request, page, which):
 def said(page, chart):
     """What the legend of a chart tells, by line."""
     told = [(item.inner_text(), item.locator("b").inner_text()) for item in page.locator(f"#chart-{chart} li").all()]
-    return {text.removesuffix(value).strip(): float(value.removesuffix(" %")) for text, value in told}
+    return {text.removesuffix(value).strip(): float(value.split()[0]) for text, value in told}
 
 
 def test_hovering_a_curve_shows_its_values_on_all_charts(alone, trained, page):

@@ -108,8 +108,10 @@ class Chart:
         }
 
     def last(self, line: Line) -> str:
-        """The last value of a line as text."""
-        return self.text(next((y for y in reversed(line.y) if y is not None), None))
+        """The last value of a line as text, with its deviation where there is one."""
+        place = max((i for i, y in enumerate(line.y) if y is not None), default=0)
+        deviation = line.deviation[place] if line.deviation else None
+        return self.text(line.y[place]) + ("" if deviation is None else f" ± {self.text(deviation)}")
 
     def text(self, value: float | None) -> str:
         """A value as text."""

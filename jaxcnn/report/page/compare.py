@@ -176,7 +176,7 @@ def _key(value: Any) -> float | str:
 def _mean(values: Sequence[float], write: Callable[[float], str]) -> Cell:
     if len(values) == 1:
         return Cell(write(values[0]), values[0])
-    return Cell(f"{write(mean(values))} ± {write(float(f'{stdev(values):.2g}'))}", mean(values))
+    return Cell(f"{write(mean(values))} ± {write(stdev(values))}", mean(values))
 
 
 def overlaid(groups: Sequence[Group], part: str) -> list[Chart]:
@@ -191,7 +191,7 @@ def overlaid(groups: Sequence[Group], part: str) -> list[Chart]:
         drawn("train_accuracy", "Training accuracy", "percent"),
         drawn("train_loss", "Training loss", log=True),
         drawn("learning_rate", "Learning rate"),
-        drawn("gradient_norm", "Norm of the gradient", log=True),
+        drawn("gradient_norm", "Gradient norm", log=True),
         drawn("images_per_second", "Images per second"),
     ]
     return [one for one in charts if one is not None]

@@ -71,7 +71,7 @@ def charts(epochs: Sequence[Epoch], steps: Sequence[Steps]) -> list[Chart]:
             per_epoch=per_epoch,
         ),
         chart("rate", "Learning rate", finest("learning_rate", "rate"), log=True, begin="linear", per_epoch=per_epoch),
-        chart("gradient", "Norm of the gradient", finest("gradient_norm", "norm"), log=True, per_epoch=per_epoch),
+        chart("gradient", "Gradient norm", finest("gradient_norm", "norm"), log=True, per_epoch=per_epoch),
         chart(
             "speed", "Images per second", finest("images_per_second", "training"), within=(0.0,), per_epoch=per_epoch
         ),
