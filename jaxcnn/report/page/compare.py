@@ -155,7 +155,7 @@ def _figures(part: str) -> list[Figure]:
 
     return [
         (f"{part} accuracy", last("eval_accuracy"), percent),
-        ("best", lambda run: max(record["eval_accuracy"] for record in run.epochs), percent),
+        ("best accuracy", lambda run: max(record["eval_accuracy"] for record in run.epochs), percent),
         (f"{part} loss", last("eval_loss"), number),
         ("training accuracy", last("train_accuracy"), percent),
         ("training loss", last("train_loss"), number),
