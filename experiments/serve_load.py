@@ -19,16 +19,15 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 import tyro
 from PIL import Image
 
-from jaxcnn import load_model
-from jaxcnn.report.machine import machine
-from jaxcnn.train.model import Model
-from jaxcnn.train.predict import predictor
+if TYPE_CHECKING:  # the process that asks needs none of it
+    from jaxcnn.train.model import Model
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Config:
     """How many are sent in all, by each number of clients."""
 
 
-def picture(model: Model) -> bytes:
+def picture(model: "Model") -> bytes:
     """The file of a picture of the network's size: a PNG of smooth noise."""
     height, width, channels = model.image_shape
     coarse = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
@@ -53,8 +52,10 @@ def picture(model: Model) -> bytes:
     return file.getvalue()
 
 
-def bare(model: Model, size: int) -> float:
+def bare(model: "Model", size: int) -> float:
     """Seconds of the jitted call for so many pictures: the median of as many calls as take a second, 5 at least."""
+    from jaxcnn.train.predict import predictor
+
     step, images = predictor(model), np.zeros((size, *model.image_shape), np.uint8)
     step(model.params, model.state, images).block_until_ready()
     seconds: list[float] = []
@@ -111,6 +112,9 @@ def batches(port: int) -> tuple[float, float]:
 
 
 def main(config: Config, folder: Path) -> None:
+    from jaxcnn import load_model
+    from jaxcnn.report.machine import machine
+
     model, numbers = load_model(config.run), [int(number) for number in config.clients.split(",")]
     file = folder / "picture.png"
     file.write_bytes(picture(model))

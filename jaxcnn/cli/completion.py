@@ -13,8 +13,9 @@ class CompletionOptions:
     $ jaxcnn completion bash > ~/.local/share/bash-completion/completions/jaxcnn
     """
 
-    shell: tyro.conf.Positional[Literal["bash", "zsh", "fish", "tcsh"]]
-    """The shell that you type in."""
+    shell: tyro.conf.Positional[Literal["bash", "zsh", "fish"]]
+    """The shell that you type in. The file of fish is ~/.config/fish/completions/jaxcnn.fish, that of zsh _jaxcnn in a
+    folder of $fpath."""
 
 
 def run(options: CompletionOptions) -> int:

@@ -66,7 +66,7 @@ class Summary:
         from rich.console import Console
 
         out = StringIO()
-        Console(file=out, width=160).print(self)
+        Console(file=out, width=160, color_system=None, force_jupyter=False).print(self)
         return out.getvalue().rstrip()
 
 

@@ -43,9 +43,10 @@ class Service:
 
     async def pictures(self, request: Request, *, preprocessed: bool) -> list[Picture]:
         """Those of the request, in its order."""
+        content_type = request.headers.get("content-type", "")
+        uploads.kind(content_type)  # refuses others before they are received
         content = await uploads.body(request, self.limits)
-        kind = request.headers.get("content-type", "")
-        found = await self.in_thread(uploads.uploads, kind, content, self.limits)
+        found = await self.in_thread(uploads.uploads, content_type, content, self.limits)
 
         def decoded(upload: uploads.Upload) -> Picture:
             return Picture(upload.name, uploads.pixels(self.model, upload, self.limits, preprocessed=preprocessed))

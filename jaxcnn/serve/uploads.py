@@ -73,18 +73,26 @@ def _too_large(limits: Limits, seen: str) -> Refusal:
     return Refusal(413, f"the body {seen}; expected at most {limits.body_bytes:,}. Send a smaller picture.")
 
 
+def kind(content_type: str) -> str:
+    """Which of the types that are taken; of all files, "image/". Raises Refusal for others."""
+    named = content_type.partition(";")[0].strip().lower()
+    if named in (FORM, JSON):
+        return named
+    if named.startswith("image/") or named == "application/octet-stream":
+        return "image/"
+    seen = f"is {content_type!r:.80}" if content_type else "is missing"
+    raise Refusal(415, f"the Content-Type {seen}; expected {_EXPECTED}.")
+
+
 def uploads(content_type: str, content: bytes, limits: Limits) -> list[Upload]:
-    """The files in a body. Raises Refusal for other types, bodies that are not what they say, no files and too many."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == FORM:
-        found = _of_form(content_type, content)
-    elif kind == JSON:
-        found = _of_json(content)
-    elif kind.startswith("image/") or kind == "application/octet-stream":
-        found = [Upload(None, content)] if content else []
-    else:
-        seen = f"is {content_type!r:.80}" if content_type else "is missing"
-        raise Refusal(415, f"the Content-Type {seen}; expected {_EXPECTED}.")
+    """The files in a body. Raises Refusal for bodies that are not what they say, for no files and for too many."""
+    match kind(content_type):
+        case "multipart/form-data":
+            found = _of_form(content_type, content)
+        case "application/json":
+            found = _of_json(content)
+        case _:
+            found = [Upload(None, content)] if content else []
     if not found:
         raise Refusal(400, f"there is no picture in the request; expected {_EXPECTED}.")
     if len(found) > limits.pictures:
@@ -117,7 +125,7 @@ def _of_json(content: bytes) -> list[Upload]:
     try:
         given = Pictures.model_validate_json(content)
     except ValidationError as error:
-        raise Refusal(400, f"the body is not as it should be: {in_words(error)}; {expected}.") from None
+        raise Refusal(400, f"the body is not as it should be: {_in_words(error)}; {expected}.") from None
     return [Upload(None, of) for of in _decoded(given.pictures)]
 
 
@@ -129,7 +137,7 @@ def _decoded(texts: list[str]) -> Iterator[bytes]:
             raise Refusal(400, f"pictures[{i}] is no base64 ({error}); expected a picture's file in it.") from None
 
 
-def in_words(error: ValidationError) -> str:
+def _in_words(error: ValidationError) -> str:
     """The first of what is wrong, and where."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))
@@ -155,11 +163,13 @@ def _pixels(file: BytesIO, model: Model, limits: Limits, preprocessed: bool) -> 
 
     from jaxcnn.data.pictures import decode
 
+    Image.init()
+    formats = [form for form in FORMATS if form in Image.OPEN]  # a Pillow may have been built without one
     try:
-        with Image.open(file, formats=list(FORMATS)) as picture:
+        with Image.open(file, formats=formats) as picture:
             width, height = picture.size
     except Image.DecompressionBombError as error:
-        return Refusal(413, f"has too many pixels: {error}; expected at most {limits.pixels:,}.")
+        return Refusal(413, f"has too many pixels: {error}")
     if width * height > limits.pixels:
         return Refusal(413, f"has {width:,} × {height:,} pixels; expected at most {limits.pixels:,} in all.")
     file.seek(0)

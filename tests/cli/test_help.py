@@ -105,6 +105,16 @@ def test_a_shell_completes(jaxcnn, tmp_path, typed, completed):
     assert {line.strip() for line in run.stdout.splitlines()} == completed, run.stderr
 
 
+@pytest.mark.skipif(not shutil.which("fish"), reason="needs fish")
+def test_fish_completes(jaxcnn, tmp_path):
+    (tmp_path / "completion").write_text(jaxcnn("completion", "fish")[1])
+    program = f"source {tmp_path}/completion; complete -C 'jaxcnn train --optimizer ad'"
+    run = subprocess.run(
+        ["fish", "-c", program], capture_output=True, text=True, env=os.environ | {"HOME": str(tmp_path)}
+    )
+    assert {line.split("\t")[0] for line in run.stdout.splitlines()} == {"adam", "adamw"}, run.stderr
+
+
 def test_an_unknown_shell_is_named(jaxcnn):
     code, _, err = jaxcnn("completion", "csh")
-    assert code == 2 and "csh" in err and "tcsh" in err
+    assert code == 2 and "csh" in err and "zsh" in err

@@ -101,6 +101,13 @@ def test_printed_totals():
     assert "320" in last and "300" in last and "20" in last and f"{36 * 270:,}" in last
 
 
+def test_it_is_text_in_a_notebook_as_well(monkeypatch):
+    """Where Rich would rather display a table itself, and leave print() nothing."""
+    text = str(summary(Conv(10), (6, 6, 3)))
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert str(summary(Conv(10), (6, 6, 3))) == text and "9,720" in text and "\x1b" not in text
+
+
 def test_an_input_that_does_not_fit_names_the_layer():
     with pytest.raises(ValueError, match=r"layer 'pool': max_pool: .*8"):
         summary(chain(conv=Conv(2), pool=MaxPool(8)), (6, 6, 1))

@@ -130,13 +130,15 @@ def test_classes_of_any_name_are_told_in_utf8(model):
         assert told == ["$5", "<b>", "naïve", "\\xff", *model.classes[4:]]
         assert post(client, "/explain", PICTURE, **{"class": "\\xff"}).json()["class"] == "\\xff"
         assert client.get("/model").status_code == 200
-        assert "<option>&lt;b&gt;</option>" in client.get("/").text
+        assert '<option value="&lt;b&gt;">&lt;b&gt;</option>' in client.get("/").text
 
 
 def test_the_page_offers_what_the_model_has(client, model):
     html = client.get("/").text
-    for name in (*model.classes, "conv", "head"):
-        assert f"<option>{name}</option>" in html
+    for name in model.classes:
+        assert f'<option value="{name}">{name}</option>' in html
+    for layer in ("conv", "head"):
+        assert f"<option>{layer}</option>" in html
     assert "it sees 8 × 8 pixels in gray" in html
     assert np.mean(model.card.mean) < 0.5 and 'id="light" checked' in html  # digits are light on dark
     assert client.get("/style.css").headers["content-type"].startswith("text/css")

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from itertools import islice
 
 import psutil
@@ -46,16 +47,19 @@ def test_it_says_where_it_is_and_ends_by_ctrl_c_with_0(started):
 
 def test_what_has_been_asked_is_answered_before_the_end(started):
     server = started()
-    with server.connect() as half:
-        half.sendall(head("/predict", len(PICTURE)) + PICTURE[:-9])
-        while "jaxcnn_requests_at_work 1.0" not in metrics(server):
+    with ExitStack() as stack:
+        half = [stack.enter_context(server.connect()) for _ in range(5)]
+        for connection in half:
+            connection.sendall(head("/predict", len(PICTURE)) + PICTURE[:-9])
+        while "jaxcnn_requests_at_work 5.0" not in metrics(server):
             pass
         server.process.send_signal(signal.SIGTERM)
         assert server.process.stderr.readline() == "\n"
-        assert server.process.stderr.readline().startswith("finishing")
-        half.sendall(PICTURE[-9:])
-        status, body = received(half)
-    assert status == 200 and len(body["pictures"]) == 1
+        assert server.process.stderr.readline() == "finishing what has been asked\n"
+        for connection in half:
+            connection.sendall(PICTURE[-9:])
+        answers = [received(connection) for connection in half]
+    assert [(status, len(body["pictures"])) for status, body in answers] == [(200, 1)] * 5
     assert server.process.wait(timeout=60) == 0
 
 
@@ -111,6 +115,13 @@ def test_a_head_that_comes_bit_by_bit_gets_no_more_time(impatient):
         closed.set()
         thread.join()
     assert ended == b""
+
+
+def test_what_will_be_refused_is_not_waited_for(server):
+    for kind, length, expected in (("video/mp4", 1000, 415), ("image/png", 10**9, 413)):
+        with server.connect() as connection:
+            connection.sendall(head("/predict", length, kind))
+            assert received(connection)[0] == expected
 
 
 def test_what_is_no_http_is_told_like_all_else(server):

@@ -205,7 +205,7 @@ function curve(figure) {
     cursor.setAttribute("x1", across);
     cursor.setAttribute("x2", across);
     [up, along].forEach((height, panel) => {
-      here[panel].removeAttribute("hidden");
+      here[panel].removeAttribute("visibility");
       here[panel].setAttribute("cx", across);
       here[panel].setAttribute("cy", height);
     });
