@@ -7,7 +7,7 @@ from jaxcnn.report.page import within
 from jaxcnn.report.page.configuration import configuration
 from jaxcnn.report.page.curves import curves, steps_per_epoch
 from jaxcnn.report.page.environment import environment as environment_of
-from jaxcnn.report.page.layers import norms
+from jaxcnn.report.page.layers import layers
 from jaxcnn.report.page.numbers import number, percent
 from jaxcnn.report.page.section import Section
 from jaxcnn.report.page.trained import Trained
@@ -32,7 +32,7 @@ def page(run: RunFolder, trained: Trained) -> str:
     sections = [
         Section("verdict", "Verdict", verdict(run, epochs, trained)),
         Section("curves", "Curves", curves(epochs, run.steps())),
-        Section("layers", "δ and gradients by layer", norms(run.layers(), steps_per_epoch(epochs))),
+        layers(run.layers(), steps_per_epoch(epochs)),
         *within.sections(run, trained),
         Section("configuration", "Configuration", configuration(run, trained)),
         Section("environment", "Environment", environment_of(trained)),
