@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from jaxcnn.report.page.chart import SIDE, Line, chart, thinned, ticks
+from jaxcnn.report.page.chart import SIDE, Line, chart, look, thinned, ticks
 from jaxcnn.report.page.curves import curves
 from jaxcnn.report.page.numbers import duration, number, percent
 
@@ -118,3 +118,8 @@ def test_a_table_of_many_epochs_has_one_of_each_so_many_and_the_last():
     made = curves(epochs, [])
     assert made.every == 3 and [record["epoch"] for record in made.epochs] == list(range(2, 2502, 3))
     assert curves(epochs[:9], []).epochs == epochs[:9]
+
+
+def test_colours_come_again_dashed():
+    looks = [look(tone) for tone in range(24)]
+    assert len(set(looks)) == 24 and looks[0] == "tone0 dash0" and looks[9] == "tone1 dash1"
