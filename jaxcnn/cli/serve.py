@@ -41,8 +41,11 @@ class ServeOptions:
 
 def run(options: ServeOptions) -> int:
     """Serve until a signal; returns 0. Raises ValueError for a model or an address that there is not."""
+    from jaxcnn.cli.console import Console
+
     try:
         from jaxcnn.serve import Limits, create_app, serve
+        from jaxcnn.serve.engine import SIZES
         from jaxcnn.serve.guard import is_loopback
         from jaxcnn.serve.server import address, bound
     except ModuleNotFoundError as error:
@@ -60,6 +63,8 @@ def run(options: ServeOptions) -> int:
     with bound(options.host, options.port) as listening:
         if not is_loopback(options.host):
             print_line("warning", f"--host {options.host}: whoever reaches this machine can ask; there is no password.")
+        network = f"{model.card.network}, for batches of up to {SIZES[-1]} pictures"
+        Console(soft_wrap=True, stderr=True).print(f"compiling {network}")
         app = create_app(model, limits=limits, host=options.host, allowed=options.allow_host)
         serve(app, listening, limits, lambda: print(f"address {address(options.host, listening)}", flush=True))
     return 0

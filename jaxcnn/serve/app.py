@@ -81,7 +81,7 @@ TOLD: list[str | Enum] = ["the server, of itself"]
 router = APIRouter()
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:  # of another function FastAPI would ask a thread
     return request.app.state.service
 
 

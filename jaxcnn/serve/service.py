@@ -46,12 +46,14 @@ class Service:
         content_type = request.headers.get("content-type", "")
         uploads.kind(content_type)  # refuses others before they are received
         content = await uploads.body(request, self.limits)
-        found = await self.in_thread(uploads.uploads, content_type, content, self.limits)
+        return await self.in_thread(self._decoded, content_type, content, preprocessed)
 
-        def decoded(upload: uploads.Upload) -> Picture:
-            return Picture(upload.name, uploads.pixels(self.model, upload, self.limits, preprocessed=preprocessed))
-
-        return list(await asyncio.gather(*(self.in_thread(decoded, upload) for upload in found)))
+    def _decoded(self, content_type: str, content: bytes, preprocessed: bool) -> list[Picture]:
+        """All by one thread, so that a request of many does not keep those of others waiting."""
+        return [
+            Picture(upload.name, uploads.pixels(self.model, upload, self.limits, preprocessed=preprocessed))
+            for upload in uploads.uploads(content_type, content, self.limits)
+        ]
 
     async def picture(self, request: Request, *, preprocessed: bool) -> Picture:
         """The one that the request has."""

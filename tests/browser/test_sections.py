@@ -19,7 +19,8 @@ NETWORK = chain(
     mean=GlobalAvgPool(),
     head=Dense(3),
 )
-CHECK = GradientCheck((LayerGradient("conv", 1.0, 2.0, 3e-12), LayerGradient("relu", None, 2.0, None)), 2, 8)
+LONG = "stage_number_3/block_number_2/body/expansion/convolution"
+CHECK = GradientCheck((LayerGradient("conv", 1.0, 2.0, 3e-12), LayerGradient(LONG, None, 2.0, None)), 2, 8)
 LARGE = 25  # classes: more than a matrix of buttons is made for
 
 
@@ -145,6 +146,12 @@ def test_classes_are_sorted_by_a_column(shown, page):
         assert table.locator("th[aria-sort]").all_text_contents() == ["recall"]
         assert table.locator("th[aria-sort]").get_attribute("aria-sort") == order
     assert before != sorted(before)
+
+
+def test_the_name_of_a_layer_is_one_line(shown, page):
+    page.goto(shown(3)[1].as_uri())
+    short, long = page.locator("#gradient_check tbody tr").evaluate_all("rows => rows.map(row => row.offsetHeight)")
+    assert long == short
 
 
 @once

@@ -28,7 +28,8 @@ def served(monkeypatch):
 def test_it_prints_the_address_and_serves_the_model(jaxcnn, trained, served):
     code, out, err = jaxcnn("serve", trained.run.path, "--port", "0")
     (server,) = served
-    assert (code, out, err) == (0, f"address http://127.0.0.1:{server.port}\n", "")
+    assert (code, out) == (0, f"address http://127.0.0.1:{server.port}\n")
+    assert err == "compiling tiny, for batches of up to 32 pictures\n"
     assert server.app.state.service.model.card.checkpoint == "last"
 
 
@@ -48,7 +49,16 @@ def test_options_are_limits(jaxcnn, trained, served):
 def test_a_host_that_others_reach_is_warned_of(jaxcnn, trained, served):
     code, out, err = jaxcnn("serve", trained.run.path, "--port", "0", "--host", "0.0.0.0")
     assert code == 0 and out.startswith("address http://0.0.0.0:")
-    assert err == "warning: --host 0.0.0.0: whoever reaches this machine can ask; there is no password.\n"
+    assert err.startswith("warning: --host 0.0.0.0: whoever reaches this machine can ask; there is no password.\n")
+
+
+def test_an_address_of_ipv6_stands_in_brackets(jaxcnn, trained, served):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("needs IPv6")
+    code, out, err = jaxcnn("serve", trained.run.path, "--port", "0", "--host", "::1")
+    assert (code, out) == (0, f"address http://[::1]:{served[0].port}\n") and "warning" not in err
 
 
 def test_a_port_in_use_is_told_in_one_line(jaxcnn, trained, served):

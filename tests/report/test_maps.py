@@ -104,12 +104,26 @@ def test_grad_cam_is_of_what_was_said_and_of_the_truth(subject):
             np.testing.assert_allclose(decoded(heat.uri).astype(int), over, atol=2)
 
 
-def test_a_large_network_is_shown_by_its_blocks(monkeypatch):
-    monkeypatch.setattr(activity, "LAYERS", 4)
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (8, ["a", "b", "c/d", "c/e", "flat/act", "head"]),  # blocks as one
+        (5, ["a", "b", "c", "flat", "head"]),  # and chains
+        (4, ["a", "b", "flat", "head"]),  # and of these some
+    ],
+)
+def test_a_large_network_is_shown_by_its_blocks(monkeypatch, most, expected):
+    monkeypatch.setattr(activity, "LAYERS", most)
     block = residual(chain(conv=Conv(2), relu=Activation("relu")))
-    network = chain(a=block, b=block, c=block, d=block, e=block, flatten=Flatten(), head=Dense(2))
+    network = chain(
+        a=block,
+        b=block,
+        c=chain(d=block, e=block),
+        flat=chain(flatten=Flatten(), act=Activation("tanh")),
+        head=Dense(2),
+    )
     shown = content(maps, trained(network, images(3, channels=2), np.zeros(3)))
-    assert [layer.path for layer in shown.pictures[0].layers] == ["a", "c", "d", "head"]
+    assert [layer.path for layer in shown.pictures[0].layers] == expected
     assert shown.pictures[0].layers[0].kind == "residual"
 
 

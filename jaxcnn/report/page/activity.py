@@ -22,7 +22,7 @@ from jaxcnn.layers import (
     intermediates,
     summary,
 )
-from jaxcnn.layers.combine import Chain
+from jaxcnn.layers.combine import Chain, Combinator
 from jaxcnn.layers.walk import Path, leaves
 from jaxcnn.primitive import promoting
 from jaxcnn.train.evaluate import inputs
@@ -118,11 +118,17 @@ def look(model: Model, images: Images, pictures: Sequence[int]) -> Activity:
 
 
 def _shown(network: Layer) -> list[tuple[Path, Layer]]:
-    """The layers whose maps are kept: all that change their input, or of a large network some, and blocks as one."""
-    found = [(path, layer) for path, layer in leaves(network) if path and not isinstance(layer, Dropout | Flatten)]
-    if len(found) > LAYERS:
-        found = [(path, layer) for path, layer in _steps(network) if not isinstance(layer, Dropout | Flatten)]
-    return [found[i] for i in np.unique(np.linspace(0, len(found) - 1, LAYERS).round().astype(int))] if found else []
+    """The layers whose maps are kept: all that change their input. Of a large network blocks as one, evenly taken."""
+    found: list[tuple[Path, Layer]] = []
+    for ways in (leaves(network), _steps(network), _outermost(network)):
+        found = [(path, layer) for path, layer in ways if path and not isinstance(layer, Dropout | Flatten)]
+        if len(found) <= LAYERS:
+            return found
+    return [found[i] for i in np.linspace(0, len(found) - 1, LAYERS).round().astype(int)]
+
+
+def _outermost(network: Layer) -> list[tuple[Path, Layer]]:
+    return [((name,), part) for name, part in network.parts] if isinstance(network, Combinator) else []
 
 
 def _steps(layer: Layer, path: Path = ()) -> list[tuple[Path, Layer]]:

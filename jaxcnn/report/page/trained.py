@@ -89,13 +89,14 @@ class Trained:
 
 
 def of_result(result: Result, gradients: GradientCheck | None = None) -> Trained:
-    """Of a run that has just ended: nothing is computed again.
+    """Of a run that has just ended: nothing is computed again. Its layers are timed for a twentieth of its own time.
 
     Raises: as `load_model`.
     """
     dataset = result.experiment.dataset
     tested = result.evaluation and Tested(dataset.test_images, dataset.test_labels, result.evaluation)
-    return Trained(load_model(result.run.path), tested, gradients, seconds=2.0)
+    taken = sum(epoch["seconds"] for epoch in result.run.metrics())
+    return Trained(load_model(result.run.path), tested, gradients, seconds=min(max(taken / 20, 3.0), 10.0))
 
 
 def of_run(run: RunFolder) -> Trained:
