@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxcnn.report.page.layers import MOST_MOMENTS, along, norms
+from jaxcnn.report.page.layers import MOST_MOMENTS, along, layers, norms
 
 PATHS = ["conv1", "conv2", "pool", "head"]
 
@@ -76,5 +76,7 @@ def test_a_long_training_keeps_its_first_and_last_moment():
     assert shown.maps[0].values[3].tolist() == [step + 1 for step in shown.steps]
 
 
-def test_of_an_earlier_version_there_is_none():
-    assert norms([], 10) is None
+def test_without_norms_the_section_says_why():
+    section = layers([], 10)
+    assert section.content is None and "--layer-norms yes" in section.missing
+    assert layers([record(0, [1, 1, 1, 1], [1, 1, 1])], 10).missing == ""

@@ -12,11 +12,16 @@ import numpy as np
 
 from jaxcnn.report import style
 from jaxcnn.report.page.numbers import number
+from jaxcnn.report.page.section import Section
 from jaxcnn.train.watch import LayerNorms
 
 MOST_MOMENTS = 120  # columns of a picture
 LARGE = 10.0  # a factor from one end of the network to the other that is worth a word
 STEEP = 3.0  # from a layer to its neighbour
+NONE = (
+    "metrics.jsonl tells no norms of this run's layers. They are measured after each epoch where the network is small, "
+    "and of a large one with --layer-norms yes; earlier versions did not measure them."
+)
 COLORS = "cividis"  # of matplotlib's: even in lightness, and the same to the colour-blind
 
 
@@ -62,10 +67,14 @@ class Norms:
         return index % math.ceil(len(self.paths) / 40) == 0
 
 
-def norms(records: Sequence[LayerNorms], per_epoch: float) -> Norms | None:
-    """Of the lines of kind "layers" in metrics.jsonl; None where there is none, as an earlier version wrote none."""
-    if not records:
-        return None
+def layers(records: Sequence[LayerNorms], per_epoch: float) -> Section:
+    """The section of the lines of kind "layers" in metrics.jsonl, or why there are none."""
+    found = norms(records, per_epoch) if records else None
+    return Section("layers", "δ and gradients by layer", found, "" if found else NONE)
+
+
+def norms(records: Sequence[LayerNorms], per_epoch: float) -> Norms:
+    """Of one or more lines."""
     chosen = sorted(set(np.linspace(0, len(records) - 1, min(len(records), MOST_MOMENTS)).round().astype(int).tolist()))
     moments = [records[i] for i in chosen]
     paths = list(moments[-1]["delta"])
