@@ -92,7 +92,7 @@ def times(model: Model, seconds: float) -> Times:
             known[equal] = _measured(given, at(model.params, path), at(model.state, path))
         if (measured := known.get(equal)) is not None:
             found["/".join(path)] = measured
-    return Times(found, batch, machine().device, len(met) - len(found))
+    return Times(found, batch, _device(), len(met) - len(found))
 
 
 def _inputs(model: Model, batch: int) -> dict[Path, _Given]:
@@ -144,3 +144,8 @@ def _median(function: Callable[..., Any], *arguments: Any) -> float:
         jax.block_until_ready(function(*arguments))
         taken.append(time.perf_counter() - start)
     return float(np.median(taken))
+
+
+def _device() -> str:
+    here = machine()
+    return f"{here.cores} cores of {here.device}" if jax.default_backend() == "cpu" else here.device
