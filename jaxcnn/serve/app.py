@@ -261,7 +261,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.engine.start()
         yield
-        await run_in_threadpool(service.engine.stop)
+        await run_in_threadpool(service.stop)
 
     app = FastAPIOffline(
         redoc_url=None,

@@ -8,6 +8,7 @@ class Limits:
     """What is beyond a limit gets an answer that says so, with the status in parentheses.
 
     Attributes:
+      connections: that are open at once (503).
       requests: at work at once: being received, decoded, waiting for the network, or computed (429).
       seconds: from a request's head to the end of its answer (504).
       head_seconds: for a request's head, from the first moment of its connection; the connection is closed.
@@ -17,6 +18,7 @@ class Limits:
       pictures: of a request (413).
     """
 
+    connections: int = 512
     requests: int = 64
     seconds: float = 30.0
     head_seconds: float = 10.0

@@ -50,6 +50,10 @@ class Maps:
         known_path("features", "layer", self._model.network, layer)
         return self._kept((layer,), lambda: self._features(layer))
 
+    def stop(self) -> None:
+        """Compile nothing more."""
+        self._compiler.shutdown(wait=False, cancel_futures=True)
+
     def _kept(self, key: tuple[str | None, ...], make: Callable[[], Any]) -> "Future[Any]":
         if key not in self._programs:
             self._programs[key] = self._compiler.submit(make)

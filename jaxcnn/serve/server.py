@@ -13,13 +13,13 @@ from typing import Any
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from jaxcnn.serve.limits import Limits
-from jaxcnn.serve.refusal import told
+from jaxcnn.serve.refusal import Refusal, told
 
-CONNECTIONS = 512  # at once; beyond them the answer is 503
+BACKLOG = 512  # connections that the system keeps until the server comes to them
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -29,7 +29,7 @@ def bound(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address, family=family, backlog=CONNECTIONS)
+        return socket.create_server(address, family=family, backlog=BACKLOG)
     except (socket.gaierror, UnicodeError) as error:
         raise ValueError(f"--host is {host}, which is no name or address that is known here.") from error
     except OSError as error:
@@ -58,9 +58,17 @@ def serve(app: ASGIApp, listening: socket.socket, limits: Limits, ready: Callabl
     class Patient(_Patient):
         seconds = limits.head_seconds
 
+    async def within(scope: Scope, receive: Receive, send: Send) -> None:
+        open_now = len(server.server_state.connections)
+        if scope["type"] == "http" and open_now > limits.connections:
+            many = f"{open_now - 1} connections are open already; try again later."
+            await Refusal(503, many)(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every bad form, which is answered
     config = uvicorn.Config(
-        app,
+        within,
         http=Patient,
         ws="none",
         lifespan="on",
@@ -69,10 +77,10 @@ def serve(app: ASGIApp, listening: socket.socket, limits: Limits, ready: Callabl
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=int(limits.seconds) + 1,
     )
-    _Server(config, ready).run(sockets=[listening])
+    server = _Server(config, ready)
+    server.run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):

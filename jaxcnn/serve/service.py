@@ -41,6 +41,12 @@ class Service:
         self.engine.compile()
         self._decoders = ThreadPoolExecutor(DECODERS, "jaxcnn-decode")
 
+    def stop(self) -> None:
+        """Return when all that waits has been computed."""
+        self.engine.stop()
+        self.maps.stop()
+        self._decoders.shutdown(wait=False)
+
     async def pictures(self, request: Request, *, preprocessed: bool) -> list[Picture]:
         """Those of the request, in its order."""
         content_type = request.headers.get("content-type", "")

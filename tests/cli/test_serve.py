@@ -46,6 +46,14 @@ def test_options_are_limits(jaxcnn, trained, served):
     assert (limits.requests, limits.seconds, limits.body_bytes, limits.pixels) == (3, 7, 2**19, 2_000_000)
 
 
+def test_other_hosts_can_be_allowed(jaxcnn, trained, served):
+    from starlette.testclient import TestClient
+
+    jaxcnn("serve", trained.run.path, "--port", "0", "--allow-host", "proxy.example", "box")
+    for host, status in (("box", 200), ("proxy.example:80", 200), ("other.example", 421)):
+        assert TestClient(served[0].app, base_url=f"http://{host}").get("/model").status_code == status
+
+
 def test_a_host_that_others_reach_is_warned_of(jaxcnn, trained, served):
     code, out, err = jaxcnn("serve", trained.run.path, "--port", "0", "--host", "0.0.0.0")
     assert code == 0 and out.startswith("address http://0.0.0.0:")

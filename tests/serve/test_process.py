@@ -120,6 +120,15 @@ def test_a_head_that_comes_bit_by_bit_gets_no_more_time(impatient):
     assert ended == b""
 
 
+def test_more_connections_than_there_may_be_are_asked_to_come_again(impatient):
+    with ExitStack() as stack:
+        idle = [stack.enter_context(impatient.connect()) for _ in range(4)]
+        status, body = ask(impatient)
+        assert status == 503 and body["error"]["message"] == "4 connections are open already; try again later."
+        assert [connection.recv(1) for connection in idle] == [b""] * 4  # closed after half a second
+    assert ask(impatient)[0] == 200
+
+
 def test_what_will_be_refused_is_not_waited_for(server):
     for kind, length, expected in (("video/mp4", 1000, 415), ("image/png", 10**9, 413)):
         with server.connect() as connection:
