@@ -123,3 +123,9 @@ def test_a_table_of_many_epochs_has_one_of_each_so_many_and_the_last():
 def test_colours_come_again_dashed():
     looks = [look(tone) for tone in range(24)]
     assert len(set(looks)) == 24 and looks[0] == "tone0 dash0" and looks[9] == "tone1 dash1"
+
+
+def test_many_long_lines_have_no_more_points_together_than_a_page_can_hold():
+    lines = [Line(str(i), range(5000), list(np.random.default_rng(i).random(5000))) for i in range(60)]
+    drawn = chart("loss", "Loss", lines, log=True)
+    assert 5_000 < sum(len(path.line.x) for path in drawn.paths) <= 12_000

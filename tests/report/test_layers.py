@@ -31,6 +31,10 @@ def record(step, delta, gradient):
             "δ grows by a factor of 20 from the last layer, head, to the first, conv1, most of all from",
         ),
         ([0.5, 1.0, 2.0, 0.25], "δ is of a like size at all layers, from 0.25 to 2"),
+        (
+            [0.5, 0.001, 2.0, 0.25],
+            "δ is alike at the first layer and the last, but smaller by a factor of 2,000 at conv2 than at pool",
+        ),
         ([0.0, 0.0, 1.0, 1.0], "δ is 0 at conv1, conv2"),
         (
             [0.01, math.nan, math.nan, 1.0],

@@ -18,6 +18,7 @@ T = TypeVar("T")
 SIDE = 1000
 TONES, DASHES = 8, 3  # that the page has for lines, see chart.css
 MOST_POINTS = 2000  # of a line: more than a screen has pixels
+MOST_OF_ALL = 12_000  # of all lines of a chart, so that the page of many runs is not too large
 LOG_FROM = 20.0  # a chart begins on a log scale where its largest value is that many times its smallest
 Kind = Literal["number", "percent"]
 Scale = Literal["linear", "log"]
@@ -144,8 +145,8 @@ def chart(
       within: values that are within the range beside those of the lines.
       lowest: where the range begins, whatever lies below.
     """
-    shown = [thinned(_known(line)) for line in lines]
-    shown = [line for line in shown if len(line.x)]
+    given = [_known(line) for line in lines if len(line.x)]
+    shown = [thinned(line, min(MOST_POINTS, MOST_OF_ALL // len(given))) for line in given]
     values = np.array([y for line in shown for y in line.y if y is not None], float)
     if not len(values):
         return None
@@ -162,7 +163,7 @@ def chart(
     return Chart(name, title, kind, x, y, scale, paths, per_epoch)
 
 
-def thinned(line: Line, most: int = MOST_POINTS) -> Line:
+def thinned(line: Line, most: int) -> Line:
     """A line of no more points than that: of each stretch the lowest and the highest, so that no peak is lost."""
     if len(line.x) <= most:
         return line

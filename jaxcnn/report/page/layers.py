@@ -100,8 +100,7 @@ def along(word: str, paths: Sequence[str], values: np.ndarray) -> str:
     first, last = there[0], there[-1]
     ratio = float(values[last] / values[first])
     if 1 / LARGE < ratio < LARGE:
-        least, most = float(values[there].min()), float(values[there].max())
-        return f"{word} is of a like size at all layers, from {number(least)} to {number(most)}"
+        return _between(word, {paths[i]: float(values[i]) for i in there})
     shrinks = ratio > 1
     # Between neighbours, on the way back.
     steps = [(float(values[b] / values[a]), paths[b], paths[a]) for a, b in itertools.pairwise(there)]
@@ -114,6 +113,15 @@ def along(word: str, paths: Sequence[str], values: np.ndarray) -> str:
         f"{word} {'shrinks' if shrinks else 'grows'} by a factor of {_factor(max(ratio, 1 / ratio))} from the last "
         f"layer, {paths[last]}, to the first, {paths[first]}{most_of_all}"
     )
+
+
+def _between(word: str, norms: dict[str, float]) -> str:
+    """Of norms that are alike at both ends."""
+    least, most = min(norms, key=norms.__getitem__), max(norms, key=norms.__getitem__)
+    if norms[most] < LARGE * norms[least]:
+        return f"{word} is of a like size at all layers, from {number(norms[least])} to {number(norms[most])}"
+    by = f"by a factor of {_factor(norms[most] / norms[least])}"
+    return f"{word} is alike at the first layer and the last, but smaller {by} at {least} than at {most}"
 
 
 def _along(word: str, paths: Sequence[str], values: np.ndarray, steps: Sequence[int]) -> list[str]:
