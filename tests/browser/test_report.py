@@ -141,7 +141,7 @@ def test_dragging_and_keys_zoom_all_charts(alone, page):
 def test_a_log_scale_is_switched_on_and_off(alone, page):
     page.goto(alone.as_uri())
     button = page.locator("#chart-loss .log")
-    shown = page.locator("#chart-loss g[data-scale]:not([hidden])")
+    shown = page.locator("#chart-loss g[data-scale]:not([display='none'])")
     before = button.get_attribute("aria-pressed")
     for _ in range(2):
         button.press("Enter")

@@ -68,7 +68,7 @@ class Chart {
   rescale(scale) {
     this.scale = scale;
     this.log.setAttribute("aria-pressed", scale === "log");
-    for (const group of this.svg.querySelectorAll("[data-scale]")) group.toggleAttribute("hidden", group.dataset.scale !== scale);
+    for (const group of this.svg.querySelectorAll("[data-scale]")) group.setAttribute("display", group.dataset.scale === scale ? "inline" : "none");
     this.draw();
   }
 
