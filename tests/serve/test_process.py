@@ -120,6 +120,16 @@ def test_a_head_that_comes_bit_by_bit_gets_no_more_time(impatient):
     assert ended == b""
 
 
+def test_who_reads_no_answer_is_left(impatient):
+    bundle = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    process = psutil.Process(impatient.process.pid)
+    with impatient.connect() as connection:
+        connection.sendall(20 * bundle)  # 28 MB, more than any system keeps for a client
+        assert connection.recv(1) == b"H"
+        while any(kept.raddr == connection.getsockname() for kept in process.net_connections()):
+            pass
+
+
 def test_more_connections_than_there_may_be_are_asked_to_come_again(impatient):
     with ExitStack() as stack:
         idle = [stack.enter_context(impatient.connect()) for _ in range(4)]
@@ -134,6 +144,28 @@ def test_what_will_be_refused_is_not_waited_for(server):
         with server.connect() as connection:
             connection.sendall(head("/predict", length, kind))
             assert received(connection)[0] == expected
+
+
+def test_a_form_without_its_boundary_is_told_to_who_sent_it_alone(started):
+    server = started()
+    with server.connect() as connection:
+        connection.sendall(head("/predict", len(PICTURE), "multipart/form-data") + PICTURE)
+        status, body = received(connection)
+    assert (status, body["error"]["message"]) == (400, "the body is no multipart/form-data: No boundary given.")
+    assert "boundary" not in server.end()[1]
+
+
+def test_head_is_get_without_the_body(server):
+    requests = b"".join(
+        method + b" /health HTTP/1.1\r\nHost: localhost\r\nConnection: " + then + b"\r\n\r\n"
+        for method, then in ((b"HEAD", b"keep-alive"), (b"GET", b"close"))
+    )
+    with server.connect() as connection:
+        connection.sendall(requests)
+        first, second, body = connection.makefile("rb").read().split(b"\r\n\r\n")
+    assert body == b'{"live":true,"ready":true,"waiting":0}'
+    for answer in (first, second):
+        assert answer.startswith(b"HTTP/1.1 200 OK") and b"content-length: %d" % len(body) in answer.split(b"\r\n")
 
 
 def test_what_is_no_http_is_told_like_all_else(server):
