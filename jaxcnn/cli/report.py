@@ -4,11 +4,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from jaxcnn.cli import pages
+from jaxcnn.train.recipe.option import unset
 
 if TYPE_CHECKING:
     from jaxcnn.train.run_folder import RunFolder
@@ -23,11 +24,10 @@ class ReportOptions:
     Several are compared: what they differ in, how they ended, their curves.
     """
 
-    runs: tyro.conf.Positional[tuple[Path, ...]]
+    runs: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN ...", help_behavior_hint="")]]
     """Run folders. The folder of a sweep stands for the runs in it."""
-    out: Path | None = None
-    """The HTML file to write; by default RUN/report.html for one run, and report.html for several. An older page is
-    written over, another file is not."""
+    out: Annotated[Path | None, unset("PATH", "RUN/report.html; of several runs report.html")] = None
+    """The HTML file to write. An older page is written over, another file is not."""
 
 
 def run(options: ReportOptions) -> int:

@@ -44,7 +44,8 @@ def complaints():
 def page(request, chromium, complaints):
     """A page of each look, that complains of what its console says and of what it asks of elsewhere."""
     width, scheme = LOOKS[request.param]
-    page = chromium.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
+    page = chromium.new_page(**look, reduced_motion="reduce")  # so that no click comes while the page still scrolls
     page.set_default_timeout(20_000)
     page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -18,6 +18,15 @@ def test_a_page_fits_and_is_for_everyone(site, page, name):
 
 
 @once
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_fits_windows_of_all_widths(site, page, name):
+    page.goto((site / f"{name}.html").as_uri())
+    for width in range(360, 1700, 70):  # at some the columns beside the text come and go
+        page.set_viewport_size({"width": width, "height": 800})
+        assert overflow(page) == 0, width
+
+
+@once
 def test_formulas_are_drawn(site, page):
     page.goto((site / "derivations" / "norm.html").as_uri())
     heights = page.eval_on_selector_all("math mfrac", "all => all.map(f => f.getBoundingClientRect().height)")

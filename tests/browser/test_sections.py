@@ -154,6 +154,16 @@ def test_the_name_of_a_layer_is_one_line(shown, page):
     assert long == short
 
 
+def test_the_name_of_a_class_is_not_broken_letter_by_letter(shown, page):
+    page.goto(shown(LARGE)[1].as_uri())
+    lines = """rows => rows.map(row => {
+        const name = document.createRange();
+        name.selectNodeContents(row.cells[0]);
+        return new Set([...name.getClientRects()].map(box => box.top)).size;
+    })"""
+    assert max(page.locator("table.sortable tbody tr").evaluate_all(lines)) <= 2
+
+
 @once
 def test_blocks_of_the_network_fold(shown, page):
     page.goto(shown(3)[1].as_uri())

@@ -12,6 +12,7 @@ from jaxcnn.cli.train import TrainOptions
 from jaxcnn.train import loop
 from jaxcnn.train.restore import restore
 from jaxcnn.train.watch import Watcher
+from tests.report.pages import Page
 from tests.train.tiny import OPTIONS, STEPS
 
 BUT_RATE = {name: value for name, value in OPTIONS.items() if name != "learning_rate"}
@@ -104,6 +105,9 @@ def test_seeds_are_told_with_mean_and_deviation(jaxcnn, tmp_path):
         f"run 2 of 2: {tmp_path / 'seed6'}",
     ]
     assert lines[-1] == f"results in {tmp_path / 'results.json'}"
+    assert lines[-2] == f"page {tmp_path / 'report.html'}"
+    mean_of_both = f"{100 * point['test_mean']:.2f} % ± {100 * point['test_deviation']:.2f} %"
+    assert mean_of_both in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert sum(line.startswith("handwritten gradients agree") for line in lines) == 1
     for seed in (5, 6):
         assert {"curves.png", "predictions.png"} <= {path.name for path in (tmp_path / f"seed{seed}").iterdir()}

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from jaxcnn.report.page.chart import SIDE, Line, chart, thinned, ticks
+from jaxcnn.report.page.chart import SIDE, Line, chart, look, thinned, ticks
+from jaxcnn.report.page.curves import curves
 from jaxcnn.report.page.numbers import duration, number, percent
 
 
@@ -109,3 +110,22 @@ def test_numbers_as_a_page_writes_them():
     assert percent(0.991666) == "99.17 %"
     assert [duration(s) for s in (8.24, 200, 4321)] == ["8.2 s", "3 min 20 s", "1 h 12 min"]
     assert number(math.nan) == "nan"
+
+
+def test_a_table_of_many_epochs_has_one_of_each_so_many_and_the_last():
+    fields = {"part": "test", "train_loss": 1.0, "train_accuracy": 0.5, "eval_loss": 1.0, "eval_accuracy": 0.5}
+    epochs = [fields | {"epoch": n, "step": 7 * n, "learning_rate": 0.1, "seconds": 1.0} for n in range(1, 2502)]
+    made = curves(epochs, [])
+    assert made.every == 3 and [record["epoch"] for record in made.epochs] == list(range(2, 2502, 3))
+    assert curves(epochs[:9], []).epochs == epochs[:9]
+
+
+def test_colours_come_again_dashed():
+    looks = [look(tone) for tone in range(24)]
+    assert len(set(looks)) == 24 and looks[0] == "tone0 dash0" and looks[9] == "tone1 dash1"
+
+
+def test_many_long_lines_have_no_more_points_together_than_a_page_can_hold():
+    lines = [Line(str(i), range(5000), list(np.random.default_rng(i).random(5000))) for i in range(60)]
+    drawn = chart("loss", "Loss", lines, log=True)
+    assert 5_000 < sum(len(path.line.x) for path in drawn.paths) <= 12_000

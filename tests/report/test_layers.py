@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxcnn.report.page.layers import MOST_MOMENTS, along, norms
+from jaxcnn.report.page.layers import MOST_MOMENTS, along, layers, norms
 
 PATHS = ["conv1", "conv2", "pool", "head"]
 
@@ -31,6 +31,10 @@ def record(step, delta, gradient):
             "δ grows by a factor of 20 from the last layer, head, to the first, conv1, most of all from",
         ),
         ([0.5, 1.0, 2.0, 0.25], "δ is of a like size at all layers, from 0.25 to 2"),
+        (
+            [0.5, 0.001, 2.0, 0.25],
+            "δ is alike at the first layer and the last, but smaller by a factor of 2,000 at conv2 than at pool",
+        ),
         ([0.0, 0.0, 1.0, 1.0], "δ is 0 at conv1, conv2"),
         (
             [0.01, math.nan, math.nan, 1.0],
@@ -76,5 +80,7 @@ def test_a_long_training_keeps_its_first_and_last_moment():
     assert shown.maps[0].values[3].tolist() == [step + 1 for step in shown.steps]
 
 
-def test_of_an_earlier_version_there_is_none():
-    assert norms([], 10) is None
+def test_without_norms_the_section_says_why():
+    section = layers([], 10)
+    assert section.content is None and "--layer-norms yes" in section.missing
+    assert layers([record(0, [1, 1, 1, 1], [1, 1, 1])], 10).missing == ""

@@ -1,5 +1,7 @@
 """Feature maps computed by hand, and Grad-CAM, read off their pictures."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from jaxcnn.layers import (
     chain,
     residual,
 )
+from jaxcnn.layers.base import Function
 from jaxcnn.report import explained
 from jaxcnn.report.page import activity
 from jaxcnn.report.page import maps as module
@@ -62,7 +65,7 @@ def test_maps_are_what_the_layers_compute(subject):
             assert (layer.low, layer.high) == pytest.approx((expected.min(), expected.max()), abs=1e-6)
             shades = 255 * (expected - expected.min()) / (expected.max() - expected.min())
             if expected.ndim == 1:
-                np.testing.assert_allclose(decoded(layer.uri)[0, :, 0], shades, atol=1)
+                np.testing.assert_allclose(decoded(layer.uri)[0, :: module.UNIT + 1, 0], shades, atol=1)
                 continue
             for place, channel in enumerate(layer.channels):
                 found = tile(layer, place, *expected.shape[:2])
@@ -127,6 +130,15 @@ def test_a_large_network_is_shown_by_its_blocks(monkeypatch, most, expected):
     assert shown.pictures[0].layers[0].kind == "residual"
 
 
+def test_units_fill_rows_of_one_length(subject, monkeypatch):
+    """And what is left of the last row is no black unit."""
+    monkeypatch.setattr(module, "IN_A_ROW", 2)
+    drawn = content(maps, subject).pictures[0].layers[-1]
+    assert drawn.columns == 2 and decoded(drawn.uri).shape == (2 * 6 + 1, 2 * 6 + 1, 4)
+    opacity = decoded(drawn.uri)[:: module.UNIT + 1, :: module.UNIT + 1, 3]
+    np.testing.assert_array_equal(opacity, [[255, 255], [255, 0]])
+
+
 def test_large_maps_are_made_smaller(subject, monkeypatch):
     monkeypatch.setattr(module, "VALUES", 0)
     monkeypatch.setattr(module, "SIDES", (4, 2))
@@ -137,6 +149,20 @@ def test_large_maps_are_made_smaller(subject, monkeypatch):
     shades = 255 * (conv - conv.min()) / np.ptp(conv)
     means = shades.reshape(2, 3, 4, 3).mean((1, 2))
     np.testing.assert_allclose(tile(drawn, 0, 2, 1)[:, 0], means[:, drawn.channels[0]], atol=2)
+
+
+@dataclass(frozen=True)
+class Tokens(Function):
+    """Places in a row: (n, h, w, c) to (n, h w, c), which is no image any more."""
+
+    def forward(self, params, x):
+        return x.reshape(len(x), -1, x.shape[-1])
+
+
+def test_what_is_neither_an_image_nor_a_row_of_units_is_left_out():
+    network = chain(conv=Conv(2), tokens=Tokens(), relu=Activation("relu"), mean=GlobalAvgPool())
+    shown = content(maps, trained(network, images(3), np.zeros(3)))
+    assert [layer.path for layer in shown.pictures[0].layers] == ["conv", "mean"] and shown.layer == "conv"
 
 
 def test_without_places_there_is_no_grad_cam():

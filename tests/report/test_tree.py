@@ -6,7 +6,19 @@ import re
 import numpy as np
 import pytest
 
-from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, Dropout, GlobalAvgPool, chain, concat, gated, residual
+from jaxcnn.layers import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    GlobalAvgPool,
+    Pad,
+    chain,
+    concat,
+    gated,
+    residual,
+)
 from jaxcnn.layers import summary as summary_of
 from jaxcnn.report.page import timing
 from jaxcnn.report.page.tree import network
@@ -17,6 +29,7 @@ BODY = chain(conv=Conv(3), relu=Activation("relu"))
 NETWORK = chain(
     stem=BODY,
     block=residual(BODY),
+    again=residual(BODY),
     both=concat(a=Conv(2, 1), b=chain(c=Conv(2), d=Dropout(0.1))),
     gate=gated(chain(mean=GlobalAvgPool(), dense=Dense(4), act=Activation("sigmoid"))),
     bn=BatchNorm(),
@@ -46,7 +59,7 @@ def test_it_has_the_layers_and_figures_of_the_summary():
         assert (leaf.multiply_adds, leaf.field) == (row.multiply_adds, str(row.field))
     assert tree.root.parameters == tree.parameters == sum(row.trainable + row.fixed for row in rows.values())
     assert tree.root.multiply_adds == tree.multiply_adds and tree.parameters - tree.trainable == 8  # batch norm's
-    assert tree.root.layers == len(leaves(tree.root)) == len(rows) - 3  # which have a row for each join
+    assert tree.root.layers == len(leaves(tree.root)) == len(rows) - 4  # which have a row for each join
 
 
 def test_branches_lie_side_by_side():
@@ -66,7 +79,7 @@ def test_every_layer_is_timed():
     assert set(tree.times.of) == {leaf.path for leaf in leaves(tree.root)} and tree.times.left == 0
     for leaf in leaves(tree.root):
         assert leaf.time is tree.times.of[leaf.path] and leaf.time.forward > 0 and leaf.time.backward > 0
-    equal = tree.times.of["stem/conv"], tree.times.of["block/body/conv"]
+    equal = tree.times.of["block/body/conv"], tree.times.of["again/body/conv"]
     assert equal[0] is equal[1]  # of equal layers one is measured
     assert tree.slowest == max(leaf.time.both for leaf in leaves(tree.root))
     assert tree.root.measured.forward == pytest.approx(sum(leaf.time.forward for leaf in leaves(tree.root)))
@@ -81,11 +94,25 @@ def test_what_there_is_no_time_for_is_said():
 
 def test_those_that_compute_most_are_timed_first(monkeypatch):
     met = []
-    monkeypatch.setattr(timing, "_measured", lambda layer, params, state, x: met.append((layer, x.shape)))
+    monkeypatch.setattr(timing, "_measured", lambda given, params, state: met.append((given.layer, given.like.shape)))
     shown(600.0)
     assert met[0][0] == Conv(3) and met[0][1][1:] == (6, 5, 3)
     sizes = [np.prod(shape) for layer, shape in met if not isinstance(layer, Conv | Dense)]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_no_derivative_to_the_images_is_timed():
+    net = chain(
+        pad=Pad(1),
+        both=concat(a=Conv(2, 1), b=chain(relu=Activation("relu"), c=Conv(2, 1))),
+        more=Conv(2),
+        mean=GlobalAvgPool(),
+        head=Dense(2),
+    )
+    given = timing._inputs(trained(net, images(2), np.zeros(2)).model, 2)
+    first = {"/".join(path): one.first for path, one in given.items()}
+    assert [path for path, is_first in first.items() if is_first] == ["pad", "both/a", "both/b/relu", "both/b/c"]
+    assert first["more"] is False and first["head"] is False
 
 
 def test_times_are_of_a_batch_that_is_worth_its_while(monkeypatch):

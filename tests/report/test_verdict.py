@@ -75,9 +75,9 @@ def test_a_loss_that_was_not_finite_and_one_that_rose():
         (0.01, None, 1000, False),
     ],
 )
-def test_no_better_than_guessing_counts_each_class_alike(accuracy, balanced, classes, nothing):
+def test_little_better_than_guessing_counts_each_class_alike(accuracy, balanced, classes, nothing):
     fields = {} if balanced is None else {"eval_balanced_accuracy": [balanced]}
-    found = verdict.learned_nothing(epochs([1.0], eval_accuracy=[accuracy], **fields), classes)
+    found = verdict.near_chance(epochs([1.0], eval_accuracy=[accuracy], **fields), classes)
     assert (found is not None) is nothing
 
 

@@ -40,7 +40,7 @@ def test_every_network_has_every_section(network, n, channels):
 
 def test_without_test_images_the_network_alone_is_shown():
     subject = untimed(dataclasses.replace(trained(CONV, images(2), np.zeros(2)), tested=None))
-    assert [section.name for section in sections(None, subject)] == ["network", "filters", "gradient_check"]
+    assert [section.name for section in sections(None, subject)] == ["network", "filters"]
 
 
 def test_without_a_network_there_is_nothing():

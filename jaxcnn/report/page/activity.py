@@ -112,7 +112,7 @@ def look(model: Model, images: Images, pictures: Sequence[int]) -> Activity:
     return Activity(
         pictures,
         len(rows),
-        [_maps(path, layer, *maps[path]) for path, layer in shown.items()],
+        [_maps(path, layer, *maps[path]) for path, layer in shown.items() if maps[path][2].ndim in (2, 4)],
         [_range(path, layer, ends[path]) for path, layer in acting.items()],
     )
 

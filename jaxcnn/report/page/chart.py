@@ -16,8 +16,9 @@ from jaxcnn.report.page.numbers import number
 
 T = TypeVar("T")
 SIDE = 1000
-TONES = 8  # colours that the page has for lines
+TONES, DASHES = 8, 3  # that the page has for lines, see chart.css
 MOST_POINTS = 2000  # of a line: more than a screen has pixels
+MOST_OF_ALL = 12_000  # of all lines of a chart, so that the page of many runs is not too large
 LOG_FROM = 20.0  # a chart begins on a log scale where its largest value is that many times its smallest
 Kind = Literal["number", "percent"]
 Scale = Literal["linear", "log"]
@@ -31,7 +32,7 @@ class Line:
       name: in the legend.
       x: epochs, from 0 at the beginning, ascending.
       y: its values there; None or not finite where there is none.
-      tone: which of the page's colours.
+      tone: which of the page's colours, see `look`.
       faint: whether it is shown behind the others.
       deviation: where the values are means, the standard deviation of each; None where there is none.
       run: a name that lines of one run share on several charts, by which they are switched on and off.
@@ -144,8 +145,8 @@ def chart(
       within: values that are within the range beside those of the lines.
       lowest: where the range begins, whatever lies below.
     """
-    shown = [thinned(_known(line)) for line in lines]
-    shown = [line for line in shown if len(line.x)]
+    given = [_known(line) for line in lines if len(line.x)]
+    shown = [thinned(line, min(MOST_POINTS, MOST_OF_ALL // len(given))) for line in given]
     values = np.array([y for line in shown for y in line.y if y is not None], float)
     if not len(values):
         return None
@@ -162,7 +163,7 @@ def chart(
     return Chart(name, title, kind, x, y, scale, paths, per_epoch)
 
 
-def thinned(line: Line, most: int = MOST_POINTS) -> Line:
+def thinned(line: Line, most: int) -> Line:
     """A line of no more points than that: of each stretch the lowest and the highest, so that no peak is lost."""
     if len(line.x) <= most:
         return line
@@ -174,6 +175,11 @@ def thinned(line: Line, most: int = MOST_POINTS) -> Line:
     order = sorted(kept)
     deviation = line.deviation and [line.deviation[i] for i in order]
     return replace(line, x=[line.x[i] for i in order], y=[line.y[i] for i in order], deviation=deviation)
+
+
+def look(tone: int) -> str:
+    """The classes of a line in that tone: behind the last colour the first comes again, dashed."""
+    return f"tone{tone % TONES} dash{tone // TONES % DASHES}"
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
@@ -212,7 +218,7 @@ def _axis(low: float, high: float, most: int, room: float = 0.04) -> Axis:
 
 
 def _log_axis(smallest: float, largest: float) -> Axis:
-    """Low and high are powers of ten, and so are the ticks, or 1, 2 and 5 times them where these are few."""
+    """Low and high are exponents of ten. Ticks are powers of ten, or 1, 2 and 5 times these where they are few."""
     low, high = math.log10(smallest), math.log10(largest)
     pad = 0.04 * (high - low) or 0.05
     low, high = low - pad, high + pad

@@ -87,10 +87,10 @@ def above(runs: Sequence[RunFolder]) -> Path:
 def grouped(runs: Sequence[RunFolder]) -> list[Group]:
     """The runs by recipe, in their order."""
     top = above(runs)
-    found: dict[str, list[Compared]] = {}
+    found: dict[tuple[str, str], list[Compared]] = {}
     for run in runs:
         name = run.path.resolve().relative_to(top).as_posix()
-        found.setdefault(recipe_of(run.config), []).append(Compared(run, name, run.metrics()))
+        found.setdefault((recipe_of(run.config), run.facts.name), []).append(Compared(run, name, run.metrics()))
     return [Group(_name(of), of, tone) for tone, of in enumerate(found.values())]
 
 
@@ -155,7 +155,7 @@ def _figures(part: str) -> list[Figure]:
 
     return [
         (f"{part} accuracy", last("eval_accuracy"), percent),
-        ("best", lambda run: max(record["eval_accuracy"] for record in run.epochs), percent),
+        ("best accuracy", lambda run: max(record["eval_accuracy"] for record in run.epochs), percent),
         (f"{part} loss", last("eval_loss"), number),
         ("training accuracy", last("train_accuracy"), percent),
         ("training loss", last("train_loss"), number),

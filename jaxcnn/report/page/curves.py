@@ -1,5 +1,6 @@
 """The curves of a run."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from jaxcnn.report.page.chart import Chart, Line, chart
 from jaxcnn.report.page.verdict import PARTS
 from jaxcnn.train.watch import Epoch, Steps
+
+MOST_ROWS = 1000  # of the table
 
 
 def steps_per_epoch(epochs: Sequence[Epoch]) -> float:
@@ -16,9 +19,10 @@ def steps_per_epoch(epochs: Sequence[Epoch]) -> float:
 
 @dataclass(frozen=True)
 class Curves:
-    """Charts, and the epochs as a table with the fields that one of them has at least."""
+    """Charts, and a table: the last of every so many epochs, with the fields that one of them has at least."""
 
     charts: list[Chart]
+    every: int
     epochs: Sequence[Epoch]
     columns: list[str]
 
@@ -26,7 +30,8 @@ class Curves:
 def curves(epochs: Sequence[Epoch], steps: Sequence[Steps]) -> Curves:
     """Of all that metrics.jsonl tells over training; of what an earlier version did not write there is none."""
     columns = dict.fromkeys(name for record in epochs for name in record if name != "part")
-    return Curves(charts(epochs, steps), epochs, list(columns))
+    every = math.ceil(len(epochs) / MOST_ROWS)
+    return Curves(charts(epochs, steps), every, epochs[::-1][::every][::-1], list(columns))
 
 
 def charts(epochs: Sequence[Epoch], steps: Sequence[Steps]) -> list[Chart]:

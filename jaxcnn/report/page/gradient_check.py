@@ -16,7 +16,7 @@ class Checked:
     small: float = SMALL
 
 
-@section("gradient_check", "The gradient check", tested=False)
+@section("gradient_check", "The gradient check")
 def gradient_check(trained: Trained) -> Checked:
     """Raises: Missing where it was not made."""
     if trained.gradients is None:

@@ -12,11 +12,16 @@ import numpy as np
 
 from jaxcnn.report import style
 from jaxcnn.report.page.numbers import number
+from jaxcnn.report.page.section import Section
 from jaxcnn.train.watch import LayerNorms
 
 MOST_MOMENTS = 120  # columns of a picture
 LARGE = 10.0  # a factor from one end of the network to the other that is worth a word
 STEEP = 3.0  # from a layer to its neighbour
+NONE = (
+    "metrics.jsonl tells no norms of this run's layers. They are measured after each epoch where the network is small, "
+    "and of a large one with --layer-norms yes; earlier versions did not measure them."
+)
 COLORS = "cividis"  # of matplotlib's: even in lightness, and the same to the colour-blind
 
 
@@ -62,10 +67,14 @@ class Norms:
         return index % math.ceil(len(self.paths) / 40) == 0
 
 
-def norms(records: Sequence[LayerNorms], per_epoch: float) -> Norms | None:
-    """Of the lines of kind "layers" in metrics.jsonl; None where there is none, as an earlier version wrote none."""
-    if not records:
-        return None
+def layers(records: Sequence[LayerNorms], per_epoch: float) -> Section:
+    """The section of the lines of kind "layers" in metrics.jsonl, or why there are none."""
+    found = norms(records, per_epoch) if records else None
+    return Section("layers", "δ and gradients by layer", found, "" if found else NONE)
+
+
+def norms(records: Sequence[LayerNorms], per_epoch: float) -> Norms:
+    """Of one or more lines."""
     chosen = sorted(set(np.linspace(0, len(records) - 1, min(len(records), MOST_MOMENTS)).round().astype(int).tolist()))
     moments = [records[i] for i in chosen]
     paths = list(moments[-1]["delta"])
@@ -91,8 +100,7 @@ def along(word: str, paths: Sequence[str], values: np.ndarray) -> str:
     first, last = there[0], there[-1]
     ratio = float(values[last] / values[first])
     if 1 / LARGE < ratio < LARGE:
-        least, most = float(values[there].min()), float(values[there].max())
-        return f"{word} is of a like size at all layers, from {number(least)} to {number(most)}"
+        return _between(word, {paths[i]: float(values[i]) for i in there})
     shrinks = ratio > 1
     # Between neighbours, on the way back.
     steps = [(float(values[b] / values[a]), paths[b], paths[a]) for a, b in itertools.pairwise(there)]
@@ -105,6 +113,15 @@ def along(word: str, paths: Sequence[str], values: np.ndarray) -> str:
         f"{word} {'shrinks' if shrinks else 'grows'} by a factor of {_factor(max(ratio, 1 / ratio))} from the last "
         f"layer, {paths[last]}, to the first, {paths[first]}{most_of_all}"
     )
+
+
+def _between(word: str, norms: dict[str, float]) -> str:
+    """Of norms that are alike at both ends."""
+    least, most = min(norms, key=norms.__getitem__), max(norms, key=norms.__getitem__)
+    if norms[most] < LARGE * norms[least]:
+        return f"{word} is of a like size at all layers, from {number(norms[least])} to {number(norms[most])}"
+    by = f"by a factor of {_factor(norms[most] / norms[least])}"
+    return f"{word} is alike at the first layer and the last, but smaller {by} at {least} than at {most}"
 
 
 def _along(word: str, paths: Sequence[str], values: np.ndarray, steps: Sequence[int]) -> list[str]:

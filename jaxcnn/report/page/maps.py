@@ -22,6 +22,8 @@ LARGE = 224  # pixels of a picture's longer side
 TOP = 3
 COLUMNS = 6  # of maps
 LEAST = 16  # pixels of a map's longer side
+UNIT = 6  # pixels a side of a unit of a layer without places
+IN_A_ROW = 64  # of these at most
 
 
 @dataclass(frozen=True)
@@ -174,12 +176,12 @@ def _drawn(layer: activity.Maps, picture: int, side: int) -> Drawn:
     low, high = float(values.min()), float(values.max())
     shades = pictures.grey(values, low, high)
     if places:
-        tiles = pictures.shrunk(np.moveaxis(shades, -1, 0)[..., None], side)
+        tiles = pictures.enlarged(pictures.shrunk(np.moveaxis(shades, -1, 0)[..., None], side), LEAST)
         columns = min(COLUMNS, len(tiles))
-        sheet = pictures.tiled(pictures.enlarged(tiles, LEAST), columns, gap=1)
     else:
-        columns = min(64, shades.size)
-        sheet = pictures.tiled(shades.reshape(-1, 1, 1, 1), columns)
+        tiles = pictures.enlarged(shades.reshape(-1, 1, 1, 1), UNIT)
+        columns = math.ceil(len(tiles) / math.ceil(len(tiles) / IN_A_ROW))
+    sheet = pictures.tiled(tiles, columns, gap=1)
     return Drawn(
         layer.path,
         repr(layer.layer).split("(")[0] if isinstance(layer.layer, Combinator) else repr(layer.layer),

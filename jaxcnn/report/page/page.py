@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxcnn.report.page import within
+from jaxcnn.report.page.chart import look
 from jaxcnn.report.page.configuration import configuration
 from jaxcnn.report.page.curves import curves, steps_per_epoch
 from jaxcnn.report.page.environment import environment as environment_of
-from jaxcnn.report.page.layers import norms
+from jaxcnn.report.page.layers import layers
 from jaxcnn.report.page.numbers import number, percent
 from jaxcnn.report.page.section import Section
 from jaxcnn.report.page.trained import Trained
@@ -32,7 +33,7 @@ def page(run: RunFolder, trained: Trained) -> str:
     sections = [
         Section("verdict", "Verdict", verdict(run, epochs, trained)),
         Section("curves", "Curves", curves(epochs, run.steps())),
-        Section("layers", "δ and gradients by layer", norms(run.layers(), steps_per_epoch(epochs))),
+        layers(run.layers(), steps_per_epoch(epochs)),
         *within.sections(run, trained),
         Section("configuration", "Configuration", configuration(run, trained)),
         Section("environment", "Environment", environment_of(trained)),
@@ -43,7 +44,7 @@ def page(run: RunFolder, trained: Trained) -> str:
 def written(title: str, sections: Sequence[Section], folder: Path, missing: Sequence[str] = ()) -> str:
     """The page with these sections, about what lies in `folder`; `missing` says in sentences what could not be had."""
     templates = environment("jaxcnn.report", "templates/run")
-    templates.globals |= {"number": number, "percent": percent}
+    templates.globals |= {"number": number, "percent": percent, "look": look}
     return templates.get_template("page.html").render(
         generator=GENERATOR, title=title, sections=sections, folder=folder, missing=missing
     )

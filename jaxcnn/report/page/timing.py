@@ -51,9 +51,9 @@ class Times:
 
 @dataclass(frozen=True)
 class _Met(Around):
-    """A layer that tells what it is given."""
+    """A layer that tells what it is given, and what it makes of that."""
 
-    meet: Callable[[Array], None]
+    meet: Callable[[Array, Array], None]
 
     def __post_init__(self) -> None:
         """Without what makes options hashable: it lives for one trace."""
@@ -61,8 +61,18 @@ class _Met(Around):
     def apply(
         self, params: Params, state: State, x: Array, *, train: bool = False, key: Array | None = None
     ) -> tuple[Array, State]:
-        self.meet(x)
-        return self.layer.apply(params, state, x, train=train, key=key)
+        y, after = self.layer.apply(params, state, x, train=train, key=key)
+        self.meet(x, y)
+        return y, after
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A layer with the input that it gets; `first` where no parameters come before it, so that nobody needs its dx."""
+
+    layer: Layer
+    like: ShapeDtypeStruct
+    first: bool
 
 
 def times(model: Model, seconds: float) -> Times:
@@ -71,42 +81,54 @@ def times(model: Model, seconds: float) -> Times:
     batch = int(np.clip(WORK // max(1, described.multiply_adds), 2, LARGEST_BATCH))
     work = {row.path: row.multiply_adds for row in described.rows}
     met = _inputs(model, batch)
-    order = sorted(met, key=lambda path: (-work.get("/".join(path), 0), -met[path][1].size))
+    order = sorted(met, key=lambda path: (-work.get("/".join(path), 0), -met[path].like.size))
     until = time.perf_counter() + seconds
     known: dict[Any, Time | None] = {}
     found = {}
     for path in order:
-        layer, x = met[path]
-        equal = layer, x.shape, x.dtype
+        given = met[path]
+        equal = given.layer, given.like.shape, given.like.dtype, given.first
         if equal not in known and time.perf_counter() < until:
-            known[equal] = _measured(layer, at(model.params, path), at(model.state, path), x)
+            known[equal] = _measured(given, at(model.params, path), at(model.state, path))
         if (measured := known.get(equal)) is not None:
             found["/".join(path)] = measured
-    return Times(found, batch, machine().device, len(met) - len(found))
+    return Times(found, batch, _device(), len(met) - len(found))
 
 
-def _inputs(model: Model, batch: int) -> dict[Path, tuple[Layer, ShapeDtypeStruct]]:
-    """Each layer with the input that it gets, by its path, in the order of the network."""
-    met: dict[Path, tuple[Layer, ShapeDtypeStruct]] = {}
+def _inputs(model: Model, batch: int) -> dict[Path, _Given]:
+    """Each layer with its input, by its path, in the order of the network."""
+    met: dict[Path, _Given] = {}
+    images: list[Array] = []  # the batch, and what layers without parameters make of it
 
     def listening(path: Path, layer: Layer) -> Layer:
-        return _Met(layer, lambda x: met.__setitem__(path, (layer, ShapeDtypeStruct(x.shape, x.dtype))))
+        def meet(x: Array, y: Array) -> None:
+            first = any(x is image for image in images)
+            met[path] = _Given(layer, ShapeDtypeStruct(x.shape, x.dtype), first)
+            if first and not jax.tree.leaves(at(model.params, path)):
+                images.append(y)
+
+        return _Met(layer, meet)
+
+    def network(params: Params, state: State, x: Array) -> Array:
+        images.append(x)
+        return changed(model.network, listening)(params, state, x)
 
     x = ShapeDtypeStruct((batch, *model.image_shape), np.float32)
-    jax.eval_shape(changed(model.network, listening), model.params, model.state, x)
+    jax.eval_shape(network, model.params, model.state, x)
     return met
 
 
-def _measured(layer: Layer, params: Any, state: Any, like: ShapeDtypeStruct) -> Time | None:
+def _measured(given: _Given, params: Any, state: Any) -> Time | None:
     """None where the layer can't be trained on such a batch."""
     key = jax.random.key(0)
-    x = jnp.asarray(np.random.default_rng(0).standard_normal(like.shape, np.float32), like.dtype)
+    x = jnp.asarray(np.random.default_rng(0).standard_normal(given.like.shape, np.float32), given.like.dtype)
 
     def apply(params: Params, x: Array) -> Array:
-        return layer.apply(params, state, x, train=True, key=key)[0]
+        return given.layer.apply(params, state, x, train=True, key=key)[0]
 
+    # XLA leaves out what nobody asks for.
     forward = jax.jit(lambda params, x: jax.vjp(apply, params, x))
-    backward = jax.jit(lambda pull, dy: pull(dy))
+    backward = jax.jit(lambda pull, dy: pull(dy)[: 1 if given.first else 2])
     try:
         y, pull = forward(params, x)
     except ValueError:  # batch norm, of one value
@@ -122,3 +144,8 @@ def _median(function: Callable[..., Any], *arguments: Any) -> float:
         jax.block_until_ready(function(*arguments))
         taken.append(time.perf_counter() - start)
     return float(np.median(taken))
+
+
+def _device() -> str:
+    here = machine()
+    return f"{here.cores} cores of {here.device}" if jax.default_backend() == "cpu" else here.device

@@ -23,7 +23,7 @@ from jaxcnn.train.watch import Epoch, Steps
 LEVEL = 0.02  # a change of the loss by less than this share of it is none
 RISE = 0.05  # from its lowest, by which the loss of evaluation tells overfitting
 GAP = 0.05  # of accuracy between training and evaluation, by which it is told, too
-NO_BETTER_THAN_CHANCE = 1.2  # times the accuracy of guessing
+LITTLE_BETTER = 1.2  # times the accuracy of guessing
 WAITING = 0.1  # share of the time that is worth a word
 PARTS = {"test": "test", "valid": "validation"}
 
@@ -75,15 +75,15 @@ def diverged(epochs: Sequence[Epoch], steps: Sequence[Steps]) -> Finding | None:
     return None
 
 
-def learned_nothing(epochs: Sequence[Epoch], classes: int) -> Finding | None:
-    """Whether it is no better than guessing, by the mean recall of the classes, where that is 1 / classes."""
+def near_chance(epochs: Sequence[Epoch], classes: int) -> Finding | None:
+    """Whether it is little better than guessing, by the mean recall of the classes, which would then be 1 / classes."""
     accuracy = epochs[-1].get("eval_balanced_accuracy", epochs[-1]["eval_accuracy"])
-    if accuracy > NO_BETTER_THAN_CHANCE / classes:
+    if accuracy > LITTLE_BETTER / classes:
         return None
     return Finding(
         "bad",
-        f"It has learned nothing: of each class it recognises {percent(accuracy)} on average, and guessing among "
-        f"{classes} classes would {percent(1 / classes)}.",
+        f"It is little better than guessing: of each class it recognises {percent(accuracy)} on average, and guessing "
+        f"among {classes} classes would {percent(1 / classes)}.",
     )
 
 
@@ -234,7 +234,7 @@ def findings(
     overfitted, trend = overfits(epochs), improving(epochs, config.schedule != "constant")
     found = [
         diverged(epochs, steps),
-        learned_nothing(epochs, len(classes)),
+        near_chance(epochs, len(classes)),
         overfitted,
         None if overfitted and trend and trend.tone == "bad" else trend,  # which would say the same again
         ended(config, epochs),
