@@ -93,6 +93,18 @@ def test_hovering_a_curve_shows_its_values_on_all_charts(alone, trained, page):
     assert page.locator("#chart-accuracy .where").inner_text() == ""
 
 
+def test_a_finger_shows_the_values_where_it_was(alone, trained, chromium):
+    phone = chromium.new_page(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    phone.goto(alone.as_uri())
+    plot = phone.locator("#chart-loss .plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    phone.touchscreen.tap(box["x"] + 3, box["y"] + 40)
+    assert phone.locator("#chart-accuracy .where").inner_text().startswith("epoch 1, step")
+    assert said(phone, "loss")["training"] == pytest.approx(trained.run.metrics()[0]["train_loss"], rel=1e-3)
+    phone.close()
+
+
 @once
 def test_arrow_keys_look_along_a_curve_and_say_so(alone, trained, page):
     page.goto(alone.as_uri())
@@ -141,7 +153,7 @@ def test_dragging_and_keys_zoom_all_charts(alone, page):
 def test_a_log_scale_is_switched_on_and_off(alone, page):
     page.goto(alone.as_uri())
     button = page.locator("#chart-loss .log")
-    shown = page.locator("#chart-loss g[data-scale]:not([hidden])")
+    shown = page.locator("#chart-loss g[data-scale]:not([display='none'])")
     before = button.get_attribute("aria-pressed")
     for _ in range(2):
         button.press("Enter")

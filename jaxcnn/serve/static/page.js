@@ -117,7 +117,7 @@ const explain = latest(async () => {
   const parameters = { method: method.value };
   if ($("class").value) parameters.class = $("class").value;
   if (atLayer && $("at").value) parameters.layer = $("at").value;
-  if (!$("overlay").src) say($("looked"), "It is compiled when it is first asked for, which may take some seconds.");
+  if ($("overlay").src === "data:,") say($("looked"), "It is compiled when it is first asked for, which may take some seconds.");
   await busy($("overlay"), async () => {
     try {
       const told = await askJson("/explain", parameters);
