@@ -231,8 +231,8 @@ def main(config: Config) -> int:
     statuses: Counter[tuple[str, int | None]] = Counter()
     bad: list[str] = []
     command = [sys.executable, "-m", "jaxcnn", "serve", str(config.run), "--port", "0"]
-    said = tempfile.TemporaryFile("w+")
     with (
+        tempfile.TemporaryFile("w+") as said,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as server,
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
@@ -261,8 +261,9 @@ def main(config: Config) -> int:
         send(slowly)
         print(f"after {sent + len(slowly):,}, the last of them slow: {taken(process)}")
         server.terminate()
-    said.seek(0)
-    bad += [f"the server's own output: {line}" for line in said.read().splitlines() if "Error" in line]
+        server.wait()
+        said.seek(0)
+        bad += [f"the server's own output: {line}" for line in said.read().splitlines() if "Error" in line]
     print(f"exit code {server.returncode} after SIGTERM")
     for kind in dict.fromkeys(kind for kind, _ in statuses):
         counts = [f"{status or 'closed'} × {n}" for (of, status), n in sorted(statuses.items(), key=str) if of == kind]
