@@ -23,6 +23,7 @@ def page(service: Service) -> str:
     """The HTML of the page; its script is a file beside it."""
     card = service.model.card
     height, width, channels = service.model.image_shape
+    with_places = [layer for layer in service.layers if len(layer.shape) == 3 and layer.shape[:2] != [1, 1]]
     return _template("page.html").render(
         card=card,
         height=height,
@@ -30,16 +31,17 @@ def page(service: Service) -> str:
         channels=channels,
         classes=service.classes,
         layers=[layer for layer in service.layers if layer.shape],
-        with_places=[layer for layer in service.layers if len(layer.shape) == 3 and layer.shape[:2] != [1, 1]],
-        methods=[(name, SAYS[name], name in AT_A_LAYER) for name in METHODS],
+        with_places=with_places,
+        methods=[(name, SAYS[name], name in AT_A_LAYER) for name in METHODS if with_places or name not in AT_A_LAYER],
+        method="gradcam" if with_places else "saliency",
         types=",".join(FORMATS.values()),
         limits=service.limits,
-        mean_colour=mean_colour(card.mean),
+        mean_colour=_mean_colour(card.mean),
         light_on_dark=sum(card.mean) / len(card.mean) < 0.5,
     )
 
 
-def mean_colour(mean: tuple[float, ...]) -> str:
+def _mean_colour(mean: tuple[float, ...]) -> str:
     """The training set's mean pixel as a colour of CSS."""
     red, green, blue = (round(255 * share) for share in (mean if len(mean) == 3 else 3 * mean[:1]))
     return f"rgb({red} {green} {blue})"

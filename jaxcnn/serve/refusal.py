@@ -16,10 +16,16 @@ class Refusal(Exception):
         self.status, self.message = status, message
 
     def answer(self) -> JSONResponse:
-        """The connection is closed behind it, since the rest of the request may not have been read."""
-        headers = {"Connection": "close"}
+        """Of 503 the connection is closed behind it, since there are too many.
+
+        Others stay open. A body of which not all was read is then thrown away while it comes; closed, the connection
+        would be reset, and whoever is still sending would not see the answer.
+        """
+        headers = {}
         if self.status in (429, 503):
             headers["Retry-After"] = str(RETRY_SECONDS)
+        if self.status == 503:
+            headers["Connection"] = "close"
         return JSONResponse(told(self.status, self.message), self.status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

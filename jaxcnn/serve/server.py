@@ -56,7 +56,7 @@ def serve(app: ASGIApp, listening: socket.socket, limits: Limits, ready: Callabl
     """
 
     class Patient(_Patient):
-        seconds = limits.head_seconds
+        head_seconds, seconds = limits.head_seconds, limits.seconds
 
     async def within(scope: Scope, receive: Receive, send: Send) -> None:
         open_now = len(server.server_state.connections)
@@ -66,7 +66,7 @@ def serve(app: ASGIApp, listening: socket.socket, limits: Limits, ready: Callabl
         else:
             await app(scope, receive, send)
 
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every bad form, which is answered
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it tells of every bad form, which is answered
     config = uvicorn.Config(
         within,
         http=Patient,
@@ -103,14 +103,17 @@ class _Server(uvicorn.Server):
 
 
 class _Patient(H11Protocol):
-    """uvicorn's, with a limit to the time in which a request's head has to come."""
+    """uvicorn's, with limits to the time in which a request's head comes, and in which the last answer is read."""
 
+    head_seconds: float
     seconds: float
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._watch()
+        self._abort_unread()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -119,6 +122,8 @@ class _Patient(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._forget()
+        if self._unread is not None:
+            self._unread.cancel()
 
     def send_400_response(self, msg: str) -> None:
         """In the form that all errors have."""
@@ -134,9 +139,16 @@ class _Patient(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._forget()
         elif self._late is None:
-            self._late = self.loop.call_later(self.seconds, self.timeout_keep_alive_handler)
+            self._late = self.loop.call_later(self.head_seconds, self.timeout_keep_alive_handler)
 
     def _forget(self) -> None:
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+    def _abort_unread(self, was_closing: bool = False) -> None:
+        """End a connection that was closed a while ago and is still there: whoever reads nothing would keep it."""
+        if was_closing:
+            self.transport.abort()
+        else:
+            self._unread = self.loop.call_later(self.seconds, self._abort_unread, self.transport.is_closing())

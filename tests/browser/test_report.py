@@ -93,6 +93,18 @@ def test_hovering_a_curve_shows_its_values_on_all_charts(alone, trained, page):
     assert page.locator("#chart-accuracy .where").inner_text() == ""
 
 
+def test_a_finger_shows_the_values_where_it_was(alone, trained, chromium):
+    phone = chromium.new_page(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    phone.goto(alone.as_uri())
+    plot = phone.locator("#chart-loss .plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    phone.touchscreen.tap(box["x"] + 3, box["y"] + 40)
+    assert phone.locator("#chart-accuracy .where").inner_text().startswith("epoch 1, step")
+    assert said(phone, "loss")["training"] == pytest.approx(trained.run.metrics()[0]["train_loss"], rel=1e-3)
+    phone.close()
+
+
 @once
 def test_arrow_keys_look_along_a_curve_and_say_so(alone, trained, page):
     page.goto(alone.as_uri())

@@ -164,6 +164,14 @@ def test_the_name_of_a_class_is_not_broken_letter_by_letter(shown, page):
     assert max(page.locator("table.sortable tbody tr").evaluate_all(lines)) <= 2
 
 
+def test_a_number_stands_out_however_full_its_cell_is(shown, page):
+    page.goto(shown(3)[1].as_uri())
+    page.locator(".matrix .right, .matrix .wrong").evaluate_all(
+        "cells => cells.forEach(cell => cell.style.setProperty('--t', 1))"
+    )
+    assert page.locator(".matrix .wrong").count() > 0 and violations(page) == []
+
+
 @once
 def test_blocks_of_the_network_fold(shown, page):
     page.goto(shown(3)[1].as_uri())

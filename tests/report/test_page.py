@@ -99,6 +99,17 @@ def test_of_a_run_on_disk_the_page_is_that_of_the_run_that_ended(trained):
     )
 
 
+def test_a_run_of_an_earlier_version_is_shown_without_what_it_did_not_measure(trained, tmp_path):
+    run = open_run(shutil.copytree(trained.run.path, tmp_path / "run"))
+    needed = ("epoch", "step", "part", "learning_rate", "seconds", *("train_loss", "train_accuracy"))
+    old = [{name: line[name] for name in (*needed, "eval_loss", "eval_accuracy")} for line in lines(run, "epoch")]
+    (run.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
+    shown = Page(page(run, Trained()))
+    named = {name.removeprefix("chart-") for name in shown.ids if name.startswith("chart-") and "title" not in name}
+    assert named == {"loss", "accuracy", "rate"}
+    assert "earlier versions did not measure them" in " ".join(shown.text)
+
+
 def test_a_run_without_epochs_has_no_page(trained, tmp_path):
     run = open_run(shutil.copytree(trained.run.path, tmp_path / "run"))
     (run.path / "metrics.jsonl").unlink()

@@ -1,4 +1,4 @@
-"""A server of few connections and half a second for each request: `python -m tests.serve.impatient RUN`."""
+"""A server of few connections and little time for each request: `python -m tests.serve.impatient RUN`."""
 
 import sys
 
@@ -8,7 +8,7 @@ from jaxcnn.serve import Limits, create_app, serve
 from jaxcnn.serve.server import address, bound
 
 if __name__ == "__main__":
-    limits = Limits(connections=4, head_seconds=0.5, body_seconds=0.5)
+    limits = Limits(connections=4, seconds=1, head_seconds=0.5, body_seconds=0.5)
     with bound("127.0.0.1", 0) as listening:
         app = create_app(load_model(sys.argv[1]), limits=limits)
         serve(app, listening, limits, lambda: print("address", address("127.0.0.1", listening), flush=True))

@@ -4,14 +4,17 @@ import dataclasses
 import json
 from dataclasses import asdict
 
+import jax
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from jaxcnn import layers
+from jaxcnn import layers, load_model, models
 from jaxcnn.serve import create_app
 from jaxcnn.serve.metrics import Counter, Gauge, Histogram, text
+from jaxcnn.train.model_folder import write
 from tests.serve.conftest import photo, post
+from tests.train.test_model import FACTS
 
 PICTURE = photo(1, 8, 8)
 
@@ -142,3 +145,16 @@ def test_the_page_offers_what_the_model_has(client, model):
     assert "it sees 8 × 8 pixels in gray" in html
     assert np.mean(model.card.mean) < 0.5 and 'id="light" checked' in html  # digits are light on dark
     assert client.get("/style.css").headers["content-type"].startswith("text/css")
+
+
+def test_a_network_without_places_is_asked_for_its_saliency(tmp_path, monkeypatch):
+    flat = layers.chain(flatten=layers.Flatten(), head=layers.Dense(2))
+    monkeypatch.setitem(models.MODELS, "flat", lambda classes: flat)
+    params, state = flat.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 4, 6, 1), np.float32))
+    facts = FACTS | {"network": "flat", "step": 1, "image_shape": (4, 6, 1), "mean": (0.7,)}
+    write(tmp_path / "flat", {"params": params, "state": state}, None, **facts)
+    with TestClient(create_app(load_model(tmp_path / "flat")), base_url="http://localhost") as client:
+        html = client.get("/").text
+        assert '<option value="saliency" selected>' in html and "Grad-CAM" not in html
+        assert 'id="light">' in html  # dark on light, as its training set was
+        assert post(client, "/explain", PICTURE, method="saliency").status_code == 200

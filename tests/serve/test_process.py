@@ -1,10 +1,12 @@
 """A server as a process: slow clients, its end by a signal, and a hundred malformed requests."""
 
+import json
 import os
 import signal
 import sys
 import threading
 from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPResponse
 from itertools import islice
 
 import psutil
@@ -17,12 +19,11 @@ PICTURE = photo(1, 8, 8)
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 
-def ask(server, content=PICTURE):
+def ask(server, content=PICTURE, kind="image/png"):
     """(status, body) of one prediction, over a connection of its own."""
+    last = head("/predict", len(content), kind).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     with server.connect() as connection:
-        connection.sendall(
-            head("/predict", len(content)).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + content
-        )
+        connection.sendall(last + content)
         return received(connection)
 
 
@@ -39,8 +40,10 @@ def impatient(trained):
 def test_it_says_where_it_is_and_ends_by_ctrl_c_with_0(started):
     server = started()
     assert ask(server)[0] == 200
+    assert ask(server, kind="multipart/form-data")[0] == 400  # for want of a boundary: nothing to print
     code, err = server.end(signal.SIGINT)
-    assert code == 0 and err.endswith("\n\nfinishing what has been asked; press Ctrl-C again to stop at once\n")
+    said = "compiling tiny, for batches of up to 32 pictures\n\nfinishing what has been asked"
+    assert (code, err) == (0, f"{said}; press Ctrl-C again to stop at once\n")
     with pytest.raises(ConnectionRefusedError):
         server.connect()
 
@@ -120,6 +123,16 @@ def test_a_head_that_comes_bit_by_bit_gets_no_more_time(impatient):
     assert ended == b""
 
 
+def test_who_reads_no_answer_is_left(impatient):
+    bundle = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    process = psutil.Process(impatient.process.pid)
+    with impatient.connect() as connection:
+        connection.sendall(20 * bundle)  # 28 MB, more than any system keeps for a client
+        assert connection.recv(1) == b"H"
+        while any(kept.raddr == connection.getsockname() for kept in process.net_connections()):
+            pass
+
+
 def test_more_connections_than_there_may_be_are_asked_to_come_again(impatient):
     with ExitStack() as stack:
         idle = [stack.enter_context(impatient.connect()) for _ in range(4)]
@@ -129,11 +142,35 @@ def test_more_connections_than_there_may_be_are_asked_to_come_again(impatient):
     assert ask(impatient)[0] == 200
 
 
-def test_what_will_be_refused_is_not_waited_for(server):
+def test_what_will_be_refused_is_not_waited_for(impatient):
     for kind, length, expected in (("video/mp4", 1000, 415), ("image/png", 10**9, 413)):
-        with server.connect() as connection:
+        with impatient.connect() as connection:
             connection.sendall(head("/predict", length, kind))
-            assert received(connection)[0] == expected
+            answer = HTTPResponse(connection)
+            answer.begin()
+            assert answer.status == expected
+
+
+def test_who_is_refused_may_send_to_the_end_and_then_reads_why(server):
+    connection = HTTPConnection(server.host, server.port, timeout=60)
+    for kind, expected in (("video/mp4", 415), ("image/png", 413), ("image/jpeg", 413)):
+        connection.request("POST", "/predict", bytes(30 * 2**20), {"Content-Type": kind})
+        answer = connection.getresponse()
+        assert answer.status == json.load(answer)["error"]["status"] == expected
+    connection.close()
+
+
+def test_head_is_get_without_the_body(server):
+    requests = b"".join(
+        method + b" /health HTTP/1.1\r\nHost: localhost\r\nConnection: " + then + b"\r\n\r\n"
+        for method, then in ((b"HEAD", b"keep-alive"), (b"GET", b"close"))
+    )
+    with server.connect() as connection:
+        connection.sendall(requests)
+        first, second, body = connection.makefile("rb").read().split(b"\r\n\r\n")
+    assert body == b'{"live":true,"ready":true,"waiting":0}'
+    for answer in (first, second):
+        assert answer.startswith(b"HTTP/1.1 200 OK") and b"content-length: %d" % len(body) in answer.split(b"\r\n")
 
 
 def test_what_is_no_http_is_told_like_all_else(server):

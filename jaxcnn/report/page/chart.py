@@ -151,7 +151,8 @@ def chart(
     if not len(values):
         return None
     ends = [x for line in shown for x in (line.x[0], line.x[-1])]
-    x = _axis(0.0 if len(set(ends)) == 1 else min(ends), max(ends), 7, room=0.0)
+    alone = len(set(ends)) == 1  # a dot, which is not to be cut by the edge
+    x = _axis(0.0 if alone else min(ends), (1.1 if alone else 1.0) * max(ends), 7, room=0.0)
     low, high = _reach(shown)
     low, high = min(low, *within, low) if lowest is None else lowest, max(high, *within, high)
     y: dict[Scale, Axis] = {"linear": _axis(low, high, 5)}

@@ -161,6 +161,7 @@ class Chart {
     plot.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       from = along(event);
+      page.look(from);
       plot.setPointerCapture(event.pointerId);
     });
     plot.addEventListener("pointermove", (event) => {
@@ -178,7 +179,9 @@ class Chart {
       this.picked.hidden = true;
     });
     plot.addEventListener("pointercancel", () => { from = null; this.picked.hidden = true; });
-    plot.addEventListener("pointerleave", () => { if (document.activeElement !== plot) page.look(null); });
+    plot.addEventListener("pointerleave", (event) => { // a finger always leaves
+      if (document.activeElement !== plot && event.pointerType !== "touch") page.look(null);
+    });
     plot.addEventListener("dblclick", () => page.zoom(...page.whole));
     plot.addEventListener("focus", () => { if (page.at === null && plot.matches(":focus-visible")) page.look(this.next(0)); });
     plot.addEventListener("blur", () => page.look(null));

@@ -59,13 +59,15 @@ function norms(box) {
   }
 
   for (const picture of box.querySelectorAll(".picture")) {
-    picture.addEventListener("pointermove", (event) => {
+    const choose = (event) => {
       const area = picture.getBoundingClientRect();
       const place = (at, size, count) => Math.max(0, Math.min(count - 1, Math.floor((at / size) * count)));
       moment.value = place(event.clientX - area.left, area.width, steps.length);
       layer.value = place(event.clientY - area.top, area.height, paths.length);
       show();
-    });
+    };
+    picture.addEventListener("pointermove", choose);
+    picture.addEventListener("pointerdown", choose);
   }
   layer.addEventListener("input", show);
   moment.addEventListener("input", show);
