@@ -172,6 +172,18 @@ def test_a_number_stands_out_however_full_its_cell_is(shown, page):
     assert page.locator(".matrix .wrong").count() > 0 and violations(page) == []
 
 
+def test_without_a_script_all_maps_are_there_and_no_control_that_does_nothing(shown, chromium):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(shown(3)[1].as_uri())
+    panels = page.locator("#maps .panel")
+    assert panels.count() > 1 and all(panel.is_visible() for panel in panels.all())
+    assert not page.locator("#maps .choice").is_visible()
+    page.locator("#confusion table button[popovertarget]").first.click()
+    assert page.locator(".behind:visible").count() == 1
+    context.close()
+
+
 @once
 def test_blocks_of_the_network_fold(shown, page):
     page.goto(shown(3)[1].as_uri())
