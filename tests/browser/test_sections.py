@@ -173,6 +173,30 @@ def test_a_number_stands_out_however_full_its_cell_is(shown, page):
 
 
 @once
+@pytest.mark.parametrize("classes", [3, LARGE])
+def test_numbers_and_headings_are_printed(shown, page, classes):
+    page.goto(shown(classes)[1].as_uri())
+    page.emulate_media(media="print")
+    headings = page.locator("table.sortable thead th")
+    assert headings.all_inner_texts() == ["class", "images", "precision", "recall", "F1"]
+    buttons = page.locator("#confusion table button[popovertarget]")
+    assert buttons.count() > 0 and all(button.is_visible() for button in buttons.all())
+    assert not page.locator("[data-copy], .unfold").filter(visible=True).count()
+
+
+def test_without_a_script_all_maps_are_there_and_no_control_that_does_nothing(shown, chromium):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(shown(3)[1].as_uri())
+    panels = page.locator("#maps .panel")
+    assert panels.count() > 1 and all(panel.is_visible() for panel in panels.all())
+    assert not page.locator("#maps .choice").is_visible()
+    page.locator("#confusion table button[popovertarget]").first.click()
+    assert page.locator(".behind:visible").count() == 1
+    context.close()
+
+
+@once
 def test_blocks_of_the_network_fold(shown, page):
     page.goto(shown(3)[1].as_uri())
     block = page.locator("#network details").first

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from statistics import mean, stdev
 
 import pytest
@@ -55,6 +56,13 @@ def test_tables_tell_each_run_and_the_means_with_their_deviations(runs):
     assert of_three[column].key == pytest.approx(mean(three))
     assert of_three[column].text == f"80.00 % ± {100 * stdev(three):.2f} %" and of_one[column].text == "60.00 %"
     assert [cells[1].text for _, _, cells in recipe.rows] == ["3", "1"]
+
+
+def test_a_number_that_was_not_given_is_sorted_before_all_others(runs):
+    limits = [0.1, None, 1e-5, None]
+    limited = [replace(run, config=replace(run.config, clip_norm=n)) for run, n in zip(runs, limits, strict=True)]
+    keys = {cells[0].text: cells[0].key for _, _, cells in by_run(grouped(limited), ["clip_norm"], "test").rows}
+    assert sorted(keys, key=keys.__getitem__) == ["–", "1e-05", "0.1"]
 
 
 def test_curves_are_means_with_bands_of_the_sample_deviation(runs):

@@ -46,6 +46,7 @@ def test_a_run_that_came_to_its_end_and_one_that_did_not():
     assert found.text.endswith(f"{config.command()} --resume")
     assert verdict.ended(TrainConfig(max_steps=25), epochs([1.0] * 3)).text == "Training came to its end, 25 steps."
     assert verdict.ended(TrainConfig(max_steps=40), epochs([1.0] * 3)).tone == "bad"
+    assert verdict.ended(TrainConfig(epochs=1), epochs([1.0])).text == "Training came to its end, 1 epoch."
 
 
 def test_patience_is_told_as_the_reason():
@@ -99,6 +100,16 @@ def test_accuracies_far_apart_are_overfitting_too():
     assert verdict.overfits(epochs([1.0] * 2, train_accuracy=[0.9, 0.94], eval_accuracy=[0.9, 0.9])) is None
 
 
+def test_a_gap_that_may_be_chance_is_no_overfitting():
+    curve = epochs([1.0] * 2, train_accuracy=[0.9, 0.98], eval_accuracy=[0.9, 0.9])
+    assert verdict.overfits(curve, images=10) is None  # of which one is ten points
+    assert "8.0 points apart" in verdict.overfits(curve, images=1000).text
+    config, classes = TrainConfig(epochs=2), ["cat", "dog"]
+    for images, gap in (([[5, 1], [0, 4]], False), ([[500, 100], [0, 400]], True)):
+        said = verdict.findings(config, curve, [], classes, np.array(images))
+        assert any("points apart" in finding.text for finding in said) == gap
+
+
 def noisy(begin, end, count, noise):
     return list(np.linspace(begin, end, count) + noise * np.random.default_rng(0).standard_normal(count))
 
@@ -108,10 +119,17 @@ def test_whether_it_still_improved_is_a_slope_above_its_noise():
     assert falling.text.startswith("It was still improving at the end: over the last 10 epochs the test loss fell from")
     assert "rate" not in falling.text
     assert "learning rate was falling" in verdict.improving(epochs(noisy(2.0, 1.0, 40, 0.01)), falling_rate=True).text
-    for level in (noisy(1.0, 1.0, 40, 0.01), noisy(1.0, 0.99, 40, 0.0), noisy(1.1, 1.0, 40, 0.5)):
+    for level in (noisy(1.0, 1.0, 40, 0.01), noisy(1.0, 0.99, 40, 0.0)):
         assert "no longer improving" in verdict.improving(epochs(level), falling_rate=False).text
     assert verdict.improving(epochs(noisy(1.0, 2.0, 40, 0.01)), falling_rate=False).tone == "bad"
     assert verdict.improving(epochs([3.0, 2.0, 1.0]), falling_rate=False) is None
+
+
+@pytest.mark.parametrize("losses", [[1.6, 1.0, 0.97, 0.96], [0.5, 0.9, 0.4, 1.2], noisy(1.1, 1.0, 40, 0.5)[-10:]])
+def test_a_loss_that_changed_but_not_steadily_is_not_said_to_have_stayed(losses):
+    found = verdict.improving(epochs([*[2.0] * 3 * len(losses), *losses][-4 * len(losses) :]), falling_rate=True)
+    assert found.tone == "plain" and "can't be told" in found.text
+    assert f"was between {min(losses):.4g} and {max(losses):.4g}" in found.text
 
 
 def test_the_slope_is_that_of_least_squares():
@@ -143,6 +161,7 @@ def test_what_it_confuses_is_read_off_the_matrix():
         "Most often it takes cow for dog (5 of 10), cat for dog (2 of 10). "
         "It recognises cow least: 50.00 % of 10 images."
     )
+    assert verdict.confused(np.eye(2, dtype=int)[::-1], ["cat", "dog"]).text.endswith("0.00 % of 1 image.")
     assert verdict.confused(np.diag([3, 0, 4]), ["cat", "dog", "cow"]).tone == "good"
 
 

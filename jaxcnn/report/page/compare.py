@@ -170,6 +170,9 @@ def _options(run: RunFolder, names: Sequence[str]) -> list[Cell]:
 
 
 def _key(value: Any) -> float | str:
+    """None comes before all numbers, among which it leaves a column of numbers one."""
+    if value is None:
+        return -1.0
     return float(value) if isinstance(value, int | float) else str(value)
 
 

@@ -49,7 +49,7 @@ def ended(config: TrainConfig, epochs: Sequence[Epoch]) -> Finding:
     last = epochs[-1]
     assert config.epochs is not None  # filled in
     whole = last["epoch"] >= config.epochs if config.max_steps is None else last["step"] >= config.max_steps
-    length = f"{config.epochs} epochs" if config.max_steps is None else f"{config.max_steps} steps"
+    length = _count(config.epochs, "epoch") if config.max_steps is None else _count(config.max_steps, "step")
     if whole:
         return Finding("plain", f"Training came to its end, {length}.")
     scores = [score(config.best_by, record) for record in epochs]
@@ -61,6 +61,10 @@ def ended(config: TrainConfig, epochs: Sequence[Epoch]) -> Finding:
         f"Training has not come to its end: epoch {last['epoch']} of {length} was the last. It may still be running; "
         f"if it was stopped, or its loss was no longer finite, go on with: {config.command()} --resume",
     )
+
+
+def _count(many: int, one: str) -> str:
+    return f"{many} {one}" if many == 1 else f"{many} {one}s"
 
 
 def diverged(epochs: Sequence[Epoch], steps: Sequence[Steps]) -> Finding | None:
@@ -87,10 +91,11 @@ def near_chance(epochs: Sequence[Epoch], classes: int) -> Finding | None:
     )
 
 
-def overfits(epochs: Sequence[Epoch]) -> Finding | None:
+def overfits(epochs: Sequence[Epoch], images: int | None = None) -> Finding | None:
     """Whether the loss of evaluation rose from its lowest while that of training fell, or accuracies lie far apart.
 
-    The end is the mean of the last three epochs.
+    The end is the mean of the last three epochs. Where it is known how many `images` the accuracy is of, that of
+    training has to be outside its confidence interval: of ten images, one is ten points.
     """
     part, last = PARTS[epochs[-1]["part"]], epochs[-1]
     losses = [record["eval_loss"] for record in epochs]
@@ -104,7 +109,8 @@ def overfits(epochs: Sequence[Epoch]) -> Finding | None:
             f"{number(epochs[lowest]['train_loss'])} to {number(trained)}. More augmentation or weight decay, or fewer "
             "epochs, may help.",
         )
-    if (gap := last["train_accuracy"] - last["eval_accuracy"]) > GAP:
+    chance = images is not None and last["train_accuracy"] <= interval(round(last["eval_accuracy"] * images), images)[1]
+    if (gap := last["train_accuracy"] - last["eval_accuracy"]) > GAP and not chance:
         return Finding(
             "bad",
             f"It knows its training images better than others: accuracy {percent(last['train_accuracy'])} against "
@@ -116,8 +122,8 @@ def overfits(epochs: Sequence[Epoch]) -> Finding | None:
 def improving(epochs: Sequence[Epoch], falling_rate: bool) -> Finding | None:
     """Whether the loss of evaluation was still falling: by the straight line of least squares through the last quarter.
 
-    It fell where the line falls by 2 % of the loss and by more than three times its standard error. Of fewer than 4
-    epochs in that quarter nothing is said.
+    It fell where the line falls by 2 % of the loss and by more than three times its standard error, and stayed where
+    the line changes by less than 2 %. Of fewer than 4 epochs in that quarter nothing is said.
     """
     losses = np.array([record["eval_loss"] for record in epochs[-max(len(epochs) // 4, 4) :]])
     part, count = PARTS[epochs[-1]["part"]], len(losses)
@@ -141,7 +147,13 @@ def improving(epochs: Sequence[Epoch], falling_rate: bool) -> Finding | None:
         )
     if -fell > LEVEL * abs(begin) and slope > 3 * error:
         return Finding("bad", f"It was getting worse at the end: {over} rose from {number(begin)} to {number(end)}.")
-    return Finding("plain", f"It was no longer improving at the end: {over} stayed at {number(float(losses.mean()))}.")
+    if abs(fell) <= LEVEL * abs(begin):
+        stayed = number(float(losses.mean()))
+        return Finding("plain", f"It was no longer improving at the end: {over} stayed at {stayed}.")
+    ends = f"between {number(float(losses.min()))} and {number(float(losses.max()))}"
+    return Finding(
+        "plain", f"Whether it was still improving at the end can't be told: {over} was {ends}, with no steady slope."
+    )
 
 
 def best(config: TrainConfig, epochs: Sequence[Epoch]) -> Finding | None:
@@ -180,7 +192,7 @@ def confused(confusion: np.ndarray, classes: Sequence[str], most: int = 3) -> Fi
     return Finding(
         "plain",
         f"Most often it takes {', '.join(told)}. It recognises {classes[weakest]} least: "
-        f"{percent(recalls[weakest])} of {confusion[weakest].sum()} images.",
+        f"{percent(recalls[weakest])} of {_count(confusion[weakest].sum(), 'image')}.",
     )
 
 
@@ -231,7 +243,8 @@ def findings(
     confusion: np.ndarray | None = None,
 ) -> list[Finding]:
     """All that is to be said, what one should look into first."""
-    overfitted, trend = overfits(epochs), improving(epochs, config.schedule != "constant")
+    tested = None if confusion is None or epochs[-1]["part"] != "test" else int(confusion.sum())
+    overfitted, trend = overfits(epochs, tested), improving(epochs, config.schedule != "constant")
     found = [
         diverged(epochs, steps),
         near_chance(epochs, len(classes)),
