@@ -6,7 +6,8 @@ starts the server and sends so many requests that are wrong, drawn by seed: fuzz
 broken JSON, wrong types and parameters, pictures that grow beyond all measure when they are decoded, bytes that are no
 HTTP, clients that stop in the midst. After each hundred a good picture must be told as before. It prints what was
 answered, and the server's memory, threads and open files after a tenth of the requests, after half, and at the end; the
-exit code is 1 if an answer is none of 200, 4xx, or a closed connection, or comes in another form than errors have.
+exit code is 1 if an answer is none of 200, 4xx, or a closed connection, or comes in another form than errors have, and
+if the server tells of an error of its own.
 """
 
 import json
@@ -15,6 +16,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -229,7 +231,11 @@ def main(config: Config) -> int:
     statuses: Counter[tuple[str, int | None]] = Counter()
     bad: list[str] = []
     command = [sys.executable, "-m", "jaxcnn", "serve", str(config.run), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, ThreadPoolExecutor(AT_ONCE) as pool:
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as server,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
         assert server.stdout is not None
         port = int(server.stdout.readline().rpartition(":")[2])
         good = Case("good", request(picture(random.Random(0), "PNG"), "image/png"))
@@ -255,6 +261,9 @@ def main(config: Config) -> int:
         send(slowly)
         print(f"after {sent + len(slowly):,}, the last of them slow: {taken(process)}")
         server.terminate()
+        server.wait()
+        said.seek(0)
+        bad += [f"the server's own output: {line}" for line in said.read().splitlines() if "Error" in line]
     print(f"exit code {server.returncode} after SIGTERM")
     for kind in dict.fromkeys(kind for kind, _ in statuses):
         counts = [f"{status or 'closed'} × {n}" for (of, status), n in sorted(statuses.items(), key=str) if of == kind]

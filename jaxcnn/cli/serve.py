@@ -45,8 +45,8 @@ def run(options: ServeOptions) -> int:
 
     try:
         from jaxcnn.serve import Limits, create_app, serve
-        from jaxcnn.serve.engine import SIZES
         from jaxcnn.serve.guard import is_loopback
+        from jaxcnn.serve.limits import BATCH
         from jaxcnn.serve.server import address, bound
     except ModuleNotFoundError as error:
         raise ValueError('jaxcnn serve needs FastAPI and uvicorn: pip install "jaxcnn[serve]".') from error
@@ -63,7 +63,7 @@ def run(options: ServeOptions) -> int:
     with bound(options.host, options.port) as listening:
         if not is_loopback(options.host):
             print_line("warning", f"--host {options.host}: whoever reaches this machine can ask; there is no password.")
-        network = f"{model.card.network}, for batches of up to {SIZES[-1]} pictures"
+        network = f"{model.card.network}, for batches of up to {BATCH} pictures"
         Console(soft_wrap=True, stderr=True).print(f"compiling {network}")
         app = create_app(model, limits=limits, host=options.host, allowed=options.allow_host)
         serve(app, listening, limits, lambda: print(f"address {address(options.host, listening)}", flush=True))

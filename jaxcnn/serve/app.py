@@ -110,9 +110,8 @@ async def predict(
     found = await service.pictures(request, preprocessed=preprocessed)
     images = np.stack([picture.pixels for picture in found])
     if cover is not None:
-        top_, left, height, width = map(int, cover.split(","))
-        mean = service.model.card.mean
-        images = np.stack([drawing.covered(image, (top_, left, height, width), mean) for image in images])
+        window = [int(number) for number in cover.split(",")]
+        images = np.stack([drawing.covered(image, window, service.model.card.mean) for image in images])
     answers = []
     for picture, p in zip(found, await service.probabilities(images), strict=True):
         order = (-p).argsort(kind="stable")[:top]

@@ -1,6 +1,7 @@
 """Arrays as PNG files in memory, and a picture of which a part is covered."""
 
 import base64
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -24,9 +25,9 @@ def in_base64(file: bytes) -> str:
 
 
 def covered(
-    pixels: UInt8[np.ndarray, "h w c"], window: tuple[int, int, int, int], mean: tuple[float, ...]
+    pixels: UInt8[np.ndarray, "h w c"], window: Sequence[int], mean: tuple[float, ...]
 ) -> UInt8[np.ndarray, "h w c"]:
-    """The picture with the mean colour, from 0 to 1, over a (top, left, height, width), as far as that lies in it."""
+    """The picture with the mean colour, from 0 to 1, over a window (top, left, height, width)."""
     top, left, height, width = window
     changed = pixels.copy()
     changed[top : top + height, left : left + width] = np.round(255 * np.asarray(mean)).astype(np.uint8)

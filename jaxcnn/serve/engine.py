@@ -16,11 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from jaxcnn.serve.limits import BATCH
 from jaxcnn.serve.metrics import SECONDS, Histogram
 from jaxcnn.train.model import Model
 from jaxcnn.train.predict import predictor
 
-SIZES = (1, 2, 4, 8, 16, 32)  # of batches; a smaller one is filled up
+SIZES = (1, 2, 4, 8, 16, BATCH)  # of batches; a smaller one is filled up
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,7 @@ class Engine:
             self._programs[size] = step.lower(self._model.params, self._model.state, images).compile()
 
     def start(self) -> None:
+        """Begin to compute."""
         self._thread.start()
 
     def stop(self) -> None:

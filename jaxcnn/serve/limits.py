@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+BATCH = 32  # pictures that are computed together at most
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -15,7 +17,7 @@ class Limits:
       body_seconds: for its body (408).
       body_bytes: of a body (413).
       pixels: of a picture, as its head says, before any is decoded (413).
-      pictures: of a request (413).
+      pictures: of a request, 32 at most (413).
     """
 
     connections: int = 512
@@ -25,9 +27,11 @@ class Limits:
     body_seconds: float = 20.0
     body_bytes: int = 20 * 2**20
     pixels: int = 50_000_000
-    pictures: int = 32
+    pictures: int = BATCH
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not value > 0:
                 raise ValueError(f"{name} is {value}; expected a number above 0.")
+        if self.pictures > BATCH:
+            raise ValueError(f"pictures is {self.pictures}; expected at most {BATCH}, which are computed together.")

@@ -126,7 +126,13 @@ class _Patient(H11Protocol):
             self._unread.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """In the form that all errors have."""
+        """In the form that all errors have; a request whose body turns out to be none is answered by this alone."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # an answer has begun
+            self.transport.close()
+            return
         body = json.dumps(told(400, f"this is no HTTP/1.1: {msg}")).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
         answer = [h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()]

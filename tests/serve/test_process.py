@@ -180,8 +180,17 @@ def test_what_is_no_http_is_told_like_all_else(server):
     assert status == 400 and body["error"]["message"].startswith("this is no HTTP/1.1: ")
 
 
-def test_a_hundred_malformed_requests_change_nothing(server):
+@pytest.mark.parametrize("kind", ["image/png", "text/plain"])
+def test_a_body_that_is_no_http_is_answered_once(server, kind):
+    top = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with server.connect() as connection:
+        connection.sendall(top.encode() + b"zz\r\nhello\r\n")
+        assert received(connection)[0] == 400
+
+
+def test_a_hundred_malformed_requests_change_nothing(started):
     """Memory: a bomb may unpack 32 MB, by each of 4 threads, and what malloc keeps of that stays; a leak goes on."""
+    server = started()
     process = psutil.Process(server.process.pid)
     before = ask(server)
     sizes = []
@@ -193,3 +202,5 @@ def test_a_hundred_malformed_requests_change_nothing(server):
     assert ask(server) == before
     assert sizes[1] - sizes[0] < 32e6
     assert process.num_fds() < 64 and process.num_threads() < 64 + (os.cpu_count() or 1)
+    code, err = server.end()
+    assert code == 0 and "Traceback" not in err

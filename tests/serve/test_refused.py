@@ -174,3 +174,8 @@ def test_probabilities_that_are_not_finite_are_none(model, monkeypatch):
 def test_limits_are_above_0(name):
     with pytest.raises(ValueError, match=f"{name} is 0; expected a number above 0"):
         Limits(**{name: 0})
+
+
+def test_a_request_has_no_more_pictures_than_a_batch():
+    with pytest.raises(ValueError, match="pictures is 33; expected at most 32"):
+        Limits(pictures=33)
