@@ -197,7 +197,8 @@ def looked_at(page):
         """async () => {
           await new Promise(requestAnimationFrame);
           const image = document.querySelector("#seen img");
-          await image.decode();
+          while (!(await image.decode().then(() => true, () => false)))  // it is replaced by the next one
+            await new Promise(requestAnimationFrame);
           const canvas = document.createElement("canvas");
           [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
           canvas.getContext("2d").drawImage(image, 0, 0);

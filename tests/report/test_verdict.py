@@ -115,19 +115,21 @@ def noisy(begin, end, count, noise):
 
 
 def test_whether_it_still_improved_is_a_slope_above_its_noise():
-    falling = verdict.improving(epochs(noisy(2.0, 1.0, 40, 0.01)), falling_rate=False)
+    falling = verdict.improving(epochs(noisy(2.0, 1.0, 40, 0.01)))
     assert falling.text.startswith("It was still improving at the end: over the last 10 epochs the test loss fell from")
     assert "rate" not in falling.text
-    assert "learning rate was falling" in verdict.improving(epochs(noisy(2.0, 1.0, 40, 0.01)), falling_rate=True).text
+    for rates, told in ((np.linspace(1.0, 0.0, 40), True), (np.linspace(0.0, 1.0, 40), False)):
+        found = verdict.improving(epochs(noisy(2.0, 1.0, 40, 0.01), learning_rate=list(rates)))
+        assert ("learning rate was falling" in found.text) == told
     for level in (noisy(1.0, 1.0, 40, 0.01), noisy(1.0, 0.99, 40, 0.0)):
-        assert "no longer improving" in verdict.improving(epochs(level), falling_rate=False).text
-    assert verdict.improving(epochs(noisy(1.0, 2.0, 40, 0.01)), falling_rate=False).tone == "bad"
-    assert verdict.improving(epochs([3.0, 2.0, 1.0]), falling_rate=False) is None
+        assert "no longer improving" in verdict.improving(epochs(level)).text
+    assert verdict.improving(epochs(noisy(1.0, 2.0, 40, 0.01))).tone == "bad"
+    assert verdict.improving(epochs([3.0, 2.0, 1.0])) is None
 
 
 @pytest.mark.parametrize("losses", [[1.6, 1.0, 0.97, 0.96], [0.5, 0.9, 0.4, 1.2], noisy(1.1, 1.0, 40, 0.5)[-10:]])
 def test_a_loss_that_changed_but_not_steadily_is_not_said_to_have_stayed(losses):
-    found = verdict.improving(epochs([*[2.0] * 3 * len(losses), *losses][-4 * len(losses) :]), falling_rate=True)
+    found = verdict.improving(epochs([*[2.0] * 3 * len(losses), *losses][-4 * len(losses) :]))
     assert found.tone == "plain" and "can't be told" in found.text
     assert f"was between {min(losses):.4g} and {max(losses):.4g}" in found.text
 
@@ -136,7 +138,7 @@ def test_the_slope_is_that_of_least_squares():
     losses = noisy(2.0, 1.0, 40, 0.05)
     slope, offset = np.polyfit(np.arange(10), losses[-10:], 1)
     begin, end = offset, offset + 9 * slope
-    assert f"fell from {begin:.4g} to {end:.4g}." in verdict.improving(epochs(losses), falling_rate=False).text
+    assert f"fell from {begin:.4g} to {end:.4g}." in verdict.improving(epochs(losses)).text
 
 
 def test_a_better_epoch_before_the_last():

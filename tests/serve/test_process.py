@@ -41,6 +41,15 @@ def test_it_says_where_it_is_and_ends_by_ctrl_c_with_0(started):
     server = started()
     assert ask(server)[0] == 200
     assert ask(server, kind="multipart/form-data")[0] == 400  # for want of a boundary: nothing to print
+    chunked = head("/predict", 0, "video/mp4").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    with server.connect() as connection:
+        connection.sendall(chunked + b"no chunk\r\n")
+        assert received(connection)[0] == 400
+    with server.connect() as connection:
+        connection.sendall(chunked)
+        assert connection.recv(12) == b"HTTP/1.1 415"
+        connection.sendall(b"no chunk\r\n")
+        assert b"HTTP" not in connection.makefile("rb").read()
     code, err = server.end(signal.SIGINT)
     said = "compiling tiny, for batches of up to 32 pictures\n\nfinishing what has been asked"
     assert (code, err) == (0, f"{said}; press Ctrl-C again to stop at once\n")

@@ -119,7 +119,7 @@ def overfits(epochs: Sequence[Epoch], images: int | None = None) -> Finding | No
     return None
 
 
-def improving(epochs: Sequence[Epoch], falling_rate: bool) -> Finding | None:
+def improving(epochs: Sequence[Epoch]) -> Finding | None:
     """Whether the loss of evaluation was still falling: by the straight line of least squares through the last quarter.
 
     It fell where the line falls by 2 % of the loss and by more than three times its standard error, and stayed where
@@ -137,9 +137,8 @@ def improving(epochs: Sequence[Epoch], falling_rate: bool) -> Finding | None:
     fell = begin - end
     over = f"over the last {count} epochs the {part} loss"
     if fell > LEVEL * abs(begin) and -slope > 3 * error:
-        caution = (
-            " The learning rate was falling meanwhile, with which a loss falls at any length." if falling_rate else ""
-        )
+        slower = epochs[-1]["learning_rate"] < epochs[-count]["learning_rate"]
+        caution = " The learning rate was falling meanwhile, with which a loss falls at any length." if slower else ""
         return Finding(
             "plain",
             f"It was still improving at the end: {over} fell from {number(begin)} to {number(end)}. More epochs may "
@@ -244,7 +243,7 @@ def findings(
 ) -> list[Finding]:
     """All that is to be said, what one should look into first."""
     tested = None if confusion is None or epochs[-1]["part"] != "test" else int(confusion.sum())
-    overfitted, trend = overfits(epochs, tested), improving(epochs, config.schedule != "constant")
+    overfitted, trend = overfits(epochs, tested), improving(epochs)
     found = [
         diverged(epochs, steps),
         near_chance(epochs, len(classes)),
