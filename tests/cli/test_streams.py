@@ -58,7 +58,7 @@ def test_commands_on_a_run(console, trained, tmp_path, encoding, command):
 def test_training_on_an_ascii_console(console, tmp_path):
     code, out, err = console("ascii", *config(tmp_path / "run", epochs=1).command().split()[1:])
     assert (code, err) == (0, "")
-    assert "8x8x1, 10 classes" in out and out.endswith("/run\n")
+    assert "8x8x1, 10 classes" in out and out.endswith("/run/report.html\n")
 
 
 @pytest.mark.parametrize("command", [(), *[(name,) for name in ("train", "bench", "verify")]])

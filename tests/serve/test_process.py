@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
 from itertools import islice
 
+import numpy as np
 import psutil
 import pytest
 
@@ -198,18 +199,18 @@ def test_a_body_that_is_no_http_is_answered_once(server, kind):
 
 
 def test_a_hundred_malformed_requests_change_nothing(started):
-    """Memory: a bomb may unpack 32 MB, by each of 4 threads, and what malloc keeps of that stays; a leak goes on."""
+    """Memory: a bomb may unpack 32 MB, by each of 4 threads, and malloc keeps some of it; a leak grows always."""
     server = started()
     process = psutil.Process(server.process.pid)
     before = ask(server)
     sizes = []
-    for part in range(2):
-        for case in islice(serve_malformed.cases(part), 60):
+    for part in range(5):
+        for case in islice(serve_malformed.cases(part), 25):
             status, body = serve_malformed.answer(server.port, case)
             assert serve_malformed.wrong(status, body) is None, case.kind
         sizes.append(process.memory_info().rss)
     assert ask(server) == before
-    assert sizes[1] - sizes[0] < 32e6
+    assert min(np.diff(sizes)) < 2e6
     assert process.num_fds() < 64 and process.num_threads() < 64 + (os.cpu_count() or 1)
     code, err = server.end()
     assert code == 0 and "Traceback" not in err
