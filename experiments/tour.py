@@ -2,7 +2,7 @@
 
     python experiments/tour.py
 
-Takes half a minute on 2 CPU cores. The same notebook gives the same file: no times, no numbers of the machine.
+Takes a minute on 2 CPU cores. The same notebook gives the same file: no times, no numbers of the machine.
 """
 
 import os

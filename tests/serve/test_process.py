@@ -205,7 +205,7 @@ def test_a_hundred_malformed_requests_change_nothing(started):
     before = ask(server)
     sizes = []
     for part in range(5):
-        for case in islice(serve_malformed.cases(part), 25):
+        for case in islice(serve_malformed.cases(part), 20):
             status, body = serve_malformed.answer(server.port, case)
             assert serve_malformed.wrong(status, body) is None, case.kind
         sizes.append(process.memory_info().rss)
