@@ -20,7 +20,7 @@ from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import Loss
 
 IMAGES = 8  # that a run's gradients are checked on unasked
-LARGE = 1_000_000_000  # multiply-adds for these, forward: in float64 and compiled twice that is minutes
+LARGE = 1_000_000_000  # multiply-adds, forward: compiled once more, and here in float64, that may be minutes
 TOLERANCE = 1e-10
 SMALL = 1e-4  # a gradient below is measured as if it were this large: of p - y no more than ε is known
 
@@ -132,9 +132,9 @@ def check_model(
     return check_gradients(model.network, evaluate.loss(model), model, x, labels[chosen])
 
 
-def is_large(network: Layer, image_shape: tuple[int, ...]) -> bool:
-    """Whether a check on `IMAGES` images would take minutes, so that it is to be asked for."""
-    return IMAGES * summary(network, image_shape).multiply_adds > LARGE
+def is_large(network: Layer, image_shape: tuple[int, ...], images: int = IMAGES) -> bool:
+    """Whether gradients of so many images, by default those of a check, take so long that one is to ask for it."""
+    return images * summary(network, image_shape).multiply_adds > LARGE
 
 
 def _float64(x: ArrayLike) -> Array:

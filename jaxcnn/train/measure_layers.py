@@ -7,20 +7,19 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from jaxcnn.layers import summary
 from jaxcnn.train.experiment import Experiment
+from jaxcnn.train.gradients import is_large
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.watch import LayerNorms, Watcher
 
 IMAGES = 16
-LARGE = 1_000_000_000  # multiply-adds for these images, forward: what is compiled once more takes a while, too
 
 
 def wanted(asked: Literal["auto", "yes", "no"], experiment: Experiment) -> bool:
     """Whether layers are measured: where it is asked for, and by default where the network is not large."""
     if asked != "auto":
         return asked == "yes"
-    return IMAGES * summary(experiment.model, experiment.dataset.image_shape).multiply_adds <= LARGE
+    return not is_large(experiment.model, experiment.dataset.image_shape, IMAGES)
 
 
 class MeasureLayers(Watcher):

@@ -45,15 +45,19 @@ def balanced_accuracy(confusion: np.ndarray) -> float:
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
     """The expected calibration error: how far confidence is from accuracy (Guo et al. 2017, equation 3).
 
-    An example's confidence p is the probability of the class that it is taken for. Examples are put into `bins` of
-    equal width, the m-th with (m - 1) / bins < p <= m / bins; of each the distance of mean confidence and accuracy is
+    An example's confidence is the probability of the class that it is taken for. Examples are put into bins, see
+    `bin_of`; of each the distance of mean confidence and accuracy is
     taken, and of these the mean, weighted by the bins' examples.
     """
     confidence = probabilities.max(-1).astype(np.float64)
     right = probabilities.argmax(-1) == labels
-    place = np.searchsorted(np.arange(1, bins) / bins, confidence)  # the first bin ends at 1 / bins, which is in it
-    distance = np.bincount(place, right - confidence, minlength=bins)
+    distance = np.bincount(bin_of(confidence, bins), right - confidence, minlength=bins)
     return float(np.abs(distance).sum() / len(labels)) if len(labels) else float("nan")
+
+
+def bin_of(confidence: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """The number of each confidence's bin, from 0: they have equal width, and (m / bins, (m + 1) / bins] is m."""
+    return np.searchsorted(np.arange(1, bins) / bins, confidence)
 
 
 def most_confused(confusion: np.ndarray, most: int = 10) -> list[tuple[int, int, int]]:

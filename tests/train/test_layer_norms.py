@@ -10,7 +10,7 @@ import pytest
 
 from jaxcnn.layers.combine import Chain
 from jaxcnn.ops import backward
-from jaxcnn.train import measure_layers
+from jaxcnn.train import gradients
 from jaxcnn.train.fit import fit
 from jaxcnn.train.loop import train
 from jaxcnn.train.measure_layers import MeasureLayers, wanted
@@ -90,8 +90,8 @@ def test_seeds_trained_together_are_measured_each(measured, tmp_path):
     for result in results:
         records = result.run.layers()
         assert [record["step"] for record in records] == [0, STEPS, 2 * STEPS]
-        _, gradients = derived(result.experiment, result.state.params, result.state.state)
-        assert records[-1]["gradient"] == pytest.approx(gradients, rel=1e-4)
+        _, expected = derived(result.experiment, result.state.params, result.state.state)
+        assert records[-1]["gradient"] == pytest.approx(expected, rel=1e-4)
     ours, alone = results[0].run.layers(), measured[0].run.layers()
     assert [r["delta"] for r in ours[:2]] == [pytest.approx(r["delta"], rel=1e-3) for r in alone[:2]]
 
@@ -108,9 +108,9 @@ def test_by_default_layers_are_measured_unless_the_network_is_large(trained, mon
     asked = ("auto", "yes", "no")
     assert [wanted(each, trained.experiment) for each in asked] == [True, True, False]
     work = 16 * (16 * 4 * 9 + 64 * 10)  # 4 × 4 outputs of 4 channels by 3 × 3 windows, and a dense layer
-    monkeypatch.setattr(measure_layers, "LARGE", work)
+    monkeypatch.setattr(gradients, "LARGE", work)
     assert wanted("auto", trained.experiment)
-    monkeypatch.setattr(measure_layers, "LARGE", work - 1)
+    monkeypatch.setattr(gradients, "LARGE", work - 1)
     assert [wanted(each, trained.experiment) for each in asked] == [False, True, False]
 
 

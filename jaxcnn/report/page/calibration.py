@@ -53,7 +53,7 @@ def calibration(trained: Trained) -> Calibration:
     confidence = tested.confidence.astype(np.float64)
     right = tested.said == tested.labels
     edges = np.arange(measures.BINS + 1) / measures.BINS
-    place = np.searchsorted(edges[1:-1], confidence)
+    place = measures.bin_of(confidence)
     bins = []
     for number in range(measures.BINS):
         inside = place == number
