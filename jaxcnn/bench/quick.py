@@ -5,7 +5,7 @@ from jaxcnn.bench.ops import CASES
 from jaxcnn.bench.plan import Plan
 
 BUDGET = 140.0  # seconds; what a contest lasts longer than was expected, and Python's imports, come on top
-PEERS = ("flax", "torch")  # the fastest: the others take a minute more, and were never the best
+PEERS = ("flax", "torch")  # the others would have to be compiled, too, and are the fastest in no table of BENCHMARKS.md
 PRECISION = "float32"
 # A convolution of each kind, and what networks have between them.
 OPERATIONS = ("conv 3×3, 64×32", "conv 1×1", "conv depthwise", "max_pool 2×2", "gelu")
