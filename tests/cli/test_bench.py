@@ -1,6 +1,7 @@
 """`jaxcnn bench` as it is typed: tables, what it writes, and its errors."""
 
 import json
+import os
 
 import pytest
 
@@ -48,6 +49,14 @@ def test_what_makes_no_sense_is_an_error(jaxcnn, arguments, message):
     assert err.startswith(message), err
 
 
+def test_jax_takes_no_more_of_a_gpu_than_it_needs_before_it_is_asked_what_there_is(jaxcnn, monkeypatch):
+    told = []
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
+    monkeypatch.setattr("jaxcnn.bench.precision.available", lambda: told.append(dict(os.environ)) or ("float32",))
+    jaxcnn("bench", "--ops", "relu", "--peers", "none", "--repeats", 1, "--precision", "no such")
+    assert [environment["XLA_PYTHON_CLIENT_PREALLOCATE"] for environment in told] == ["false"]
+
+
 @pytest.mark.parametrize(
     ("options", "operations", "training", "inference"),
     [
@@ -70,7 +79,9 @@ def test_quick_prints_a_verdict_of_what_is_named(jaxcnn, tmp_path):
     code, out, _ = jaxcnn("bench", "--quick", "--steps", "lenet5", *tiny, "--json", file)
     assert code == 0
     lines = out.splitlines()
-    assert [line.split("  ")[1] for line in lines if ": lenet5" in line] == ["training step: lenet5, 2×8×8×1"]
+    assert [line.split("  ")[1] for line in lines if line.startswith("  training step: lenet5")] == [
+        "training step: lenet5, 2×8×8×1"
+    ]
     assert lines[-2].startswith(
         "Beside other frameworks: no time, since none took part. Beside XLA's own kernels, of 1"
     )
