@@ -84,19 +84,19 @@ def test_the_worktree_has_the_revisions_files_and_is_gone_afterwards(repository,
 
 
 def test_handlers_of_the_same_sources_are_copied_and_others_built(repository):
-    handlers = repository / "jaxcnn/kernels/_onednn.so"
+    handlers = repository / "jaxcnn/kernels/_onednn.cpython-311.so"
     handlers.write_text("ours")
     assert not checkout.stale(repository)
     head = checkout.commit(repository, "HEAD")
     with checkout.checked_out(repository, head) as tree:
         checkout.build(tree, repository)
-        assert (tree / "jaxcnn/kernels/_onednn.so").read_text() == "ours"
-    (repository / "setup.py").write_text("open('jaxcnn/kernels/_onednn.so', 'w').write('built')\n")
+        assert (tree / "jaxcnn/kernels/_onednn.cpython-311.so").read_text() == "ours"
+    (repository / "setup.py").write_text("open('jaxcnn/kernels/_onednn.cpython-311.so', 'w').write('built')\n")
     git(repository, "commit", "--quiet", "--all", "--message", "another way to build")
     with checkout.checked_out(repository, checkout.commit(repository, "HEAD")) as tree:
         (repository / "jaxcnn/kernels/onednn.cc").write_text("changed")
         checkout.build(tree, repository)
-        assert (tree / "jaxcnn/kernels/_onednn.so").read_text() == "built"
+        assert (tree / "jaxcnn/kernels/_onednn.cpython-311.so").read_text() == "built"
     assert checkout.stale(repository), "their sources have changed since"
 
 

@@ -65,9 +65,8 @@ def build(tree: Path, root: Path) -> None:
 
     Which ones it has then is told by its process.
     """
-    names = sorted({file.name for at in (tree, root) for file in (at / KERNELS).glob("*.[ch]*")})
-    sources = [Path("setup.py"), *(KERNELS / name for name in names)]
-    built = list((root / KERNELS).glob("_onednn*"))
+    sources = {Path("setup.py"), *(file.relative_to(at) for at in (tree, root) for file in _sources(at))}
+    built = _handlers(root)
     if built and all(_content(tree / source) == _content(root / source) for source in sources):
         for file in built:
             shutil.copy2(file, tree / KERNELS)
@@ -77,9 +76,16 @@ def build(tree: Path, root: Path) -> None:
 
 def stale(root: Path) -> bool:
     """Whether the working tree's handlers are older than their sources."""
-    built = [file.stat().st_mtime for file in (root / KERNELS).glob("_onednn*")]
-    sources = [file.stat().st_mtime for kind in ("*.cc", "*.h") for file in (root / KERNELS).glob(kind)]
+    built, sources = ([file.stat().st_mtime for file in of(root)] for of in (_handlers, _sources))
     return bool(built) and max(sources, default=0.0) > min(built)
+
+
+def _handlers(root: Path) -> list[Path]:
+    return list((root / KERNELS).glob("_onednn.*"))
+
+
+def _sources(root: Path) -> list[Path]:
+    return [file for kind in ("*.cc", "*.h") for file in (root / KERNELS).glob(kind)]
 
 
 def _content(file: Path) -> bytes | None:
