@@ -15,8 +15,7 @@ class TuneOptions:
     """Measure which kernels compute convolutions the fastest on this CPU.
     $ jaxcnn tune
 
-    Takes two minutes, in which nothing else should run. Otherwise jaxcnn goes by
-    a table of its own for AVX2, AVX-512 or AMX.
+    Takes two minutes, in which nothing else should run.
     """
 
     out: Annotated[

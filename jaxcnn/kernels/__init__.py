@@ -129,7 +129,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
 
     def by(module: Any, cast: Any = lambda operand: operand) -> Any:
         def compute(a: Array, b: Array) -> Array:
-            with jax.default_matmul_precision("float32") if precision == "float32" else nullcontext():
+            with jax.default_matmul_precision(precision) if precision else nullcontext():
                 return getattr(module, name)(cast(a), cast(b), *sizes, given)
 
         return compute
@@ -150,7 +150,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
     if bfloat16:
         casts = {"onednn bfloat16": (_narrow,), "winograd bfloat16": ()}  # which rounds for itself
         cpu = by(modules[kernel], *casts.get(kernel, (_rounded,)))
-        return platform_dependent(a, b, cpu=cpu, default=by(xla, _narrow))
+        return platform_dependent(a, b, cpu=cpu, default=by(xla, _rounded))
     module = modules[kernel]
     return by(xla)(a, b) if module is xla else platform_dependent(a, b, cpu=by(module), default=by(xla))
 
@@ -189,5 +189,9 @@ def _narrow(operand: Array) -> Array:
 
 
 def _rounded(operand: Array) -> Array:
-    """Its values in bfloat16, still float32: for a CPU that multiplies float32 faster."""
+    """Its values in bfloat16, still float32: for whoever multiplies float32 faster than bfloat16 that gives float32.
+
+    So does a CPU, and so does XLA on a GPU: it would make such a convolution one of float32 and, since it may keep
+    more digits than it is told to, leave out the rounding. The TensorFloat-32 that it multiplies in holds these values.
+    """
     return lax.reduce_precision(operand, exponent_bits=8, mantissa_bits=7)
