@@ -199,8 +199,8 @@ KERNELS = [
     Mutation(
         "winograd-of-few-channels",
         "branch",
-        "min(channels) >= FEWEST_CHANNELS",
-        "max(channels) >= FEWEST_CHANNELS",
+        "wide = min(a.shape",
+        "wide = max(a.shape",
         "tests/kernels/test_winograd.py -k where_it_does_not",
     ),
     Mutation(
@@ -385,8 +385,8 @@ BENCH = [
     Mutation(
         "patience-of-one-call",
         "constant",
-        "n * sum(wall for wall, _ in taken) < PATIENCE",
-        "sum(wall for wall, _ in taken) < PATIENCE",
+        "patient = n * sum(wall for wall, _ in taken) < PATIENCE",
+        "patient = sum(wall for wall, _ in taken) < PATIENCE",
         "tests/bench/test_measure.py",
     ),
 ]
