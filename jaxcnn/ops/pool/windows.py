@@ -5,7 +5,7 @@ several axes goes one axis at a time, so that a window of K x K taps costs K + K
 
 This is how XLA pools; on CPUs `kernels.pool` has the maxima faster. Few taps are written out: XLA makes one loop of
 them, which on a CPU is faster than its `reduce_window`. Many would take long to compile: they go through `doubling`,
-and their gradients through a gather and a scatter.
+and their gradients through a gather and a scatter; sums of windows side by side through `reduce_window`.
 """
 
 import functools
@@ -35,6 +35,13 @@ class Windows(NamedTuple):
 
     def total(self, x: Array) -> Array:
         """The sum of each window; padding counts as 0."""
+        if self.size > WRITTEN_OUT and self.stride >= self.size:  # an entry is in one window at most
+            window, strides, dilation = (
+                tuple(n if a == self.axis else 1 for a in range(x.ndim))
+                for n in (self.size, self.stride, self.dilation)
+            )
+            pads = [self.pads if a == self.axis else (0, 0) for a in range(x.ndim)]
+            return lax.reduce_window(x, 0.0, lax.add, window, strides, pads, window_dilation=dilation)
         if self.size > WRITTEN_OUT:
             return self._strided(doubling.total(self._padded(x, 0.0), self.axis, self.size, self.dilation))
         return functools.reduce(jnp.add, self._taps(x, 0.0))

@@ -27,6 +27,7 @@ GEOMETRIES = [
     ("ceil-window-beyond-input", (1, 5), (2, 3), {"stride": 2, "ceil_mode": True}),
     ("many-taps", (70,), 43, {"stride": 3, "padding": ((9, 2),)}),
     ("many-taps-at-each-place", (45,), 36, {"stride": 1}),
+    ("many-taps-side-by-side", (81,), 38, {"padding": ((3, 2),)}),
 ]
 DILATED = [
     ("dilated", (7, 6), 3, {"stride": 1, "dilation": 2}),
