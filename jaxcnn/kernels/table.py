@@ -27,7 +27,7 @@ VARIABLE = "JAXCNN_KERNEL_TABLE"
 KERNELS = ("onednn", "winograd", "xla", "onednn bfloat16", "winograd bfloat16")
 # Winograd's algorithm rounds more: it is not taken for a gain that may be the measurement's noise.
 WORTH = 0.9
-# bfloat16 is only asked about on a CPU that multiplies it twice as fast as float32. Where no row tells how fast that is,
+# bfloat16 is only asked about on a CPU that multiplies it twice as fast as float32. Where no row tells how fast it is,
 # a part of the gain is taken to go into rounding.
 BFLOAT16 = 0.6
 NEIGHBOURS = 4
