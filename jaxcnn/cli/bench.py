@@ -79,6 +79,8 @@ def run(options: BenchOptions) -> int:
             raise ValueError(f"--{name} is {path}, but the folder {path.resolve().parent} does not exist.")
     if options.data is not None:
         return _run_data(options)
+    # Others need some of a GPU's memory, too. JAX asks when it starts, as it does where it is asked for its devices.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if options.against is not None:
         return _run_against(options)
     if options.quick:
@@ -134,8 +136,6 @@ def _run_against(options: BenchOptions) -> int:
 
 def _measured(plan: "Plan", console: "Console") -> "Iterator[Report]":
     """What is found, as it is found, behind a bar on a terminal; the header is printed."""
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others need some of a GPU's memory, too
-
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from jaxcnn.bench import show

@@ -1,6 +1,7 @@
 """`jaxcnn bench` as it is typed: tables, what it writes, and its errors."""
 
 import json
+import os
 from contextlib import nullcontext
 
 import pytest
@@ -47,6 +48,14 @@ def test_what_makes_no_sense_is_an_error(jaxcnn, arguments, message):
     code, out, err = jaxcnn("bench", *arguments)
     assert (code, out) == (2, "")
     assert err.startswith(message), err
+
+
+def test_jax_takes_no_more_of_a_gpu_than_it_needs_before_it_is_asked_what_there_is(jaxcnn, monkeypatch):
+    told = []
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
+    monkeypatch.setattr("jaxcnn.bench.precision.available", lambda: told.append(dict(os.environ)) or ("float32",))
+    jaxcnn("bench", "--ops", "relu", "--peers", "none", "--repeats", 1, "--precision", "no such")
+    assert [environment["XLA_PYTHON_CLIENT_PREALLOCATE"] for environment in told] == ["false"]
 
 
 @pytest.mark.parametrize(
