@@ -26,8 +26,13 @@ def markdown(titled: list[tuple[str, list[Report]]]) -> str:
     reports = [report for _, group in titled for report in group]
     parts = [heading(reports)]
     for title, group in titled:
-        parts += [f"## {title}"] * bool(title) + [commands(group), *tables(group)]
+        parts += [f"## {title}"] * bool(title) + [body(group)]
     return "\n\n".join(parts)
+
+
+def body(reports: list[Report]) -> str:
+    """What ran, and the tables of it."""
+    return "\n\n".join([commands(reports), *tables(reports)])
 
 
 def heading(reports: list[Report]) -> str:
