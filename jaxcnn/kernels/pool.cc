@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "xla/ffi/api/ffi.h"
 
@@ -48,22 +49,20 @@ struct Axis {
   int64_t Extent() const { return (size - 1) * dilation + 1; }
 
   // The taps of window o that lie inside, as positions of the axis.
-  INLINE Taps Of(int64_t o) const {
-    const int64_t start = Start(o), first = start < 0 ? (-start + dilation - 1) / dilation : 0;
+  Taps Of(int64_t o) const {
+    const int64_t start = Start(o), first = start < 0 ? (dilation - 1 - start) / dilation : 0;
     const int64_t last = start < length ? std::min(size, (length - 1 - start) / dilation + 1) : 0;
     return {last - first, first, 1, start + first * dilation, dilation};
   }
 
   // The taps that lie at position q, as windows: o stride = q + low - t dilation.
-  INLINE Taps At(int64_t q) const {
-    const int64_t from = q + low;
-    int64_t first = std::max<int64_t>(0, (from - (places - 1) * stride + dilation - 1) / dilation);
-    while (first < size && first * dilation <= from && (from - first * dilation) % stride) ++first;
-    if (first >= size || first * dilation > from) return {};
-    int64_t step = 1;
+  Taps At(int64_t q) const {
+    int64_t t = std::max<int64_t>(0, (q + low - (places - 1) * stride + dilation - 1) / dilation), step = 1;
+    while (t < size && (q + low - t * dilation) % stride) ++t;
     while (step * dilation % stride) ++step;
-    const int64_t last = std::min(size - 1, from / dilation);
-    return {(last - first) / step + 1, first, step, (from - first * dilation) / stride, -(step * dilation / stride)};
+    const int64_t last = std::min(size - 1, (q + low) / dilation);
+    if (t > last) return {};
+    return {(last - t) / step + 1, t, step, (q + low - t * dilation) / stride, -(step * dilation / stride)};
   }
 };
 
@@ -115,6 +114,7 @@ struct Problem {
   Axis rows, columns;
   int64_t images, channels;
   bool both;
+  std::vector<Taps> taps = {};  // of each window along the columns, or at each position: the same in all rows
 
   int64_t in() const { return columns.length * channels; }     // entries in a row of x
   int64_t out() const { return columns.places * channels; }    // and of y
@@ -131,7 +131,7 @@ struct Problem {
 
 // Calls work(image, first, last) for runs of the `rows` of each image, which the threads share.
 template <typename Work>
-void OverRows(const Threads& threads, int64_t images, int64_t rows, int64_t entries, const Work& work) {
+void OverImages(const Threads& threads, int64_t images, int64_t rows, int64_t entries, const Work& work) {
   const int64_t all = images * rows;
   const int64_t parts = std::min(all, std::clamp<int64_t>(entries / kFewest, 1, threads.count()));
   threads.Each(parts, [&](int64_t part) {
@@ -151,8 +151,13 @@ void PoolRows(const Problem& p, int64_t first, int64_t last, const float* x, flo
   const int64_t in = p.in(), out = p.out(), extent = p.rows.Extent();
   y += first * out;
   if (rows) rows += first * out;
-  if (!p.both) return loops.maxima(p.rows, first, last, x, in, y, rows);
-
+  if (!p.both) {
+    for (int64_t o = first; o < last; ++o) {
+      const Taps taps = p.rows.Of(o);
+      loops.maxima(&taps, 1, x, in, y + (o - first) * in, rows ? rows + (o - first) * in : nullptr);
+    }
+    return;
+  }
   const auto bound = [&](int64_t row) { return std::clamp<int64_t>(row, 0, p.rows.length); };
   const int64_t mine = first ? bound(p.rows.Start(first)) : 0;
   const int64_t others = last < p.rows.places ? bound(p.rows.Start(last)) : p.rows.length;
@@ -162,7 +167,7 @@ void PoolRows(const Problem& p, int64_t first, int64_t last, const float* x, flo
   const auto until = [&](int64_t stop) {
     for (; done < stop; ++done) {
       uint8_t* const which = columns && done < others ? columns + done * out : nullptr;
-      loops.maxima(p.columns, 0, p.columns.places, x + done * in, p.channels, maxima + std::max<int64_t>(done - base, 0) * out,
+      loops.maxima(p.taps.data(), p.columns.places, x + done * in, p.channels, maxima + std::max<int64_t>(done - base, 0) * out,
              which);
     }
   };
@@ -173,7 +178,8 @@ void PoolRows(const Problem& p, int64_t first, int64_t last, const float* x, flo
       base = start;
     }
     until(stop);
-    loops.maxima(p.rows, o, o + 1, maxima - base * out, out, y, rows);
+    const Taps taps = p.rows.Of(o);
+    loops.maxima(&taps, 1, maxima - base * out, out, y, rows);
     if (rows) rows += out;
   }
   if (columns) {
@@ -186,11 +192,11 @@ void PoolRows(const Problem& p, int64_t first, int64_t last, const float* x, flo
 void SpreadRows(const Problem& p, int64_t first, int64_t last, const float* dy, const uint8_t* rows,
                 const uint8_t* columns, float* dx) {
   const int64_t in = p.in(), out = p.out();
-  if (!p.both) return loops.spread(p.rows, first, last, dy, rows, in, dx + first * in);
-  auto* given = reinterpret_cast<float*>(scratch.Of(out * sizeof(float)));
+  auto* given = p.both ? reinterpret_cast<float*>(scratch.Of(out * sizeof(float))) : nullptr;
   for (int64_t row = first; row < last; ++row) {
-    loops.spread(p.rows, row, row + 1, dy, rows, out, given);
-    loops.spread(p.columns, 0, p.columns.length, given, columns + row * out, p.channels, dx + row * in);
+    const Taps taps = p.rows.At(row);
+    loops.spread(&taps, 1, dy, rows, out, given ? given : dx + row * in);
+    if (given) loops.spread(p.taps.data(), p.columns.length, given, columns + row * out, p.channels, dx + row * in);
   }
 }
 
@@ -198,12 +204,13 @@ void SpreadRows(const Problem& p, int64_t first, int64_t last, const float* dy, 
 ffi::Error Pool(ffi::ThreadPool pool, Floats x, ffi::Result<Floats> y, ffi::RemainingRets winners, Numbers size,
                 Numbers stride, Numbers low, Numbers dilation) {
   if (!y->element_count()) return ffi::Error::Success();
-  const Problem p = Problem::Of(x.dimensions(), y->dimensions(), size, stride, low, dilation);
+  Problem p = Problem::Of(x.dimensions(), y->dimensions(), size, stride, low, dilation);
+  for (int64_t o = 0; o < p.columns.places; ++o) p.taps.push_back(p.columns.Of(o));
   const auto taken = [&](size_t i) { return winners.size() > i ? winners.get<Bytes>(i).value()->typed_data() : nullptr; };
   uint8_t* const rows = taken(0);
   uint8_t* const columns = taken(1);
   const int64_t in = p.rows.length * p.in(), out = p.rows.places * p.out(), half = p.rows.length * p.out();
-  OverRows(Threads(pool), p.images, p.rows.places, x.element_count(), [&](int64_t image, int64_t first, int64_t last) {
+  OverImages(Threads(pool), p.images, p.rows.places, x.element_count(), [&](int64_t image, int64_t first, int64_t last) {
     PoolRows(p, first, last, x.typed_data() + image * in, y->typed_data() + image * out,
              rows ? rows + image * out : nullptr, columns ? columns + image * half : nullptr);
   });
@@ -214,11 +221,12 @@ ffi::Error Pool(ffi::ThreadPool pool, Floats x, ffi::Result<Floats> y, ffi::Rema
 ffi::Error Unpool(ffi::ThreadPool pool, Floats dy, ffi::RemainingArgs winners, ffi::Result<Floats> dx, Numbers size,
                   Numbers stride, Numbers low, Numbers dilation) {
   if (!dx->element_count()) return ffi::Error::Success();
-  const Problem p = Problem::Of(dx->dimensions(), dy.dimensions(), size, stride, low, dilation);
+  Problem p = Problem::Of(dx->dimensions(), dy.dimensions(), size, stride, low, dilation);
+  for (int64_t q = 0; q < p.columns.length; ++q) p.taps.push_back(p.columns.At(q));
   const uint8_t* const rows = winners.get<Bytes>(0).value().typed_data();
   const uint8_t* const columns = p.both ? winners.get<Bytes>(1).value().typed_data() : nullptr;
   const int64_t in = p.rows.length * p.in(), out = p.rows.places * p.out(), half = p.rows.length * p.out();
-  OverRows(Threads(pool), p.images, p.rows.length, dx->element_count(), [&](int64_t image, int64_t first, int64_t last) {
+  OverImages(Threads(pool), p.images, p.rows.length, dx->element_count(), [&](int64_t image, int64_t first, int64_t last) {
     SpreadRows(p, first, last, dy.typed_data() + image * out, rows + image * out,
                p.both ? columns + image * half : nullptr, dx->typed_data() + image * in);
   });

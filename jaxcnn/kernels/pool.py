@@ -26,6 +26,7 @@ from jaxcnn.kernels.onednn import cut, varying
 from jaxcnn.kernels.platform import Served, batch_merged
 
 MOST_TAPS = 255  # along an axis: a winner is a byte
+FEWEST_CHANNELS = 4  # which the handlers take side by side; of fewer XLA takes neighbours together, and is as fast
 
 
 class Windows(Protocol):
@@ -56,8 +57,9 @@ Axes = tuple[Windows, ...]  # along all spatial axes
 
 def serves(x: Array, axes: Axes) -> bool:
     """Whether the handlers are here and take these windows of x."""
+    taken = x.dtype == jnp.float32 and x.size and x.shape[-1] >= FEWEST_CHANNELS
     small = all(windows.size <= MOST_TAPS for windows in axes)
-    return small and x.dtype == jnp.float32 and bool(x.size) and isinstance(library.find(), library.Library)
+    return bool(taken) and small and isinstance(library.find(), library.Library)
 
 
 def _maxima(x: Array, *, axes: Axes) -> tuple[Array, ...]:

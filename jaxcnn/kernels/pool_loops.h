@@ -16,11 +16,6 @@ struct Lanes {
   static INLINE void Write(const Float& values, float* to) { std::memcpy(to, &values, sizeof(Float)); }
 };
 
-struct One : Lanes<float, int32_t> {
-  static INLINE Int Winners(const uint8_t* at) { return *at; }
-  static INLINE void Keep(Int winners, uint8_t* to) { *to = static_cast<uint8_t>(winners); }
-};
-
 struct Four : Lanes<Floats4, Ints4> {
   static INLINE Int Winners(const uint8_t* at) {
     int32_t bytes;
@@ -59,77 +54,84 @@ struct Sixteen : Lanes<Floats16, Ints16> {
 };
 #endif
 
-// Calls run(lanes, first entry) such that all `width` entries are in one: the last lanes may overlap those before.
-template <typename L, typename Run>
-INLINE void InLanesOf(int64_t width, Run run) {
-  for (int64_t at = 0; at < width; at += L::kCount) run(L(), std::min(at, width - L::kCount));
-}
+// Calls run(lanes) with the most lanes that fit into a width of 4 or more.
 template <typename Run>
-INLINE void InLanes(int64_t width, Run run) {
+INLINE void WithLanes(int64_t width, Run run) {
 #if LANES >= 16
-  if (width >= 16) return InLanesOf<Sixteen>(width, run);
+  if (width >= 16) return run(Sixteen());
 #endif
 #if LANES >= 8
-  if (width >= 8) return InLanesOf<Eight>(width, run);
+  if (width >= 8) return run(Eight());
 #endif
-  if (width >= 4) return InLanesOf<Four>(width, run);
-  InLanesOf<One>(width, run);
+  run(Four());
 }
 
 // y = the maximum of these taps, whose entries are rows of `width`; and which tap won, unless nobody asks. The first of
 // equal ones wins, and a NaN over all others.
-template <bool kWhich>
+template <typename L, bool kWhich>
 INLINE void Maximum(const float* x, const Taps& taps, int64_t width, float* y, uint8_t* which) {
-  InLanes(width, [=](auto lanes, int64_t at) INLINED {
-    using L = decltype(lanes);
-    if (taps.count <= 0) {
-      L::Write(typename L::Float{} - INFINITY, y + at);
-      if constexpr (kWhich) L::Keep(typename L::Int{}, which + at);
-      return;
-    }
-    const float* entry = x + taps.position * width + at;
-    auto best = L::Read(entry);
-    auto won = typename L::Int{} + int32_t(taps.tap);
-    for (int64_t i = 1; i < taps.count; ++i) {
-      entry += taps.position_step * width;
-      const auto next = L::Read(entry);
-      const auto stays = (next <= best) | (best != best);
-      best = stays ? best : next;
-      if constexpr (kWhich) won = stays ? won : typename L::Int{} + int32_t(taps.tap + i * taps.tap_step);
-    }
-    L::Write(best, y + at);
-    if constexpr (kWhich) L::Keep(won, which + at);
-  });
+  if (taps.count <= 0) {
+    L::Write(typename L::Float{} - INFINITY, y);
+    if constexpr (kWhich) L::Keep(typename L::Int{}, which);
+    return;
+  }
+  x += taps.position * width;
+  auto best = L::Read(x);
+  auto won = typename L::Int{} + int32_t(taps.tap);
+  for (int64_t i = 1; i < taps.count; ++i) {
+    x += taps.position_step * width;
+    const auto next = L::Read(x);
+    const auto stays = (next <= best) | (best != best);
+    best = stays ? best : next;
+    if constexpr (kWhich) won = stays ? won : typename L::Int{} + int32_t(taps.tap + i * taps.tap_step);
+  }
+  L::Write(best, y);
+  if constexpr (kWhich) L::Keep(won, which);
 }
 
 // dx = what the windows that have these taps here give to it: those whose winner it is.
+template <typename L>
 INLINE void Given(const float* dy, const uint8_t* which, const Taps& taps, int64_t width, float* dx) {
-  InLanes(width, [=](auto lanes, int64_t at) INLINED {
-    using L = decltype(lanes);
-    auto total = typename L::Float{};
-    int64_t entry = taps.position * width + at;
-    for (int64_t i = 0; i < taps.count; ++i, entry += taps.position_step * width) {
-      const auto mine = L::Winners(which + entry) == int32_t(taps.tap + i * taps.tap_step);
-      total += mine ? L::Read(dy + entry) : typename L::Float{};
-    }
-    L::Write(total, dx + at);
-  });
+  auto total = typename L::Float{};
+  int64_t entry = taps.position * width;
+  for (int64_t i = 0; i < taps.count; ++i, entry += taps.position_step * width) {
+    const auto mine = L::Winners(which + entry) == int32_t(taps.tap + i * taps.tap_step);
+    total += mine ? L::Read(dy + entry) : typename L::Float{};
+  }
+  L::Write(total, dx);
 }
 
-// The windows [first, last) of an axis whose entries are rows of `width`.
-inline void Maxima(const Axis& axis, int64_t first, int64_t last, const float* x, int64_t width, float* y,
-                         uint8_t* which) {
-  for (int64_t o = first; o < last; ++o, y += width) {
-    if (which) {
-      Maximum<true>(x, axis.Of(o), width, y, which + (o - first) * width);
-    } else {
-      Maximum<false>(x, axis.Of(o), width, y, nullptr);
-    }
+// Calls run(which, entry) for `count` rows of `width` entries, lanes at a time: the last of a row may overlap those before.
+template <typename L, typename Run>
+INLINE void OverRows(int64_t count, int64_t width, Run run) {
+  for (int64_t row = 0; row < count; ++row) {
+    for (int64_t at = 0; at < width; at += L::kCount) run(row, std::min(at, width - L::kCount));
   }
 }
 
-// The positions [first, last) of such an axis.
-inline void Spread(const Axis& axis, int64_t first, int64_t last, const float* dy, const uint8_t* which,
-                         int64_t width, float* dx) {
-  for (int64_t q = first; q < last; ++q, dx += width) Given(dy, which, axis.At(q), width, dx);
+// Windows one behind the other, whose entries are rows of `width`.
+template <bool kWhich>
+INLINE void AllMaxima(const Taps* taps, int64_t windows, const float* x, int64_t width, float* y, uint8_t* which) {
+  WithLanes(width, [=](auto lanes) INLINED {
+    using L = decltype(lanes);
+    OverRows<L>(windows, width, [=](int64_t o, int64_t at) INLINED {
+      const int64_t entry = o * width + at;
+      Maximum<L, kWhich>(x + at, taps[o], width, y + entry, kWhich ? which + entry : nullptr);
+    });
+  });
+}
+
+inline void Maxima(const Taps* taps, int64_t windows, const float* x, int64_t width, float* y, uint8_t* which) {
+  if (which) return AllMaxima<true>(taps, windows, x, width, y, which);
+  AllMaxima<false>(taps, windows, x, width, y, nullptr);
+}
+
+// Positions one behind the other, whose entries are such rows.
+inline void Spread(const Taps* taps, int64_t positions, const float* dy, const uint8_t* which, int64_t width, float* dx) {
+  WithLanes(width, [=](auto lanes) INLINED {
+    using L = decltype(lanes);
+    OverRows<L>(positions, width, [=](int64_t q, int64_t at) INLINED {
+      Given<L>(dy + at, which + at, taps[q], width, dx + q * width + at);
+    });
+  });
 }
