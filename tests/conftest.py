@@ -20,7 +20,8 @@ if jax.__version_info__ < (0, 11):  # XLA emits a CPU's loops itself: half of th
 def pytest_configure(config):
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore what some tests send
     gc.set_threshold(100_000, 20, 100)  # JAX's caches are millions of objects, none of them garbage
-    os.environ["XLA_FLAGS"] = f"{COMPILE_FAST} {os.environ.get('XLA_FLAGS', '')}"
+    if config.option.markexpr != "gpu" or os.environ.get("JAXCNN_GPU_REHEARSAL"):  # a GPU is to run what users run
+        os.environ["XLA_FLAGS"] = f"{COMPILE_FAST} {os.environ.get('XLA_FLAGS', '')}"
     # A new context for every program takes as long as lowering a small one.
     mlir.make_ir_context = functools.cache(mlir.make_ir_context)
     # Nobody reads the frames that JAX notes for every operation, and cuts out of every error.

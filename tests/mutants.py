@@ -385,8 +385,8 @@ BENCH = [
     Mutation(
         "patience-of-one-call",
         "constant",
-        "n * sum(wall for wall, _ in taken) < PATIENCE",
-        "sum(wall for wall, _ in taken) < PATIENCE",
+        "patient = n * sum(wall for wall, _ in taken) < PATIENCE",
+        "patient = sum(wall for wall, _ in taken) < PATIENCE",
         "tests/bench/test_measure.py",
     ),
 ]

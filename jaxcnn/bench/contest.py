@@ -1,5 +1,7 @@
 """A contest: programs that do the same task. What they return is compared before any of them is timed."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -48,12 +50,22 @@ class Contest:
     unit: Literal["FLOP", "B"] = "FLOP"
 
     def hold(
-        self, repeats: int, peaks: dict[str, float], tick: Callable[[float], object] = lambda _: None
+        self,
+        repeats: int,
+        peaks: dict[str, float],
+        tick: Callable[[float], object] = lambda _: None,
+        until: float = math.inf,
     ) -> list[Row]:
-        """A row for each entrant; `tick` gets the share of the contest that was done since it was last called."""
+        """A row for each entrant; `tick` gets the share of the contest that was done since it was last called.
+
+        Who has not begun when `time.perf_counter()` is at `until` gets no time, and the others few samples.
+        """
         started: list[_Started | Row] = []
         right: list[np.ndarray[Any, Any]] | None = None
         for entrant in self.entrants:
+            if time.perf_counter() > until:
+                started.append(replace(self._row(entrant), refused="the time was over"))
+                continue
             outcome, arrays = self._start(entrant, right)
             right = arrays if right is None else right
             started.append(outcome)
@@ -61,14 +73,14 @@ class Contest:
         admitted = [s for s in started if isinstance(s, _Started)]
         runs = [run for s in admitted for run in s.prepared.runs.values()]
         firsts = [seconds for s in admitted for seconds in s.firsts.values()]
-        timings = iter(interleaved(runs, firsts, repeats, lambda: tick(0.5 / (repeats * len(runs)))))
+        timings = iter(interleaved(runs, firsts, repeats, lambda: tick(0.5 / (repeats * len(runs))), until))
         return [s if isinstance(s, Row) else s.row(timings, peaks) for s in started]
 
     def _start(
         self, entrant: Entrant, right: "list[np.ndarray[Any, Any]] | None"
     ) -> "tuple[_Started | Row, list[np.ndarray[Any, Any]] | None]":
         """Prepare and call everything once, and compare."""
-        row = Row(self.section, self.task, entrant.by, entrant.precision, {}, self.work(entrant.precision), self.unit)
+        row = self._row(entrant)
         try:
             prepared = entrant.prepare()
             firsts = {part: first(run) for part, run in prepared.runs.items()}
@@ -84,6 +96,10 @@ class Contest:
                 row, refused=f"not the same work: off by {difference:.1e}, more than {limit:.0e}{said}"
             ), right
         return _Started(row, prepared, {part: seconds for part, (seconds, _) in firsts.items()}), arrays
+
+    def _row(self, entrant: Entrant) -> Row:
+        """Without what is found."""
+        return Row(self.section, self.task, entrant.by, entrant.precision, {}, self.work(entrant.precision), self.unit)
 
 
 @dataclass(frozen=True)

@@ -55,28 +55,38 @@ def first(run: Run) -> tuple[float, Any]:
 
 
 def interleaved(
-    runs: Sequence[Run], firsts: Sequence[float], repeats: int, tick: Callable[[], object] = lambda: None
+    runs: Sequence[Run],
+    firsts: Sequence[float],
+    repeats: int,
+    tick: Callable[[], object] = lambda: None,
+    until: float = math.inf,
 ) -> list[Timing]:
     """Take `repeats` samples of each run, one of each in turn; `firsts` are the seconds that their first calls took.
 
     A sample is as many calls as last `SAMPLE` seconds. Before it comes a call that is not counted, so that a step is
     timed as in a training loop, after one of its own: the call brings data back into the caches and freed memory back
     from the system, and gives other libraries' threads, which spin for a while after their work, time to sleep. A
-    program that has taken `PATIENCE` seconds gets `FEWEST` samples. `tick` is called after each sample, taken or left
-    out.
+    program that has taken `PATIENCE` seconds gets `FEWEST` samples, and so do all when `time.perf_counter()` is at
+    `until`. `tick` is called after each sample, taken or left out.
     """
-    calls = [max(1, math.ceil(SAMPLE / first(run)[0])) for run in runs]
+    calls = [calls_of(run) for run in runs]
     samples: list[list[tuple[float, float]]] = [[] for _ in runs]
     for _ in range(repeats):
         for run, n, taken in zip(runs, calls, samples, strict=True):
-            if len(taken) < FEWEST or n * sum(wall for wall, _ in taken) < PATIENCE:
-                taken.append(_sample(run, n))
+            patient = n * sum(wall for wall, _ in taken) < PATIENCE and time.perf_counter() < until
+            if len(taken) < FEWEST or patient:
+                taken.append(sample(run, n))
             tick()
     return [_timing(np.array(taken), seconds) for taken, seconds in zip(samples, firsts, strict=True)]
 
 
-def _sample(run: Run, calls: int) -> tuple[float, float]:
-    """(wall seconds, processor seconds) of a call, averaged over `calls` of them."""
+def calls_of(run: Run) -> int:
+    """How many calls last as long as a sample has to, by one of them."""
+    return max(1, math.ceil(SAMPLE / first(run)[0]))
+
+
+def sample(run: Run, calls: int) -> tuple[float, float]:
+    """(wall seconds, processor seconds) of a call, averaged over `calls` of them, after one that does not count."""
     with run.within(), _no_collection():
         run.wait(run.call())
         wall, processor = time.perf_counter(), time.process_time()

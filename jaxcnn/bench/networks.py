@@ -17,12 +17,23 @@ from jaxcnn.bench.peers import PEERS, Peer
 from jaxcnn.bench.peers.network import Node, Sgd, node
 from jaxcnn.bench.precision import Precision, in_precision, within
 from jaxcnn.bench.ways import Context, together, ways
-from jaxcnn.layers import BatchNorm, Layer, Params, State, fold_batch_norm, summary
-from jaxcnn.layers.walk import leaves
+from jaxcnn.layers import BatchNorm, Dropout, Layer, Params, State, chain, fold_batch_norm, summary
+from jaxcnn.layers.walk import changed, leaves
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import make_train_step
 
-LENET_SIZE, IMAGENET_SIZE, CIFAR_SIZE = (28, 1), (224, 3), (32, 3)
+# What "all" means: small images, then those of ImageNet; with residual, depthwise and layer-normalised blocks.
+NETWORKS = (
+    "lenet5",
+    "cifar_small",
+    "resnet20",
+    "resnet18",
+    "resnet50",
+    "mobilenet_v2",
+    "efficientnet_lite0",
+    "convnext_tiny",
+)
+LARGE, FEW, MANY = 200, 16, 128  # images of so many pixels a side are large; images in a training step then, and else
 COMPARED_STEPS = 3
 INFERENCE = (1, 64)  # images: for latency, for throughput
 FOLDED = "jaxcnn, batch norm folded"
@@ -76,11 +87,13 @@ class Problem:
 
 
 def problem(name: str, *, batch_size: int | None = None, image_size: int | None = None) -> Problem:
-    """The network of this name in `jaxcnn.models`, by default on images of the size that it was made for."""
-    network = models.create(name)
-    imagenet = name.startswith(("vgg", "resnet")) and name not in ("resnet20", "resnet32", "resnet44", "resnet56")
-    size, channels = LENET_SIZE if name == "lenet5" else IMAGENET_SIZE if imagenet else CIFAR_SIZE
-    return Problem(name, network, (image_size or size, channels), batch_size or (16 if imagenet else 128))
+    """The network of this name in `jaxcnn.models`, by default on images of the size that it was made for.
+
+    Dropout and stochastic depth are left out, for everybody: no two frameworks draw the same.
+    """
+    network = changed(models.create(name), lambda path, layer: chain() if isinstance(layer, Dropout) else layer)
+    size, _, channels = models.ABOUT[name].image_shape
+    return Problem(name, network, (image_size or size, channels), batch_size or (FEW if size >= LARGE else MANY))
 
 
 def training(task: Problem, precisions: Sequence[Precision], peers: Sequence[str]) -> Contest:

@@ -1,9 +1,13 @@
 """What is to be measured, and measuring it."""
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from jaxcnn.bench.contest import Contest
+from jaxcnn.bench.measure import FEWEST
 from jaxcnn.bench.networks import INFERENCE, Problem, inference, training
 from jaxcnn.bench.op_contests import op_contest
 from jaxcnn.bench.ops import Case
@@ -26,6 +30,8 @@ class Plan:
       peers: packages to compare with; those that are not installed are named in the report.
       repeats: samples of every program.
       peak_size: side of the matrices that show this machine's peak; by default large enough.
+      budget: seconds that all may take. With one the sections alternate; a contest takes few samples where those before
+        it were slow, and is left out where it would last longer than is left, if it lasts as long as the longest.
     """
 
     cases: Sequence[Case] = ()
@@ -35,28 +41,33 @@ class Plan:
     peers: tuple[str, ...] = tuple(PACKAGES)
     repeats: int = 7
     peak_size: int | None = None
+    budget: float = math.inf
 
     def contests(self) -> list[Contest]:
         """In the order in which they are held."""
         present = [package for package in self.peers if installed(package)]
-        return [
-            *(op_contest(case, self.precisions, present) for case in self.cases),
-            *(training(problem, self.precisions, present) for problem in self.training),
-            *(inference(problem, n, self.precisions, present) for problem in self.inference for n in INFERENCE),
+        sections = [
+            [op_contest(case, self.precisions, present) for case in self.cases],
+            [training(problem, self.precisions, present) for problem in self.training],
+            [inference(problem, n, self.precisions, present) for problem in self.inference for n in INFERENCE],
         ]
+        if self.budget < math.inf:
+            return [contest for turn in zip_longest(*sections) for contest in turn if contest]
+        return [contest for section in sections for contest in section]
 
     def measure(self, watch: Watch = lambda task, done: None) -> Iterator[Report]:
         """What is found, as it is found: a report without rows, then one after each contest.
 
         The machine's load is that before the first.
         """
-        here, contests = machine(), self.contests()
+        here, contests, start = machine(), self.contests(), time.perf_counter()
+        longest = 0.0
         watch("this machine's peak", 0.0)
         missing = {package: PACKAGES[package] for package in self.peers if not installed(package)}
         report = Report(here, peaks(self.precisions, self.peak_size), (), missing)
         yield report
         done = 0.0
-        for contest in contests:
+        for number, contest in enumerate(contests):
 
             def tick(share: float, task: str = contest.task) -> None:
                 nonlocal done
@@ -64,5 +75,15 @@ class Plan:
                 watch(task, done)
 
             tick(0.0)
-            report = replace(report, rows=(*report.rows, *contest.hold(self.repeats, report.peaks, tick)))
+            began = time.perf_counter()
+            if began - start + longest > self.budget:
+                report = replace(report, left_out=(*report.left_out, f"{contest.section}: {contest.task}"))
+                continue
+            late = (began - start) / self.budget > (number + 1) / (len(contests) + 1)  # the peaks count as one
+            repeats = min(self.repeats, FEWEST) if late else self.repeats
+            rows = contest.hold(repeats, report.peaks, tick, start + self.budget)
+            longest = max(longest, time.perf_counter() - began)
+            report = replace(report, rows=(*report.rows, *rows))
+            yield report
+        if report.left_out:
             yield report

@@ -52,12 +52,14 @@ class Report:
     """Attributes:
     peaks: this machine's measured peaks: FLOP/s by precision, and "memory", in bytes per second.
     missing: peers that are not installed, and the command that installs each.
+    left_out: contests for which there was no time.
     """
 
     machine: Machine
     peaks: dict[str, float]
     rows: tuple[Row, ...]
     missing: dict[str, str]
+    left_out: tuple[str, ...] = ()
 
     def ratio(self, row: Row) -> float | None:
         """How many times as long as jaxcnn in the same precision; None where one of the two has no time."""
@@ -72,9 +74,9 @@ class Report:
             named.setdefault(f"{row.section}: {row.task}", []).append(row)
         return list(named.items())
 
-    def to_json(self) -> str:
-        """Everything that was found; times in seconds."""
-        content: dict[str, Any] = dataclasses.asdict(self)
+    def to_json(self, **more: Any) -> str:
+        """Everything that was found, and `more`; times in seconds."""
+        content: dict[str, Any] = dataclasses.asdict(self) | more
         for written, row in zip(content["rows"], self.rows, strict=True):
             written |= {"seconds": row.seconds, "rate": row.rate, "ratio": self.ratio(row)}
         return json.dumps(content, indent=2)

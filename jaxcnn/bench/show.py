@@ -141,11 +141,17 @@ def _name(row: Row) -> str:
     return f"{row.by}, {row.precision}"
 
 
+def milliseconds(row: Row) -> str:
+    """All parts' medians together, ± half the distance between the quartiles."""
+    return _told(row.seconds or 0.0, sum(t.high - t.low for t in row.timings.values()) / 2)
+
+
 def _milliseconds(timing: Timing | None) -> str:
-    if timing is None:
-        return ""
-    median, half = 1e3 * timing.median, 1e3 * (timing.high - timing.low) / 2
-    return f"{_figures(median)} ± {half / median:.0%}"
+    return "" if timing is None else _told(timing.median, (timing.high - timing.low) / 2)
+
+
+def _told(seconds: float, half: float) -> str:
+    return f"{_figures(1e3 * seconds)} ± {half / seconds:.0%}"
 
 
 def _figures(value: float) -> str:

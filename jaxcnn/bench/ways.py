@@ -12,14 +12,15 @@ from jaxcnn.kernels import library
 from jaxcnn.ops import backward
 
 Context = Callable[[], AbstractContextManager[Any]]
+ON_XLA, AUTODIFF = "jaxcnn on XLA's kernels", "jax.grad of the same"
 
 
 def ways(*, convolves: bool = True) -> dict[str, Context]:
     """The context of each: as users get it; without oneDNN, where it is there; and as JAX differentiates it."""
     made: dict[str, Context] = {OURS: nullcontext}
     if convolves and jax.default_backend() == "cpu" and isinstance(library.find(), library.Library):
-        made["jaxcnn on XLA's kernels"] = lambda: kernels.use("xla")
-    return made | {"jax.grad of the same": lambda: backward("autodiff")}
+        made[ON_XLA] = lambda: kernels.use("xla")
+    return made | {AUTODIFF: lambda: backward("autodiff")}
 
 
 def together(*contexts: Context) -> Context:

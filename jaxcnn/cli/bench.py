@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -12,9 +12,10 @@ import tyro
 if TYPE_CHECKING:
     from jaxcnn.bench.networks import Problem
     from jaxcnn.bench.plan import Plan
+    from jaxcnn.bench.result import Report
+    from jaxcnn.cli.console import Console
 
-NETWORKS = ("lenet5", "cifar_small", "resnet20", "resnet18")  # what all means
-QUICK = "lenet5,cifar_small"  # what a run of a few minutes can do
+SMALL = "lenet5,cifar_small"  # what is timed of networks where nothing is named
 T = TypeVar("T", bound=str)
 
 
@@ -26,16 +27,20 @@ def _names(metavar: str = "NAME,...", default: str = "all, where none of the thr
 class BenchOptions:
     """Time operations, training steps and inference, here and in other frameworks.
     $ jaxcnn bench --steps cifar_small
+    $ jaxcnn bench --quick
 
     The others get the same weights and batch, and no time where results differ.
     """
 
+    quick: bool = False
+    """In 3 minutes: what is ahead on this machine, what is behind, and by how much. A few tasks of each kind, or those
+    that are named; what there is no time for is left out, and said."""
     ops: Annotated[str | None, _names()] = None
     """Operations to time, by name, such as conv,max_pool; or all, or none."""
-    steps: Annotated[str | None, _names(default=f"{QUICK}, where none of the three is given")] = None
+    steps: Annotated[str | None, _names(default=f"{SMALL}, where none of the three is given")] = None
     """Networks whose training step to time, by their names in jaxcnn.models; all is lenet5,cifar_small,resnet20,
-    resnet18."""
-    inference: Annotated[str | None, _names(default=f"{QUICK}, where none of the three is given")] = None
+    resnet18,resnet50,mobilenet_v2,efficientnet_lite0,convnext_tiny."""
+    inference: Annotated[str | None, _names(default=f"{SMALL}, where none of the three is given")] = None
     """Networks to time at answering one image, and 64."""
     data: Annotated[str | None, _names("NAME", "none; nothing else is timed with it")] = None
     """A dataset whose loading alone to time, as jaxcnn train takes it: from memory, where it fits, and streamed."""
@@ -43,9 +48,9 @@ class BenchOptions:
     """Where TFDS datasets lie."""
     workers: str = "0,1,2"
     """Of a streamed dataset, the numbers of processes that decode it; 0 is threads."""
-    precision: Annotated[str, _names(default="all: float32,bfloat16, and on a GPU tensorfloat32")] = "all"
-    """What numbers are multiplied in."""
-    peers: Annotated[str, _names(default="all")] = "all"
+    precision: Annotated[str | None, _names(default="all; float32 with --quick")] = None
+    """What numbers are multiplied in: float32,bfloat16, and on a GPU tensorfloat32; or all."""
+    peers: Annotated[str | None, _names(default="all; flax,torch with --quick")] = None
     """Whom to compare with, of flax,equinox,keras,torch; or all, or none."""
     batch_size: Annotated[int | None, _names("INT", "128; 16 for networks made for 224×224")] = None
     """Images per training step."""
@@ -70,34 +75,71 @@ def run(options: BenchOptions) -> int:
             raise ValueError(f"--{name} is {path}, but the folder {path.resolve().parent} does not exist.")
     if options.data is not None:
         return _run_data(options)
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others need some of a GPU's memory, too
-
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
+    if options.quick:
+        return _run_quick(options)
     from jaxcnn.bench import show
     from jaxcnn.cli.console import Console
 
     console = Console(soft_wrap=True)
     console.width = max(console.width, show.WIDTH)  # tables in full, also on a narrow terminal
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        going = bar.add_task("compiling", total=1.0)
-        for report in plan(options).measure(lambda task, done: bar.update(going, description=task, completed=done)):
-            if not report.rows:
-                console.print(show.header(report))
-                continue
+    for report in _measured(plan(options), console):
+        if report.rows:
             title, rows = report.contests()[-1]
             console.print(show.table(report, title, rows))
             for line in show.refusals(rows):
                 console.print(line)
             if options.json is not None:
                 options.json.write_text(report.to_json())  # again after each, since the next may take long
+    _written(options, report)
+    return 0
+
+
+def _run_quick(options: BenchOptions) -> int:
+    """The verdict alone."""
+    from jaxcnn.bench import quick, show, verdict
+    from jaxcnn.cli.console import Console
+
+    console = Console(soft_wrap=True)
+    *_, report = _measured(replace(plan(options), budget=quick.BUDGET), console)
+    found = verdict.verdicts(report)
+    made = verdict.table(found)
+    console.width = max(console.width, console.width_of(made))  # in full, also on a narrow terminal
+    console.print(made)
+    for line in [*show.refusals([*report.rows]), *(f"left out, for want of time: {task}" for task in report.left_out)]:
+        console.print(line)
+    console.print(verdict.in_words(found))
+    if options.json is not None:
+        options.json.write_text(report.to_json(verdicts=[each.to_json() for each in found]))
+    _written(options, report)
+    return 0
+
+
+def _measured(plan: "Plan", console: "Console") -> "Iterator[Report]":
+    """What is found, as it is found, behind a bar on a terminal; the header is printed."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others need some of a GPU's memory, too
+
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    from jaxcnn.bench import show
+
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        going = bar.add_task("compiling", total=1.0)
+        for report in plan.measure(lambda task, done: bar.update(going, description=task, completed=done)):
+            if not report.rows:
+                console.print(show.header(report))
+            yield report
+
+
+def _written(options: BenchOptions, report: "Report") -> None:
+    """Say where the report lies, and draw its picture where one is asked for."""
+    from jaxcnn.bench import show
+
     if options.json is not None:
         print(f"report {options.json}")
     if options.picture is not None:
         show.picture(report, options.picture)
         print(f"picture {options.picture}")
-    return 0
 
 
 def _run_data(options: BenchOptions) -> int:
@@ -114,6 +156,8 @@ def _run_data(options: BenchOptions) -> int:
     for name in ("ops", "steps", "inference", "picture"):
         if getattr(options, name) is not None:
             raise ValueError(f"--{name} is {getattr(options, name)}, but --data is timed alone; leave one of them out.")
+    if options.quick:
+        raise ValueError("--quick says which networks and operations are timed, and --data times none; leave one out.")
     if not all(number.isdecimal() for number in options.workers.split(",")):
         raise ValueError(f"--workers is {options.workers!r}; expected numbers of processes, such as 0,2.")
     workers = [int(number) for number in options.workers.split(",")]
@@ -139,18 +183,28 @@ def _run_data(options: BenchOptions) -> int:
 
 def plan(options: BenchOptions) -> "Plan":
     """What to measure; raises ValueError for a name that is not known."""
-    from jaxcnn.bench.networks import problem
+    from jaxcnn.bench import quick
+    from jaxcnn.bench.networks import NETWORKS, problem
     from jaxcnn.bench.ops import CASES
     from jaxcnn.bench.peers import PACKAGES
     from jaxcnn.bench.plan import Plan
     from jaxcnn.bench.precision import available
     from jaxcnn.models import MODELS
 
+    precisions = options.precision or (quick.PRECISION if options.quick else "all")
+    peers = options.peers or (",".join(quick.PEERS) if options.quick else "all")
+    common: dict[str, Any] = {
+        "precisions": tuple(_chosen("precision", precisions, available())),
+        "peers": tuple(_chosen("peers", peers, PACKAGES)),
+        "repeats": options.repeats,
+    }
     every = options.ops is options.steps is options.inference is None
+    if every and options.quick:
+        return replace(quick.tasks(options.batch_size, options.image_size), **common)
     operations = _chosen("ops", options.ops or ("all" if every else "none"), [case.op for case in CASES])
 
     def problems(option: str) -> "list[Problem]":
-        text = getattr(options, option) or (QUICK if every else "none")
+        text = getattr(options, option) or (SMALL if every else "none")
         chosen = _chosen(option, ",".join(NETWORKS) if text == "all" else text, MODELS)
         return [problem(name, batch_size=options.batch_size, image_size=options.image_size) for name in chosen]
 
@@ -158,9 +212,7 @@ def plan(options: BenchOptions) -> "Plan":
         cases=[case for case in CASES if case.op in operations],
         training=problems("steps"),
         inference=problems("inference"),
-        precisions=tuple(_chosen("precision", options.precision, available())),
-        peers=tuple(_chosen("peers", options.peers, PACKAGES)),
-        repeats=options.repeats,
+        **common,
     )
     if not made.contests():
         raise ValueError("nothing to measure; name some --ops, --steps or --inference, or leave all three out.")

@@ -128,7 +128,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
 
     def by(module: Any, cast: Any = lambda operand: operand) -> Any:
         def compute(a: Array, b: Array) -> Array:
-            with jax.default_matmul_precision("float32") if precision == "float32" else nullcontext():
+            with jax.default_matmul_precision(precision) if precision else nullcontext():
                 return getattr(module, name)(cast(a), cast(b), *sizes, given)
 
         return compute
@@ -161,7 +161,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
             cpu = by(winograd.BFLOAT16)
         else:
             cpu = by(onednn, _narrow)
-        return platform_dependent(a, b, cpu=cpu, default=by(xla, _narrow))
+        return platform_dependent(a, b, cpu=cpu, default=by(xla, _rounded))
     module = on_cpu(a.dtype)
     return by(xla)(a, b) if module is xla else platform_dependent(a, b, cpu=by(module), default=by(xla))
 
@@ -176,5 +176,9 @@ def _narrow(operand: Array) -> Array:
 
 
 def _rounded(operand: Array) -> Array:
-    """Its values in bfloat16, still float32: for a CPU that multiplies float32 faster."""
+    """Its values in bfloat16, still float32: for whoever multiplies float32 faster than bfloat16 that gives float32.
+
+    So does a CPU, and so does XLA on a GPU: it would make such a convolution one of float32 and, since it may keep
+    more digits than it is told to, leave out the rounding. The TensorFloat-32 that it multiplies in holds these values.
+    """
     return lax.reduce_precision(operand, exponent_bits=8, mantissa_bits=7)

@@ -6,6 +6,7 @@
 #include "onednn.h"
 #include "threads.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <optional>
@@ -97,6 +98,7 @@ struct Array {
   memory::desc plain;      // as XLA has it
   memory::desc wanted;     // as the primitive takes it
   dnnl::reorder reorder;   // from one to the other, where they differ
+  std::vector<std::tuple<memory::desc, memory::desc, dnnl::reorder>> slices;  // the same of a kernel, some outputs each
 };
 
 struct Convolution {
@@ -105,6 +107,7 @@ struct Convolution {
   std::vector<Array> arrays;
   size_t scratch;  // bytes that the primitive works in
   bool clear;      // whether they must be zero
+  bool slow;       // plain loops, for what no fast implementation takes
 };
 
 dnnl::primitive_desc_base Describe(const Problem& p) {
@@ -138,6 +141,23 @@ dnnl::primitive_desc_base Describe(const Problem& p) {
   return desc;
 }
 
+// How a kernel is reordered in slices of its outputs, none of which cuts one of the blocks that it is reordered to.
+decltype(Array::slices) Slices(const memory::desc& from, const memory::desc& to, int64_t groups) {
+  constexpr int64_t kSlices = 8;
+  decltype(Array::slices) slices;
+  Dims dims = from.get_dims(), offsets(dims.size());
+  const int64_t axis = groups > 1 ? 1 : 0, outs = dims[axis];
+  int64_t block = 1;
+  for (int i = 0; i < to.get_inner_nblks(); ++i) block *= to.get_inner_idxs()[i] == axis ? to.get_inner_blks()[i] : 1;
+  const int64_t step = (outs + kSlices * block - 1) / (kSlices * block) * block;
+  for (; offsets[axis] < outs; offsets[axis] += step) {
+    dims[axis] = std::min(step, outs - offsets[axis]);
+    const memory::desc plain = from.submemory_desc(dims, offsets), wanted = to.submemory_desc(dims, offsets);
+    slices.emplace_back(plain, wanted, dnnl::reorder(dnnl::reorder::primitive_desc(Engine(), plain, Engine(), wanted)));
+  }
+  return slices;
+}
+
 Convolution Make(const Problem& p) {
   const int arguments[3][3] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
                                {DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC},
@@ -148,6 +168,7 @@ Convolution Make(const Problem& p) {
   made.desc = Describe(p);
   made.primitive = dnnl::primitive(made.desc.get());
   made.scratch = made.desc.scratchpad_desc().get_size();
+  made.slow = std::strncmp(made.desc.impl_info_str(), "ref", 3) == 0;
   // oneDNN 3.2 multiplies parts of it that it never wrote by zeros: what was NaN there would stay (few outputs, stride 4).
   made.clear = p.map == kWgrad && p.operand_bytes == 2;
   for (int i = 0; i < 3; ++i) {
@@ -159,6 +180,7 @@ Convolution Make(const Problem& p) {
     if (array.plain != array.wanted) {
       const auto& [from, to] = i == 2 ? std::tie(array.wanted, array.plain) : std::tie(array.plain, array.wanted);
       array.reorder = dnnl::reorder(dnnl::reorder::primitive_desc(Engine(), from, Engine(), to));
+      if (i == 1 && is_kernel) array.slices = Slices(from, to, p.groups);
     }
     made.arrays.push_back(array);
   }
@@ -170,6 +192,7 @@ struct Buffer {
   char* data;
   size_t bytes;  // of one convolution
   size_t step;   // to that of the next convolution: as many bytes, or 0 where one array serves all
+  bool reordered = false;  // whether it lies there as the primitive wants it
 };
 using Buffers = std::array<Buffer, 3>;
 
@@ -183,46 +206,129 @@ void Run(const Convolution& c, int64_t count, const Buffers& buffers) {
   std::unordered_map<int, memory> arguments;
   std::vector<memory> plain;
   arguments[DNNL_ARG_SCRATCHPAD] = memory(c.desc.scratchpad_desc(), Engine(), scratch);
+  bool reorders[3];
   for (size_t i = 0; i < 3; ++i) {
     const Array& array = c.arrays[i];
-    plain.emplace_back(array.plain, Engine(), buffers[i].data);
-    arguments[array.argument] = array.reorder ? memory(array.wanted, Engine(), scratch + at) : plain[i];
-    at += array.reorder ? Aligned(array.wanted.get_size()) : 0;
+    reorders[i] = array.reorder && !buffers[i].reordered;
+    plain.emplace_back(buffers[i].reordered ? array.wanted : array.plain, Engine(), buffers[i].data);
+    arguments[array.argument] = reorders[i] ? memory(array.wanted, Engine(), scratch + at) : plain[i];
+    at += reorders[i] ? Aligned(array.wanted.get_size()) : 0;
   }
   for (int64_t convolution = 0; convolution < count; ++convolution) {
     for (size_t i = 0; i < 3; ++i) {
       plain[i].set_data_handle(buffers[i].data + convolution * buffers[i].step);
       const bool fresh = convolution == 0 || buffers[i].step > 0;
-      if (i < 2 && c.arrays[i].reorder && fresh) {
-        c.arrays[i].reorder.execute(stream, plain[i], arguments[c.arrays[i].argument]);
-      }
+      if (i < 2 && reorders[i] && fresh) c.arrays[i].reorder.execute(stream, plain[i], arguments[c.arrays[i].argument]);
     }
     if (c.clear) std::memset(scratch, 0, c.scratch);
     c.primitive.execute(stream, arguments);
-    if (c.arrays[2].reorder) c.arrays[2].reorder.execute(stream, arguments[c.arrays[2].argument], plain[2]);
+    if (reorders[2]) c.arrays[2].reorder.execute(stream, arguments[c.arrays[2].argument], plain[2]);
   }
   stream.wait();
 }
 
-// One convolution, each thread with a part of its batch; kernel gradients are summed in the parts' order.
-void RunParts(const Problem& p, const Threads& threads, const Buffers& buffers) {
-  const int64_t n = p.x[0], parts = threads.count(), kernel = buffers[2].bytes / sizeof(float);
+// A convolution that one thread computes of a larger one, and where its images begin in the larger one's.
+struct Part {
+  Problem problem;
+  int64_t x = 0, y = 0;  // entries of the images that lie before
+};
+
+// The entries of an array along its axes from `first` on.
+int64_t Volume(const Dims& dims, size_t first) {
+  int64_t product = 1;
+  for (size_t i = first; i < dims.size(); ++i) product *= dims[i];
+  return product;
+}
+
+// Parts with a share of the first n images each.
+std::vector<Part> Batches(const Problem& p, int64_t n, int64_t count) {
+  std::vector<Part> parts;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t first = n * i / count, last = n * (i + 1) / count;
+    Part part{p, first * Volume(p.x, 1), first * Volume(p.y, 1)};
+    part.problem.x[0] = part.problem.y[0] = last - first;
+    part.problem.one_thread = true;
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+// Parts of image n with some of its rows each: of y, or of x where that is the result, and of the other what they meet. The
+// padding of a part is what is left of it there. None where that can't be said so.
+std::vector<Part> Rows(const Problem& p, int64_t n, int64_t count) {
+  std::vector<Part> parts;
+  const int64_t low = p.low[0], stride = p.stride[0], reach = (p.kernel[0] - 1) * p.dilation[0];
+  const auto cut = [&](int64_t i) {
+    const int64_t rows = p.map == kDgrad ? p.x[1] : p.y[1], row = rows * i / count;
+    return p.map == kDgrad ? std::min((row + low + stride - 1) / stride * stride - low, rows) : row;  // in y's steps
+  };
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t x = 0, x_end = p.x[1], y = 0, y_end = p.y[1];
+    if (p.map == kDgrad) {
+      x = i == 0 ? 0 : cut(i), x_end = i + 1 == count ? p.x[1] : cut(i + 1);
+      y = (std::max(x + low - reach, int64_t{0}) + stride - 1) / stride;
+      y_end = std::min(y_end, (x_end - 1 + low) / stride + 1);
+    } else {
+      y = cut(i), y_end = cut(i + 1);
+      x = std::max(y * stride - low, int64_t{0});
+      x_end = std::min(x_end, (y_end - 1) * stride - low + reach + 1);
+    }
+    Part part{p, n * Volume(p.x, 1) + x * Volume(p.x, 2), n * Volume(p.y, 1) + y * Volume(p.y, 2)};
+    Problem& some = part.problem;
+    some.x[0] = some.y[0] = 1;
+    some.x[1] = x_end - x;
+    some.y[1] = y_end - y;
+    some.low[0] = x + low - y * stride;
+    some.high[0] = std::max((y_end - 1) * stride - low + reach + 1 - x_end, int64_t{0});  // a stride may leave rows over
+    some.one_thread = true;
+    if (some.x[1] < 1 || some.y[1] < 1 || some.low[0] < 0) return {};
+    parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+// Has all threads reorder a kernel, each some of its outputs; where to.
+char* Reorder(const Array& kernel, const Threads& threads, char* data) {
+  static thread_local Scratch kept;
+  char* const to = kept.Of(kernel.wanted.get_size());
+  threads.Each(kernel.slices.size(), [&](int64_t i) {
+    const auto& [from_desc, to_desc, reorder] = kernel.slices[i];
+    dnnl::stream stream(Engine());
+    memory from(from_desc, Engine(), data), wanted(to_desc, Engine(), to);
+    reorder.execute(stream, from, wanted);
+    stream.wait();
+  });
+  return to;
+}
+
+// One convolution in parts, by all threads; kernel gradients are summed in the parts' order. A kernel that is large
+// beside the images is reordered once.
+void RunParts(const Problem& p, const std::vector<Part>& parts, const Threads& threads, Buffers buffers) {
   const bool sums = p.map == kWgrad;
+  if (!sums && buffers[1].bytes * parts.size() > buffers[0].bytes + buffers[2].bytes) {
+    const auto first = Find(parts[0].problem, Make);
+    const Array& kernel = first->arrays[1];
+    const bool shared = std::all_of(parts.begin(), parts.end(), [&](const Part& part) {
+      return Find(part.problem, Make)->arrays[1].wanted == kernel.wanted;
+    });
+    if (kernel.reorder && shared) {
+      buffers[1].data = Reorder(kernel, threads, buffers[1].data);
+      buffers[1].reordered = true;
+    }
+  }
+  const int64_t kernel = buffers[2].bytes / sizeof(float);
   static thread_local Scratch kept;
   float* const sum = reinterpret_cast<float*>(buffers[2].data);
-  float* const others = sums ? reinterpret_cast<float*>(kept.Of((parts - 1) * buffers[2].bytes)) : nullptr;
-  threads.Share(n, [&](int64_t part, int64_t first, int64_t last) {
-    Problem some = p;
-    some.x[0] = some.y[0] = last - first;
-    some.one_thread = true;
+  float* const others = sums ? reinterpret_cast<float*>(kept.Of((parts.size() - 1) * buffers[2].bytes)) : nullptr;
+  threads.Each(parts.size(), [&](int64_t i) {
+    const auto& [some, x, y] = parts[i];
+    const int64_t before[3][3] = {{x, 0, y}, {y, 0, x}, {x, y, 0}};
     Buffers share = buffers;
-    for (size_t i = 0; i < 3; ++i) {
-      if (i != (sums ? 2 : 1)) share[i].data += buffers[i].bytes / n * first;
-    }
-    if (sums && part > 0) share[2].data = reinterpret_cast<char*>(others + (part - 1) * kernel);
+    for (size_t j = 0; j < 3; ++j) share[j].data += before[p.map][j] * (j == 2 ? p.result_bytes : p.operand_bytes);
+    if (sums && i > 0) share[2].data = reinterpret_cast<char*>(others + (i - 1) * kernel);
     Run(*Find(some, Make), 1, share);
   });
-  for (int64_t part = 1; sums && part < parts; ++part) {
+  for (size_t part = 1; sums && part < parts.size(); ++part) {
     const float* const other = others + (part - 1) * kernel;
     for (int64_t i = 0; i < kernel; ++i) sum[i] += other[i];
   }
@@ -231,10 +337,30 @@ void RunParts(const Problem& p, const Threads& threads, const Buffers& buffers) 
 // Whether the threads' shares of n are about the same.
 bool Even(int64_t n, int64_t threads) { return n % threads == 0 || n >= 8 * threads; }
 
-// `count` convolutions by all threads. They share the convolutions, or else the batch, unless that is small beside the
-// kernel, which each of them reorders or, a gradient, sums for itself. What is left goes to OpenMP's threads.
+// What the threads share of one convolution: whole images, and rows of those that are left over. None where these make no
+// parts that are worth it.
+std::vector<Part> Parts(const Problem& p, int64_t threads, const Buffers& buffers) {
+  constexpr int64_t kFew = 500'000;  // products, which one thread makes while another would wake up
+  const int64_t n = p.x[0];
+  const size_t kernel = buffers[p.map == kWgrad ? 2 : 1].bytes;
+  const size_t images = buffers[0].bytes + buffers[p.map == kWgrad ? 1 : 2].bytes;
+  if (threads == 1 || Volume(p.y, 0) * (Volume(p.kernel, 0) / p.kernel.back()) < kFew) return Batches(p, n, 1);
+  if (p.map == kWgrad && (kernel * threads > images || p.result_bytes == 2)) return {};  // each thread would sum all of it
+  if (Even(n, threads)) return Batches(p, n, threads);
+  const int64_t whole = n / threads * threads;
+  auto parts = Batches(p, whole, whole ? threads : 0);
+  for (int64_t image = whole; image < n; ++image) {
+    const auto rows = Rows(p, image, threads);
+    if (rows.empty()) return {};
+    parts.insert(parts.end(), rows.begin(), rows.end());
+  }
+  return parts;
+}
+
+// `count` convolutions by all threads, which share the convolutions, or else each one's parts. OpenMP's threads compute
+// what has none.
 void Compute(const Problem& p, const Threads& threads, int64_t count, const Buffers& buffers) {
-  if (Even(count, threads.count())) {
+  if (count > 1 && Even(count, threads.count())) {
     Problem alone = p;
     alone.one_thread = true;
     threads.Share(count, [&](int64_t, int64_t first, int64_t last) {
@@ -244,17 +370,16 @@ void Compute(const Problem& p, const Threads& threads, int64_t count, const Buff
     });
     return;
   }
-  const size_t kernel = buffers[p.map == kWgrad ? 2 : 1].bytes;
-  const size_t images = buffers[0].bytes + buffers[p.map == kWgrad ? 1 : 2].bytes;
-  const bool sums_bfloat16 = p.map == kWgrad && p.result_bytes == 2;
-  if (!Even(p.x[0], threads.count()) || kernel * threads.count() > images || sums_bfloat16) {
+  const auto parts = Parts(p, threads.count(), buffers);
+  const bool slow = std::any_of(parts.begin(), parts.end(), [](const Part& part) { return Find(part.problem, Make)->slow; });
+  if (parts.empty() || slow) {
     Run(*Find(p, Make), count, buffers);
     return;
   }
   for (int64_t convolution = 0; convolution < count; ++convolution) {
     Buffers one = buffers;
     for (Buffer& buffer : one) buffer.data += convolution * buffer.step;
-    RunParts(p, threads, one);
+    RunParts(p, parts, threads, one);
   }
 }
 

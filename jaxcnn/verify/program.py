@@ -51,5 +51,12 @@ def compiler_options() -> tuple[dict[str, Any], ...]:
 
 
 def precision(dtype: Any) -> AbstractContextManager[Any]:
-    """Where arrays of `dtype` can live: float64 needs x64; anything else runs as the caller has set JAX up."""
-    return jax.enable_x64(True) if dtype == np.float64 else nullcontext()
+    """Where arrays of `dtype` can live: float64 needs x64; anything else runs as the caller has set JAX up.
+
+    Where that says nothing, float32 is multiplied in all its digits: a GPU keeps 11 bits of them, by JAX's own choice.
+    On a CPU it is anyway, and kernels that would make way for whoever asks for it are to be verified, too.
+    """
+    if dtype == np.float64:
+        return jax.enable_x64(True)
+    told = jax.config.jax_default_matmul_precision is not None  # type: ignore[attr-defined]
+    return nullcontext() if told or jax.default_backend() == "cpu" else jax.default_matmul_precision("float32")

@@ -1,5 +1,7 @@
 """A contest admits who does the same work, says why another has no time, and goes on."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,11 @@ def test_the_difference_is_relative_to_the_largest_value_of_each_array():
     assert found["other", "float32"].difference == pytest.approx(1e-4)
     found = hold(entrant("jaxcnn", right), entrant("other", [right[0], right[1] + 0.1]))
     assert found["other", "float32"].refused
+
+
+def test_who_has_not_begun_in_time_gets_none():
+    contest = Contest("inference", "a task", (entrant("jaxcnn", 1.0), entrant("other", 1.0)), lambda precision: {})
+    assert {row.refused for row in contest.hold(9, {}, until=time.perf_counter() - 1)} == {"the time was over"}
 
 
 def test_nobody_is_left():

@@ -83,6 +83,11 @@ def test_a_long_program_gets_fewer_samples_but_the_others_all(single, monkeypatc
     assert len(ticks) == 10
 
 
+def test_when_the_time_is_over_few_samples_do(single):
+    timings = interleaved([Program([], name).run() for name in "ab"], [0.0, 0.0], 9, until=NOW)
+    assert [t.samples for t in timings] == [measure.FEWEST] * 2
+
+
 def test_every_call_of_a_sample_counts_against_patience(monkeypatch):
     monkeypatch.setattr(measure, "PATIENCE", 0.05)  # of three samples, each of 20 calls
     (timing,) = interleaved([Program([], "a", 0.001).run()], [0.0], 5)

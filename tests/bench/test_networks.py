@@ -11,6 +11,7 @@ from jaxcnn.bench.networks import FOLDED, Problem, inference, problem, training
 from jaxcnn.bench.peers import PACKAGES, PEERS, installed
 from jaxcnn.bench.peers.network import Untranslatable, node
 from jaxcnn.layers import BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, chain, summary
+from jaxcnn.layers.walk import leaves
 
 SMALL = Problem("small", chain(conv=Conv(4), bn=BatchNorm(), flatten=Flatten(), head=Dense(3)), (6, 2), 5)
 
@@ -63,13 +64,22 @@ def test_training_is_three_times_the_forward_but_for_the_images_gradient():
         ("resnet20", (32, 3), 128),
         ("resnet18", (224, 3), 16),
         ("vgg11", (224, 3), 16),
+        ("efficientnet_b1", (240, 3), 16),
+        ("conv_blocks", (224, 3), 16),
     ],
 )
 def test_networks_get_the_images_that_they_were_made_for(name, image, batch):
     made = problem(name)
-    assert (made.network, made.image, made.batch_size) == (models.create(name), image, batch)
+    assert (made.image, made.batch_size) == (image, batch)
     assert problem(name, batch_size=3, image_size=64).image == (64, image[1])
     assert problem(name, batch_size=3).batch_size == 3
+
+
+def test_what_draws_is_left_out_and_nothing_else():
+    assert problem("resnet18").network == models.create("resnet18")
+    for name in ("mobilenet_v2", "convnext_tiny"):
+        made, published = ([*leaves(network)] for network in (problem(name).network, models.create(name)))
+        assert made == [(path, layer) for path, layer in published if not isinstance(layer, Dropout)] != published
 
 
 def test_the_tree_of_a_network_knows_where_windows_lie():

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcnn.bench import peers
+from jaxcnn.bench import networks, peers
 from jaxcnn.bench.networks import Problem, inference, training
 from jaxcnn.layers import (
     Activation,
@@ -14,14 +14,20 @@ from jaxcnn.layers import (
     BatchNorm,
     Conv,
     Dense,
+    DepthwiseConv,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    LayerNorm,
+    LayerScale,
     MaxPool,
     chain,
     concat,
+    gated,
     residual,
+    squeeze_excite,
 )
+from jaxcnn.layers.walk import leaves
 
 PEERS = {p.name: p for p in peers.PEERS if not p.options and peers.installed(p.package)}  # compiling takes long
 needs_peers = pytest.mark.skipif(not PEERS, reason="no peer is installed")
@@ -58,6 +64,19 @@ NETWORKS = {
         g=Activation("sigmoid"),
         h=Dense(5),
     ),
+    "mobile and convnext blocks": chain(
+        a=DepthwiseConv(5, stride=2, multiplier=4, use_bias=False),
+        b=BatchNorm(),
+        c=Activation("relu6"),
+        d=squeeze_excite(12, 4, activation="silu", gate="hard_sigmoid"),
+        e=Activation("hard_swish"),
+        f=residual(chain(x=DepthwiseConv(7, padding=3), y=LayerNorm(1e-3), z=Conv(12, 1), scale=LayerScale(0.7))),
+        g=gated(chain(x=Conv(12, 1), y=Activation("sigmoid")), body=Conv(12, 1)),
+        h=GlobalAvgPool(),
+        i=LayerNorm(),
+        j=LayerScale(2.0),
+        k=Dense(5),
+    ),
 }
 
 
@@ -73,6 +92,14 @@ def rows(contest, names):
 
 def packages():
     return [p.package for p in PEERS.values()]
+
+
+def test_every_layer_of_the_networks_that_are_timed_is_in_one_of_these():
+    def kinds(nets):
+        return {layer if isinstance(layer, Activation) else type(layer) for net in nets for _, layer in leaves(net)}
+
+    timed = kinds(networks.problem(name).network for name in networks.NETWORKS)
+    assert {DepthwiseConv, LayerNorm, Activation("relu6")} <= timed <= kinds(NETWORKS.values())
 
 
 @needs_peers

@@ -1,6 +1,9 @@
 """What a report says: header, tables, JSON and picture."""
 
 import json
+import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -8,6 +11,7 @@ from rich.console import Console
 
 from jaxcnn.bench import show
 from jaxcnn.bench.measure import Timing
+from jaxcnn.bench.networks import problem
 from jaxcnn.bench.ops import Case
 from jaxcnn.bench.plan import Plan
 from jaxcnn.bench.result import Report, Row
@@ -147,3 +151,35 @@ def test_a_peer_that_is_not_installed_is_named_with_its_command(monkeypatch):
     (report,) = Plan(repeats=1, peak_size=8).measure()
     assert report.missing["flax"] == 'pip install "jaxcnn[peers]"'
     assert report.missing["torch"].startswith("pip install torch")
+
+
+@pytest.fixture
+def slow_clock(monkeypatch):
+    """Time that only contests make pass, 10 s each: (task, repeats, until) of those that are held."""
+    now = [0.0]
+    held = []
+
+    def hold(self, repeats, peaks, tick, until):
+        now[0] += 10
+        held.append((self.task, repeats, until))
+        return [Row(self.section, self.task, "jaxcnn", "float32")]
+
+    monkeypatch.setattr("jaxcnn.bench.plan.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr("jaxcnn.bench.plan.Contest.hold", hold)
+    monkeypatch.setattr("jaxcnn.bench.plan.peaks", lambda precisions, size: {})
+    return held
+
+
+def test_a_budget_alternates_hurries_and_leaves_out_what_does_not_fit(slow_clock):
+    cases = [Case(name, name, ((4, 4),)) for name in ("relu", "gelu", "silu", "tanh")]
+    plan = Plan(cases=cases, inference=[problem("lenet5")], peers=(), repeats=7)
+    (*_, report) = replace(plan, budget=35.0).measure()
+    tasks = ["relu", "lenet5, 1×28×28×1", "gelu"]
+    assert slow_clock == [(tasks[0], 7, 35.0), (tasks[1], 7, 35.0), (tasks[2], 3, 35.0)]
+    assert [row.task for row in report.rows] == tasks
+    assert report.left_out == ("inference: lenet5, 64×28×28×1", "operation: silu", "operation: tanh")
+    slow_clock.clear()
+    (*_, report) = plan.measure()
+    assert [task for task, *_ in slow_clock] == ["relu", "gelu", "silu", "tanh", tasks[1], "lenet5, 64×28×28×1"]
+    assert {(repeats, until) for _, repeats, until in slow_clock} == {(7, math.inf)}
+    assert not report.left_out

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from jaxcnn.bench.networks import NETWORKS
 from jaxcnn.cli.bench import BenchOptions, plan
 
 
@@ -52,7 +53,7 @@ def test_what_makes_no_sense_is_an_error(jaxcnn, arguments, message):
     [
         ({}, 16, ["lenet5", "cifar_small"], ["lenet5", "cifar_small"]),
         ({"ops": "max_pool,relu"}, 3, [], []),
-        ({"steps": "all"}, 0, ["lenet5", "cifar_small", "resnet20", "resnet18"], []),
+        ({"steps": "all"}, 0, list(NETWORKS), []),
         ({"steps": "lenet5", "inference": "vgg11"}, 0, ["lenet5"], ["vgg11"]),
     ],
 )
@@ -61,6 +62,32 @@ def test_what_is_measured(options, operations, training, inference):
     assert len(made.cases) == operations
     assert [p.name for p in made.training] == training
     assert [p.name for p in made.inference] == inference
+
+
+def test_quick_prints_a_verdict_of_what_is_named(jaxcnn, tmp_path):
+    file = tmp_path / "out.json"
+    tiny = ["--batch-size", 2, "--image-size", 8, "--repeats", 1, "--peers", "none"]
+    code, out, _ = jaxcnn("bench", "--quick", "--steps", "lenet5", *tiny, "--json", file)
+    assert code == 0
+    lines = out.splitlines()
+    assert [line.split("  ")[1] for line in lines if ": lenet5" in line] == ["training step: lenet5, 2×8×8×1"]
+    assert lines[-2].startswith(
+        "Beside other frameworks: no time, since none took part. Beside XLA's own kernels, of 1"
+    )
+    written = json.loads(file.read_text())
+    assert [(v["task"], v["precision"], v["peer"]) for v in written["verdicts"]] == [
+        ("lenet5, 2×8×8×1", "float32", None)
+    ]
+    assert written["verdicts"][0]["xla"]["by"] in {row["by"] for row in written["rows"]}
+
+
+def test_quick_has_a_few_of_everything_and_what_is_named_in_their_place():
+    made = plan(BenchOptions(quick=True))
+    assert (len(made.cases), len(made.training), len(made.inference)) == (5, 3, 2)
+    assert (made.precisions, made.peers) == (("float32",), ("flax", "torch"))
+    made = plan(BenchOptions(quick=True, ops="relu", peers="all", precision="bfloat16", repeats=3))
+    assert ([case.op for case in made.cases], made.training, made.inference) == (["relu"], [], [])
+    assert (made.precisions, made.peers, made.repeats) == (("bfloat16",), ("flax", "equinox", "keras", "torch"), 3)
 
 
 def test_the_loader_alone(jaxcnn, tmp_path, monkeypatch):
@@ -82,6 +109,7 @@ def test_the_loader_alone(jaxcnn, tmp_path, monkeypatch):
         (["--workers", "two"], "error: --workers is 'two'; expected numbers of processes, such as 0,2."),
         (["--workers", "-1"], "error: --workers is '-1'; expected"),
         (["--ops", "conv"], "error: --ops is conv, but --data is timed alone"),
+        (["--quick"], "error: --quick says which networks and operations are timed, and --data times none"),
         (["--batch-size", 2000], "error: --batch-size is 2000, more than the 1437 training images."),
     ],
 )

@@ -92,6 +92,33 @@ def test_the_three_maps_on_any_geometry(drawn, dtypes):
             assert_right(got, name, a, b, *sizes, **options)
 
 
+# Batch, sizes, window, channels, outputs, groups, stride, padding, dilation.
+ROWS_TO_SHARE = [
+    (1, (21, 18), (3, 3), 24, 16, 1, (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (3, (23, 17), (3, 2), 64, 48, 1, (2, 3), ((1, 0), (0, 1)), (1, 1)),
+    (1, (33, 40), (1, 1), 48, 80, 1, (3, 2), ((0, 0), (0, 0)), (1, 1)),  # rows of x that no window meets
+    (1, (9, 9), (3, 3), 128, 200, 1, (1, 1), ((1, 1), (1, 1)), (1, 1)),  # a kernel larger than the images
+    (1, (4, 50), (5, 1), 40, 30, 1, (1, 1), ((3, 4), (0, 0)), (1, 1)),  # windows that reach over both edges
+    (3, (300,), (4,), 32, 48, 1, (2,), ((5, 2),), (3,)),
+    (1, (26, 15), (3, 3), 16, 48, 3, (1, 1), ((0, 2), (1, 1)), (2, 1)),
+    (1, (10, 8, 7), (2, 3, 2), 16, 24, 1, (1, 2, 1), ((1, 0), (1, 1), (0, 0)), (1, 1, 1)),
+]
+
+
+@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize(
+    ("case", "dtype"), [*((case, "float32") for case in ROWS_TO_SHARE), (ROWS_TO_SHARE[1], "bfloat16")], ids=str
+)
+def test_threads_share_the_rows_of_few_images(name, case, dtype):
+    batch, sizes, window, channels, outputs, groups, stride, padding, dilation = case
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    a, b, *rest = problem(batch, sizes, window, channels, outputs, options)[name]
+    a, b = (np.asarray(one, dtype) for one in (a, b))
+    with kernels.use("onednn"):
+        compute = jax.jit(lambda a, b: getattr(kernels, name)(a, b, *rest, **options))
+        assert_right(compute(a, b), name, a, b, *rest, **options)
+
+
 @pytest.mark.parametrize("name", MAPS)
 @pytest.mark.parametrize("groups", [1, 4, 16], ids="groups={}".format)
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=["float32", "bfloat16"])

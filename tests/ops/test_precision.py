@@ -47,6 +47,19 @@ def test_all_three_passes_round_their_operands_and_nothing_else(kind):
         assert_right((y, *pull(DY)), exact())
 
 
+def test_other_platforms_multiply_float32_whose_last_digits_are_0():
+    """XLA for GPUs makes float32 of bfloat16 that is to give float32, without rounding; what is exported shows it."""
+
+    def passes(x, kernel, dy):
+        y, pull = jax.vjp(lambda x, kernel: ops.conv(x, kernel, **OPTIONS, precision="bfloat16"), x, kernel)
+        return y, *pull(dy)
+
+    exported = jax.export.export(jax.jit(passes), platforms=("cpu", "cuda", "tpu"))(X, KERNEL, DY)
+    text = exported.mlir_module()
+    assert "stablehlo.convolution" in text and "bf16" not in text
+    assert_right(exported.call(X, KERNEL, DY), exact())
+
+
 def test_the_gradients_as_operations_of_their_own():
     _, dx, dkernel = exact()
     assert_right([ops.conv_dgrad(DY, KERNEL, (7, 6), **OPTIONS, precision="bfloat16")], [dx])

@@ -18,6 +18,9 @@ ACTIVATIONS = {
     "tanh": jnp.tanh,
     "sigmoid": jax.nn.sigmoid,
     "silu": jax.nn.silu,
+    "relu6": jax.nn.relu6,
+    "hard_swish": jax.nn.hard_swish,
+    "hard_sigmoid": jax.nn.hard_sigmoid,
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
 }
 KEY = jax.random.key(0)  # every weight is replaced
@@ -65,6 +68,11 @@ def module(tree: Node) -> Any:
         case layers.BatchNorm(momentum=momentum, epsilon=epsilon):
             made = eqx.nn.BatchNorm(tree.channels, "batch", epsilon, momentum=momentum, mode="batch")
             return _loaded(made, tree.weight("scale"), tree.weight("bias"))
+        case layers.LayerNorm(epsilon=epsilon):
+            norm = eqx.nn.LayerNorm(tree.channels, epsilon)
+            return ChannelsLast(_loaded(norm, tree.weight("scale"), tree.weight("bias")))
+        case layers.LayerScale():
+            return ChannelsLast(Scaled(jnp.asarray(tree.weight("scale"))))
         case layers.Activation(name=name, options=()) if name in ACTIVATIONS:
             return eqx.nn.Lambda(ACTIVATIONS[name])
         case layers.MaxPool():
@@ -82,7 +90,7 @@ def module(tree: Node) -> Any:
 
 
 class Joined(eqx.nn.StatefulLayer):  # type: ignore[misc]
-    """Branches side by side, their outputs added or concatenated."""
+    """Branches side by side, their outputs added, multiplied or concatenated."""
 
     branches: list[Any]
     join: str = eqx.field(static=True)
@@ -92,7 +100,28 @@ class Joined(eqx.nn.StatefulLayer):  # type: ignore[misc]
         for branch in self.branches:
             y, state = branch(x, state)
             outputs.append(y)
+        if self.join == "multiply":
+            body, gate = outputs
+            return body * (gate if gate.ndim == body.ndim else gate[:, None, None]), state
         return sum(outputs[1:], outputs[0]) if self.join == "add" else jnp.concatenate(outputs), state
+
+
+class ChannelsLast(eqx.Module):  # type: ignore[misc]
+    """A module that works on one value of each channel, at every place of an image."""
+
+    inner: Any
+
+    def __call__(self, x: Any, *, key: Any = None) -> Any:
+        return jax.vmap(jax.vmap(self.inner, 1, 1), 1, 1)(x) if x.ndim == 3 else self.inner(x)
+
+
+class Scaled(eqx.Module):  # type: ignore[misc]
+    """A learned factor for each channel."""
+
+    scale: Any
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.scale
 
 
 def _loaded(made: Any, weight: Any, bias: Any) -> Any:

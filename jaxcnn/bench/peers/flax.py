@@ -17,6 +17,9 @@ ACTIVATIONS = {
     "tanh": nnx.tanh,
     "sigmoid": nnx.sigmoid,
     "silu": nnx.silu,
+    "relu6": nnx.relu6,
+    "hard_swish": nnx.hard_swish,
+    "hard_sigmoid": nnx.hard_sigmoid,
     "gelu": lambda x: nnx.gelu(x, approximate=False),
 }
 
@@ -65,6 +68,10 @@ def module(tree: Node, dtype: Any) -> Callable[..., Any]:
         case layers.BatchNorm(momentum=momentum, epsilon=epsilon):
             made = nnx.BatchNorm(tree.channels, momentum=momentum, epsilon=epsilon, dtype=dtype, rngs=nnx.Rngs(0))
             return _loaded(made, tree)
+        case layers.LayerNorm(epsilon=epsilon):
+            return _loaded(nnx.LayerNorm(tree.channels, epsilon=epsilon, dtype=dtype, rngs=nnx.Rngs(0)), tree)
+        case layers.LayerScale():
+            return _loaded(Scaled(tree.channels, dtype), tree)
         case layers.Activation(name=name, options=()) if name in ACTIVATIONS:
             return ACTIVATIONS[name]
         case layers.MaxPool():
@@ -84,14 +91,27 @@ def module(tree: Node, dtype: Any) -> Callable[..., Any]:
 
 
 class Joined(nnx.Module):  # type: ignore[misc]
-    """Branches side by side, their outputs added or concatenated."""
+    """Branches side by side, their outputs added, multiplied or concatenated."""
 
     def __init__(self, join: str, branches: list[Callable[..., Any]]) -> None:
         self.join, self.branches = join, nnx.List(branches)
 
     def __call__(self, x: Any) -> Any:
         outputs = [branch(x) for branch in self.branches]
+        if self.join == "multiply":
+            body, gate = outputs
+            return body * (gate if gate.ndim == body.ndim else gate[:, None, None])
         return sum(outputs[1:], outputs[0]) if self.join == "add" else jnp.concatenate(outputs, -1)
+
+
+class Scaled(nnx.Module):  # type: ignore[misc]
+    """A learned factor for each channel."""
+
+    def __init__(self, channels: int, dtype: Any) -> None:
+        self.scale, self.dtype = nnx.Param(jnp.ones(channels)), dtype
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.scale.astype(self.dtype or x.dtype)
 
 
 def _loaded(made: Any, tree: Node) -> Any:

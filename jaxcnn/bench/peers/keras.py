@@ -14,7 +14,7 @@ from jaxcnn.bench.peers.network import Node, Untranslatable
 from jaxcnn.bench.precision import Precision
 from jaxcnn.layers.combine import Branches, Chain
 
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "silu", "gelu")
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "silu", "gelu", "relu6", "hard_swish", "hard_sigmoid")
 
 
 def network(tree: Node, precision: Precision) -> Functional:
@@ -51,8 +51,10 @@ def applied(tree: Node, x: Any, policy: str, weights: list[tuple[Any, Node]]) ->
             return x
         case Branches(join=join):
             outputs = [applied(part, x, policy, weights) for part in tree.parts]
-            made = keras.layers.Add if join == "add" else keras.layers.Concatenate
-            return made(dtype=policy)(outputs)
+            if join == "multiply" and len(outputs[1].shape) < len(outputs[0].shape):
+                outputs[1] = keras.layers.Reshape((1, 1, outputs[1].shape[-1]), dtype=policy)(outputs[1])
+            made = {"add": keras.layers.Add, "multiply": keras.layers.Multiply, "concat": keras.layers.Concatenate}
+            return made[join](dtype=policy)(outputs)
         case layers.Conv() as conv:
             x, padding = _padded(tree, x, policy)
             return known(
@@ -72,6 +74,10 @@ def applied(tree: Node, x: Any, policy: str, weights: list[tuple[Any, Node]]) ->
             return known(keras.layers.Dense(features, use_bias=use_bias, dtype=policy))
         case layers.BatchNorm(momentum=momentum, epsilon=epsilon):
             return known(keras.layers.BatchNormalization(momentum=momentum, epsilon=epsilon, dtype=policy))
+        case layers.LayerNorm(epsilon=epsilon):
+            return known(keras.layers.LayerNormalization(epsilon=epsilon, dtype=policy))
+        case layers.LayerScale():
+            return known(Scaled(dtype=policy))
         case layers.Activation(name=name, options=()) if name in ACTIVATIONS:
             return keras.layers.Activation(name, dtype=policy)(x)
         case layers.MaxPool() if tree.is_padded and not tree.is_same:
@@ -90,6 +96,16 @@ def applied(tree: Node, x: Any, policy: str, weights: list[tuple[Any, Node]]) ->
             return keras.layers.Flatten(dtype=policy)(x)
         case _:
             raise tree.refused("no layer of Keras is known to compute the same")
+
+
+class Scaled(keras.layers.Layer):  # type: ignore[misc]
+    """A learned factor for each channel."""
+
+    def build(self, shape: Any) -> None:
+        self.scale = self.add_weight(shape=shape[-1:], initializer="ones")
+
+    def call(self, x: Any) -> Any:
+        return x * keras.ops.cast(self.scale, x.dtype)
 
 
 class LowestPadding(keras.layers.Layer):  # type: ignore[misc]

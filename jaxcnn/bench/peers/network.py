@@ -7,7 +7,7 @@ import numpy as np
 import optax
 from jax import ShapeDtypeStruct
 
-from jaxcnn.layers import Conv, Layer, Params, State
+from jaxcnn.layers import Conv, DepthwiseConv, Layer, Params, State
 from jaxcnn.layers.base import output
 from jaxcnn.layers.combine import Chain, Combinator
 from jaxcnn.layers.shape import Pool
@@ -101,8 +101,10 @@ class Node:
 
 
 def node(layer: Layer, params: Params, state: State, x: ShapeDtypeStruct, path: str = "") -> Node:
-    """The tree of a network that gets a batch of x's shape."""
+    """The tree of a network that gets a batch of x's shape; a depthwise convolution is one of as many groups."""
     parts, seen = [], x
+    if isinstance(layer, DepthwiseConv):
+        layer = layer.conv(x)
     if isinstance(layer, Combinator):
         for name, part in layer.parts:
             weights = params.get(name, {}), state.get(name, {})

@@ -17,7 +17,16 @@ from jaxcnn.bench.peers.network import Node, Sgd
 from jaxcnn.bench.precision import Precision
 from jaxcnn.layers.combine import Branches, Chain
 
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "silu": nn.SiLU, "gelu": nn.GELU}
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "relu6": nn.ReLU6,
+    "hard_swish": nn.Hardswish,
+    "hard_sigmoid": nn.Hardsigmoid,
+}
 
 
 def device() -> str:
@@ -145,6 +154,11 @@ def module(tree: Node) -> Any:
             made = kind(tree.channels, epsilon, new)
             names = {"weight": "scale", "bias": "bias", "running_mean": "mean", "running_var": "var"}
             return _loaded(made, {theirs: tree.weight(ours) for theirs, ours in names.items()})
+        case layers.LayerNorm(epsilon=epsilon):
+            norm = nn.LayerNorm(tree.channels, epsilon)
+            return ChannelsLast(_loaded(norm, {"weight": tree.weight("scale"), "bias": tree.weight("bias")}))
+        case layers.LayerScale():
+            return ChannelsLast(_loaded(Scaled(tree.channels), {"scale": tree.weight("scale")}))
         case layers.Activation(name=name, options=()) if name in ACTIVATIONS:
             return ACTIVATIONS[name]()
         case layers.MaxPool():
@@ -174,7 +188,7 @@ class Applied(nn.Module):  # type: ignore[misc]
 
 
 class Joined(nn.Module):  # type: ignore[misc]
-    """Branches side by side, their outputs added or concatenated."""
+    """Branches side by side, their outputs added, multiplied or concatenated."""
 
     def __init__(self, join: str, branches: list[Any]) -> None:
         super().__init__()
@@ -182,7 +196,32 @@ class Joined(nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Any) -> Any:
         outputs = [branch(x) for branch in self.branches]
+        if self.join == "multiply":
+            body, gate = outputs
+            return body * (gate if gate.ndim == body.ndim else gate[:, :, None, None])
         return sum(outputs[1:], outputs[0]) if self.join == "add" else torch.cat(outputs, 1)
+
+
+class ChannelsLast(nn.Module):  # type: ignore[misc]
+    """A module that wants the channels as its last axis; where they are last in memory that copies nothing."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Any) -> Any:
+        return self.inner(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) if x.ndim == 4 else self.inner(x)
+
+
+class Scaled(nn.Module):  # type: ignore[misc]
+    """A learned factor for each channel, the last axis."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x: Any) -> Any:
+        return x * self.scale
 
 
 def _padding(tree: Node, value: float) -> tuple[list[Any], tuple[int, int]]:
