@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import signal
+from pathlib import Path
 
 import jax
 import pytest
@@ -22,6 +23,8 @@ def pytest_configure(config):
     gc.set_threshold(100_000, 20, 100)  # JAX's caches are millions of objects, none of them garbage
     if config.option.markexpr != "gpu" or os.environ.get("JAXCNN_GPU_REHEARSAL"):  # a GPU is to run what users run
         os.environ["XLA_FLAGS"] = f"{COMPILE_FAST} {os.environ.get('XLA_FLAGS', '')}"
+    # Which kernels compute is the same on every CPU: oneDNN's make a product in a tenth of XLA's time.
+    os.environ["JAXCNN_KERNEL_TABLE"] = str(Path(__file__).parent / "kernels" / "table.json")
     # A new context for every program takes as long as lowering a small one.
     mlir.make_ir_context = functools.cache(mlir.make_ir_context)
     # Nobody reads the frames that JAX notes for every operation, and cuts out of every error.

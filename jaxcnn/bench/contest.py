@@ -84,10 +84,10 @@ class Contest:
         try:
             prepared = entrant.prepare()
             firsts = {part: first(run) for part, run in prepared.runs.items()}
-            arrays = _arrays(prepared.evidence({part: result for part, (_, result) in firsts.items()}))
+            arrays = arrays_of(prepared.evidence({part: result for part, (_, result) in firsts.items()}))
         except Exception as error:  # a library's failure is a finding about it, and no end of the benchmark
             return replace(row, refused=f"{type(error).__name__}: {error}".strip().splitlines()[0]), right
-        difference = 0.0 if right is None else _difference(arrays, right)
+        difference = 0.0 if right is None else difference_of(arrays, right)
         limit = AGREEMENT[entrant.precision]
         row = replace(row, difference=difference if np.isfinite(difference) else None)
         if not difference <= limit:
@@ -116,11 +116,12 @@ class _Started:
         return replace(row, share=row.rate / peak if row.rate and peak else None)
 
 
-def _arrays(evidence: Any) -> "list[np.ndarray[Any, Any]]":
+def arrays_of(evidence: Any) -> "list[np.ndarray[Any, Any]]":
+    """What is compared."""
     return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(evidence)]
 
 
-def _difference(arrays: "list[np.ndarray[Any, Any]]", right: "list[np.ndarray[Any, Any]]") -> float:
+def difference_of(arrays: "list[np.ndarray[Any, Any]]", right: "list[np.ndarray[Any, Any]]") -> float:
     """The largest difference in any array, as a fraction of the largest value that should be there."""
     if [a.shape for a in arrays] != [b.shape for b in right]:
         return float("inf")

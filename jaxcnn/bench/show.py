@@ -143,14 +143,15 @@ def _name(row: Row) -> str:
 
 def milliseconds(row: Row) -> str:
     """All parts' medians together, ± half the distance between the quartiles."""
-    return _told(row.seconds or 0.0, sum(t.high - t.low for t in row.timings.values()) / 2)
+    return told(row.seconds or 0.0, sum(t.high - t.low for t in row.timings.values()) / 2)
 
 
 def _milliseconds(timing: Timing | None) -> str:
-    return "" if timing is None else _told(timing.median, (timing.high - timing.low) / 2)
+    return "" if timing is None else told(timing.median, (timing.high - timing.low) / 2)
 
 
-def _told(seconds: float, half: float) -> str:
+def told(seconds: float, half: float) -> str:
+    """Milliseconds, and `half` the distance between the quartiles as a share of them."""
     return f"{_figures(1e3 * seconds)} ± {half / seconds:.0%}"
 
 

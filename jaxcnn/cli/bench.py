@@ -28,6 +28,7 @@ class BenchOptions:
     """Time operations, training steps and inference, here and in other frameworks.
     $ jaxcnn bench --steps cifar_small
     $ jaxcnn bench --quick
+    $ jaxcnn bench --against main --steps resnet20
 
     The others get the same weights and batch, and no time where results differ.
     """
@@ -35,6 +36,9 @@ class BenchOptions:
     quick: bool = False
     """In 3 minutes: what is ahead on this machine, what is behind, and by how much. A few tasks of each kind, or those
     that are named; what there is no time for is left out, and said."""
+    against: Annotated[str | None, _names("REV", "none")] = None
+    """Time this revision of jaxcnn, such as main or HEAD~1, and the working tree in turn, in place of others: what does
+    a change do to the speed? Needs a git checkout."""
     ops: Annotated[str | None, _names()] = None
     """Operations to time, by name, such as conv,max_pool; or all, or none."""
     steps: Annotated[str | None, _names(default=f"{SMALL}, where none of the three is given")] = None
@@ -48,7 +52,7 @@ class BenchOptions:
     """Where TFDS datasets lie."""
     workers: str = "0,1,2"
     """Of a streamed dataset, the numbers of processes that decode it; 0 is threads."""
-    precision: Annotated[str | None, _names(default="all; float32 with --quick")] = None
+    precision: Annotated[str | None, _names(default="all; float32 with --quick and --against")] = None
     """What numbers are multiplied in: float32,bfloat16, and on a GPU tensorfloat32; or all."""
     peers: Annotated[str | None, _names(default="all; flax,torch with --quick")] = None
     """Whom to compare with, of flax,equinox,keras,torch; or all, or none."""
@@ -75,6 +79,10 @@ def run(options: BenchOptions) -> int:
             raise ValueError(f"--{name} is {path}, but the folder {path.resolve().parent} does not exist.")
     if options.data is not None:
         return _run_data(options)
+    # Others need some of a GPU's memory, too. JAX asks when it starts, as it does where it is asked for its devices.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if options.against is not None:
+        return _run_against(options)
     if options.quick:
         return _run_quick(options)
     from jaxcnn.bench import show
@@ -114,10 +122,20 @@ def _run_quick(options: BenchOptions) -> int:
     return 0
 
 
+def _run_against(options: BenchOptions) -> int:
+    """Beside another revision."""
+    from jaxcnn.cli import against
+
+    for name in ("quick", "peers", "picture"):
+        value = getattr(options, name)
+        if value:
+            shown = f"--{name}" if value is True else f"--{name} {value}"
+            raise ValueError(f"{shown} compares with others, and --against with another jaxcnn; leave one of them out.")
+    return against.run(str(options.against), plan(options), options.json)
+
+
 def _measured(plan: "Plan", console: "Console") -> "Iterator[Report]":
     """What is found, as it is found, behind a bar on a terminal; the header is printed."""
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others need some of a GPU's memory, too
-
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from jaxcnn.bench import show
@@ -156,8 +174,9 @@ def _run_data(options: BenchOptions) -> int:
     for name in ("ops", "steps", "inference", "picture"):
         if getattr(options, name) is not None:
             raise ValueError(f"--{name} is {getattr(options, name)}, but --data is timed alone; leave one of them out.")
-    if options.quick:
-        raise ValueError("--quick says which networks and operations are timed, and --data times none; leave one out.")
+    for flag, value in (("quick", options.quick), ("against", options.against is not None)):
+        if value:
+            raise ValueError(f"--{flag} times networks and operations, and --data neither; leave one of them out.")
     if not all(number.isdecimal() for number in options.workers.split(",")):
         raise ValueError(f"--workers is {options.workers!r}; expected numbers of processes, such as 0,2.")
     workers = [int(number) for number in options.workers.split(",")]
@@ -191,7 +210,7 @@ def plan(options: BenchOptions) -> "Plan":
     from jaxcnn.bench.precision import available
     from jaxcnn.models import MODELS
 
-    precisions = options.precision or (quick.PRECISION if options.quick else "all")
+    precisions = options.precision or (quick.PRECISION if options.quick or options.against else "all")
     peers = options.peers or (",".join(quick.PEERS) if options.quick else "all")
     common: dict[str, Any] = {
         "precisions": tuple(_chosen("precision", precisions, available())),

@@ -28,6 +28,7 @@ from jaxcnn.cli import (
     summary,
     sweep,
     train,
+    tune,
     verify,
 )
 from jaxcnn.cli.evaluated import Evaluated
@@ -53,6 +54,7 @@ COMMANDS = (
     | Annotated[show.ShowOptions, tyro.conf.subcommand("show")]
     | Annotated[data.DataOptions, tyro.conf.subcommand("data")]
     | Annotated[bench.BenchOptions, tyro.conf.subcommand("bench")]
+    | Annotated[tune.TuneOptions, tyro.conf.subcommand("tune")]
     | Annotated[doctor.DoctorOptions, tyro.conf.subcommand("doctor")]
     | Annotated[completion.CompletionOptions, tyro.conf.subcommand("completion")]
 )
@@ -73,6 +75,7 @@ RUN: dict[type, Callable[[Any], int]] = {
     show.ShowOptions: show.run,
     data.DataOptions: data.run,
     bench.BenchOptions: bench.run,
+    tune.TuneOptions: tune.run,
     doctor.DoctorOptions: doctor.run,
     completion.CompletionOptions: completion.run,
 }

@@ -1,10 +1,11 @@
 """Who computes convolution's three linear maps and batch norm's sums: oneDNN and we on a CPU, XLA anywhere else.
 
 `fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take, and its `Options` as keywords. XLA's own serve every
-platform. On a CPU they are a fraction of what the machine can do: there `kernels.onednn` serves what it can, where it
-was built, and `kernels.winograd` those of its convolutions that need fewer multiplications. Otherwise `kernels.grouped`
-serves the convolutions in groups, in which XLA is an order of magnitude slower than it needs to be. Likewise
-`kernels.sums` serves the sums over a batch that batch norm takes. No other file knows which one ran.
+platform. On a CPU they are often a fraction of what it can do: there `kernels.onednn` serves what it can, where it
+was built, and `kernels.winograd` those of its convolutions that need fewer multiplications, if `kernels.table` says
+that they are the fastest. `kernels.grouped` serves the convolutions in groups, in which XLA is an order of magnitude
+slower than it needs to be. Likewise `kernels.sums` serves the sums over a batch that batch norm takes. No
+other file knows which one ran.
 
 They also take `precision`, which says how float32 operands are multiplied. "bfloat16" rounds each to bfloat16 and sums
 the products in float32: the same numbers on every machine, and fast where one multiplies bfloat16 faster. "float32" is
@@ -23,7 +24,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxcnn.kernels import grouped, library, onednn, sums, winograd, xla
+from jaxcnn.kernels import grouped, library, onednn, sums, table, winograd, xla
 from jaxcnn.kernels.platform import platform_dependent
 from jaxcnn.primitive import Operation
 
@@ -135,35 +136,47 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
 
     # Whoever asks for float32 gets the sums as they stand, which round least.
     default = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
-    asked = precision == "float32" or (precision is None and default is not None)
-
+    exact = precision == "float32" or (precision is None and default is not None)
     taps = math.prod(sizes[0] if name == "wgrad" else b.shape[:-2])
     anywhere: Any = grouped if given.groups > 1 and taps <= grouped.MOST_TAPS else xla
-
-    def on_cpu(dtype: Any) -> Any:
-        """Who computes operands of this dtype there."""
-        if _open(a, b):
-            return anywhere
-        operands: Any = [jax.ShapeDtypeStruct(operand.shape, dtype) for operand in (a, b)]
-        always = _choice.value == "onednn"
-        quick = _choice.value in ("auto", "fast") and not asked
-        if quick and winograd.FLOAT32.serves(name, given, *operands, *sizes):
-            return winograd.FLOAT32
-        if _choice.value != "xla" and onednn.serves(name, given, *operands, *sizes, always=always):
-            return onednn
-        return anywhere
-
+    kernel = "xla" if _open(a, b) else _kernel(name, given, a, b, sizes, exact=exact, bfloat16=bfloat16)
+    modules = {
+        "onednn": onednn,
+        "winograd": winograd.FLOAT32,
+        "onednn bfloat16": onednn,
+        "winograd bfloat16": winograd.BFLOAT16,
+        "xla": anywhere,
+    }
     if bfloat16:
-        wide = on_cpu(a.dtype)
-        if on_cpu(jnp.bfloat16) is not onednn:
-            cpu = by(wide, _rounded)
-        elif _choice.value == "fast" and winograd.BFLOAT16.serves(name, given, a, b, *sizes):
-            cpu = by(winograd.BFLOAT16)
-        else:
-            cpu = by(onednn, _narrow)
+        casts = {"onednn bfloat16": (_narrow,), "winograd bfloat16": ()}  # which rounds for itself
+        cpu = by(modules[kernel], *casts.get(kernel, (_rounded,)))
         return platform_dependent(a, b, cpu=cpu, default=by(xla, _rounded))
-    module = on_cpu(a.dtype)
+    module = modules[kernel]
     return by(xla)(a, b) if module is xla else platform_dependent(a, b, cpu=by(module), default=by(xla))
+
+
+def _kernel(
+    name: str, given: xla.Options, a: Array, b: Array, sizes: tuple[Any, ...], *, exact: bool, bfloat16: bool
+) -> str:
+    """Which of `table.KERNELS` computes on a CPU: of those that can and may, the fastest."""
+    choice = _choice.value
+    if choice == "xla":
+        return "xla"
+    always = choice == "onednn"
+    able = ["onednn"] * onednn.serves(name, given, a, b, *sizes, always=always)
+    if bfloat16:
+        narrow: Any = [jax.ShapeDtypeStruct(operand.shape, jnp.bfloat16) for operand in (a, b)]
+        able = ["onednn bfloat16"] * onednn.serves(name, given, *narrow, *sizes, always=always) + able
+    if always or a.dtype != jnp.float32 or not able:
+        return able[0] if able else "xla"
+    call = onednn.Call.of(name, given, a, b, *sizes)
+    shape = table.Shape.of(call, a.shape, b.shape)
+    work = dict.fromkeys([*able, "xla"], shape.products)
+    for kernel, one in (("winograd", winograd.FLOAT32), ("winograd bfloat16", winograd.BFLOAT16)):
+        allowed = not exact if kernel == "winograd" else choice == "fast" and "onednn bfloat16" in able
+        if allowed and one.serves(name, given, a, b, *sizes):
+            work[kernel] = one.work(call, a.shape, b.shape)
+    return table.table().fastest(shape, work)
 
 
 def _open(*arrays: Array) -> bool:

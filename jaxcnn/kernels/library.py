@@ -23,6 +23,8 @@ WINOGRAD = "jaxcnn_winograd"  # and that of some of them which takes fewer multi
 WINOGRAD_BFLOAT16 = "jaxcnn_winograd_bfloat16"  # and these in bfloat16
 TARGETS = (TARGET, WINOGRAD, WINOGRAD_BFLOAT16, "jaxcnn_moments", "jaxcnn_products")
 AMD = "jaxcnn_amd"  # tells whose machine it is
+ISA = "jaxcnn_onednn_isa"  # and what it can do, as far as oneDNN may use it
+AVX512, AMX = 0x27, 0xFEF  # as dnnl_types.h numbers these: a bit for each thing
 RUNTIME = "onednn-cpu-gomp"
 
 
@@ -43,6 +45,8 @@ class Library:
         amd = handlers[AMD]
         amd.restype = ctypes.c_bool
         self._amd = bool(amd())
+        isa = int(handlers[ISA]())
+        self.instructions = "amx" if isa & AMX == AMX else "avx512" if isa & AVX512 == AVX512 else "avx2"
         self._implementation = handlers.jaxcnn_onednn_implementation
         self._implementation.restype = ctypes.c_char_p
 
@@ -74,7 +78,7 @@ def find() -> Library | Missing:
     built, spoken = _version(handlers.jaxcnn_onednn_ffi_version), _ffi_version()
     if built > spoken or built[0] != spoken[0]:  # XLA would not start with such a handler
         return Missing(f"the kernels were built for XLA's FFI {built}, and this jaxlib has {spoken}", "jaxlib")
-    absent = [name for name in (*TARGETS, AMD) if not hasattr(handlers, name)]
+    absent = [name for name in (*TARGETS, AMD, ISA) if not hasattr(handlers, name)]
     if absent:
         return Missing(f"the oneDNN kernels were built from another jaxcnn, without {absent[0]}", "handlers")
     for target in TARGETS:

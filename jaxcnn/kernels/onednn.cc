@@ -448,6 +448,9 @@ EXPORT int64_t jaxcnn_onednn_version() { return dnnl_version()->major * 1000 + d
 // The version of XLA's FFI that the handler speaks.
 EXPORT int64_t jaxcnn_onednn_ffi_version() { return XLA_FFI_API_MAJOR * 1000 + XLA_FFI_API_MINOR; }
 
+// The instructions that oneDNN uses, as dnnl_cpu_isa_t numbers them.
+EXPORT int32_t jaxcnn_onednn_isa() { return dnnl_get_effective_cpu_isa(); }
+
 EXPORT bool jaxcnn_amd() { return __builtin_cpu_is("amd"); }
 
 EXPORT XLA_FFI_Error* jaxcnn_onednn_convolve(XLA_FFI_CallFrame* frame) {

@@ -67,6 +67,12 @@ class Call:
             return (a[0], *self.sizes, b[-2] * self.groups)
         return (*self.sizes, a[-1] // self.groups, b[-1])
 
+    def window_and_y(self, a: Shape, b: Shape) -> tuple[Shape, Shape]:
+        """The kernel's spatial sizes, and y's with the batch."""
+        if self.map == "wgrad":
+            return self.sizes, b[:-1]
+        return b[:-2], (a[0], *self.sizes) if self.map == "fprop" else a[:-1]
+
     def leads(self, array: Array, mapped: bool = False) -> bool:
         """Whether an array has a leading axis (beside `vmap`'s): one entry for each of a batch of convolutions."""
         return array.ndim - mapped > len(self.stride) + 2

@@ -20,9 +20,7 @@ from jaxcnn.kernels.xla import Options
 
 TILE = 4  # outputs along an axis that are computed together
 POINTS = TILE + 2  # products along an axis that they take
-LEAST_SAVED = 1.5  # times the multiplications: with less, transforming the images takes longer than it saves
-FEWEST_TILES = 64  # with fewer, transforming the kernel does
-FEWEST_CHANNELS = 24  # with fewer, transforming the images does
+LANES = 16  # channels that the handler transforms side by side, and needs at least
 
 
 @dataclass(frozen=True)
@@ -45,27 +43,22 @@ class Winograd:
         return onednn.wgrad(x, dy, window, options, self.handler)
 
     def serves(self, name: str, options: Options, a: Array, b: Array, *sizes: Shape) -> bool:
-        """Whether it can compute the map `name` for these float32 operands, and is likely to be the fastest."""
+        """Whether it can compute the map `name` for these float32 operands."""
         call = onednn.Call.of(name, options, a, b, *sizes)
-        window, images = (call.sizes, b.shape) if name == "wgrad" else (b.shape[:-2], call.result(a.shape, b.shape))
-        x, y = (images, a.shape) if name == "dgrad" else (a.shape, images)
-        channels = (a.shape[-1], b.shape[-1], images[-1])
+        window = call.sizes if name == "wgrad" else b.shape[:-2]
         plain = call.stride == call.dilation == (1, 1) and call.groups == 1 and tuple(window) == (3, 3)
         float32 = a.dtype == b.dtype == call.dtype == np.float32
-        if not plain or not float32 or isinstance(library.find(), library.Missing):
-            return False
-        tiles: float = math.prod(-(-size // TILE) for size in images[1:-1])
+        wide = min(a.shape[-1], b.shape[-1], call.result(a.shape, b.shape)[-1]) >= LANES
+        return plain and float32 and wide and isinstance(library.find(), library.Library)
+
+    def work(self, call: onednn.Call, a: Shape, b: Shape) -> float:
+        """The products that it makes, of operands of these shapes."""
+        _, (images, *out) = call.window_and_y(a, b)
+        tiles: float = math.prod(-(-size // TILE) for size in out)
         if self.together and set(call.padding) == {(1, 1)}:
-            tiles = min(tiles, math.prod(-(-(2 * size + 1) // TILE) for size in images[1:-1]) / 4)
-        lows = (low for low, _ in call.padding)
-        saved = math.prod(map(_products, x[1:-1], y[1:-1], lows)) / (POINTS**2 * tiles)
-        enough = images[0] * tiles >= FEWEST_TILES and min(channels) >= FEWEST_CHANNELS
-        return enough and saved >= LEAST_SAVED
-
-
-def _products(size: int, outputs: int, low: int) -> int:
-    """How often the sums along an axis multiply an entry of the image, and not of its padding."""
-    return sum(max(0, min(outputs, size + low - tap) - max(0, low - tap)) for tap in range(3))
+            tiles = min(tiles, math.prod(-(-(2 * size + 1) // TILE) for size in out) / 4)
+        channels = a[-1] * b[-1] if call.map != "dgrad" else b[-2] * b[-1]
+        return float(POINTS**2 * images * tiles * channels)
 
 
 FLOAT32 = Winograd(library.WINOGRAD, together=False)

@@ -89,3 +89,13 @@ def test_the_work_of_others_is_the_bytes_that_pass_through_memory():
     assert case.work(4) == {"forward": 4 * (x + y), "dx": 4 * (x + y + x)}
     assert case.work(2) == {"forward": 2 * (x + y), "dx": 2 * (x + y + x)}
     assert not case.multiplies
+
+
+def test_a_gpu_is_waited_for_once_in_a_sample(monkeypatch):
+    """Its operations take less time than a call and its wait."""
+    waits = {}
+    for backend in ("cpu", "gpu"):
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        run = op_contest(tiny(CASES[0]), ["float32"], []).entrants[0].prepare().runs["forward"]
+        waits[backend] = run.wait is jax.block_until_ready
+    assert waits == {"cpu": False, "gpu": True}

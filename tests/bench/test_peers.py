@@ -135,3 +135,20 @@ def test_compiled_pytorch_computes_the_same_and_is_compiled_however_many_came_be
         contest = inference(Problem("net", layer, (4, 1), 1), 1 + width % 2, ["float32"], ["torch"])
         assert not rows(contest, ["PyTorch compiled"])["PyTorch compiled"].refused
     assert graphs["unique_graphs"] - before == 10
+
+
+@pytest.mark.skipif("PyTorch" not in PEERS, reason="PyTorch is not installed")
+@pytest.mark.parametrize("precision", ["float32", "tensorfloat32"])
+def test_on_a_gpu_pytorch_multiplies_as_asked_by_the_fastest_of_its_algorithms(precision):
+    import torch
+
+    from jaxcnn.bench.peers.torch import within
+
+    def flags():
+        cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
+        return cuda.matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+
+    before = flags()
+    with within(precision)():
+        assert flags() == (precision == "tensorfloat32", precision == "tensorfloat32", True)
+    assert flags() == before

@@ -1,6 +1,8 @@
 """`jaxcnn bench` as it is typed: tables, what it writes, and its errors."""
 
 import json
+import os
+from contextlib import nullcontext
 
 import pytest
 
@@ -48,6 +50,14 @@ def test_what_makes_no_sense_is_an_error(jaxcnn, arguments, message):
     assert err.startswith(message), err
 
 
+def test_jax_takes_no_more_of_a_gpu_than_it_needs_before_it_is_asked_what_there_is(jaxcnn, monkeypatch):
+    told = []
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
+    monkeypatch.setattr("jaxcnn.bench.precision.available", lambda: told.append(dict(os.environ)) or ("float32",))
+    jaxcnn("bench", "--ops", "relu", "--peers", "none", "--repeats", 1, "--precision", "no such")
+    assert [environment["XLA_PYTHON_CLIENT_PREALLOCATE"] for environment in told] == ["false"]
+
+
 @pytest.mark.parametrize(
     ("options", "operations", "training", "inference"),
     [
@@ -70,7 +80,7 @@ def test_quick_prints_a_verdict_of_what_is_named(jaxcnn, tmp_path):
     code, out, _ = jaxcnn("bench", "--quick", "--steps", "lenet5", *tiny, "--json", file)
     assert code == 0
     lines = out.splitlines()
-    assert [line.split("  ")[1] for line in lines if ": lenet5" in line] == ["training step: lenet5, 2×8×8×1"]
+    assert [line.split("  ")[1] for line in lines if line.startswith("  train")] == ["training step: lenet5, 2×8×8×1"]
     assert lines[-2].startswith(
         "Beside other frameworks: no time, since none took part. Beside XLA's own kernels, of 1"
     )
@@ -109,7 +119,8 @@ def test_the_loader_alone(jaxcnn, tmp_path, monkeypatch):
         (["--workers", "two"], "error: --workers is 'two'; expected numbers of processes, such as 0,2."),
         (["--workers", "-1"], "error: --workers is '-1'; expected"),
         (["--ops", "conv"], "error: --ops is conv, but --data is timed alone"),
-        (["--quick"], "error: --quick says which networks and operations are timed, and --data times none"),
+        (["--quick"], "error: --quick times networks and operations, and --data neither"),
+        (["--against", "HEAD"], "error: --against times networks and operations, and --data neither"),
         (["--batch-size", 2000], "error: --batch-size is 2000, more than the 1437 training images."),
     ],
 )
@@ -117,3 +128,48 @@ def test_what_makes_no_sense_of_a_loader_is_an_error(jaxcnn, arguments, message)
     code, out, err = jaxcnn("bench", "--data", "digits", *arguments)
     assert (code, out) == (2, "")
     assert err.startswith(message), err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--quick"], "error: --quick compares with others, and --against with another jaxcnn; leave one of them out."),
+        (["--peers", "flax"], "error: --peers flax compares with others"),
+        (["--picture", "p.png"], "error: --picture p.png compares with others"),
+        (["--steps", "x"], "error: --steps has x; expected"),
+    ],
+)
+def test_what_makes_no_sense_beside_another_revision_is_an_error(jaxcnn, arguments, message):
+    code, out, err = jaxcnn("bench", "--against", "HEAD", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(message), err
+
+
+def test_the_table_beside_another_revision(jaxcnn, tmp_path, monkeypatch):
+    """What is timed, without a repository and processes."""
+    from jaxcnn.bench.against import checkout, compare
+
+    def compared(trees, tasks, repeats, greeted, tick):
+        greeted(["oneDNN 3.2", "XLA's own kernels: why"])
+        changes = [compare.Change(task, task.title) for task in tasks]
+        changes[0].old, changes[0].new = [[0.01, 0.02, 0.03]] * 2, [[0.01, 0.01, 0.01]] * 2
+        changes[1].refused = "another result"
+        return changes
+
+    monkeypatch.setattr(checkout, "here", lambda: tmp_path)
+    monkeypatch.setattr(checkout, "commit", lambda root, revision: "0123456789")
+    monkeypatch.setattr(checkout, "standing", lambda root: "abc, changed")
+    monkeypatch.setattr(checkout, "checked_out", lambda root, commit: nullcontext(tmp_path))
+    monkeypatch.setattr(checkout, "build", lambda tree, root: None)
+    monkeypatch.setattr(compare, "compare", compared)
+    file = tmp_path / "out.json"
+    code, out, _ = jaxcnn("bench", "--against", "main", "--ops", "relu,gelu", "--json", file)
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "main (01234567): oneDNN 3.2" in lines
+    assert "working tree (abc, changed): XLA's own kernels: why" in lines
+    assert "main ms here ms main / here in rounds here is" in lines
+    assert "operation: relu, 64×32×32×64, float32 20 ± 38% 10 ± 0% 2.000 2.000 to 2.000 faster" in lines
+    assert "no time for operation: gelu, 64×32×32×64, float32: another result" in lines
+    written = json.loads(file.read_text())
+    assert [change.get("standing") for change in written["changes"]] == ["faster", None]

@@ -125,7 +125,7 @@ def test_threads_share_the_rows_of_few_images(name, case, dtype):
 def test_oneDNN_is_what_runs(name, groups, dtype):
     """Not XLA, which would give the same numbers."""
     options = PLAIN | {"groups": groups}
-    a, b, *sizes = problem(2, (8, 8), (3, 3), 16 // groups, 16 // groups, options)[name]
+    a, b, *sizes = problem(2, (5, 5), (3, 3), 16 // groups, 16 // groups, options)[name]
     a, b = jnp.asarray(a, dtype), jnp.asarray(b, dtype)
 
     def text(kind):

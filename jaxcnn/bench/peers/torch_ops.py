@@ -35,25 +35,16 @@ def prepared(case: Case, precision: Precision) -> Prepared:
             found += [_array(t, i, case) for t, i in zip(results[part], wanted, strict=True)]
         return found
 
-    return Prepared({part: _run(call, precision) for part, call in calls.items()}, evidence)
+    return Prepared({part: Run(call, wait, within(precision)) for part, call in calls.items()}, evidence)
 
 
 def product(size: int, precision: Precision) -> Run:
     """A product of two square matrices."""
-    a = torch.full((size, size), 0.5, dtype=_DTYPES[str(dtype(precision))], device=device())
-    return _run(lambda: a @ a, precision)
+    a, b = (torch.randn(size, size, device=device()).to(_DTYPES[str(dtype(precision))]) for _ in range(2))
+    return Run(lambda: a @ b, wait, within(precision))
 
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-def _run(call: Callable[[], Any], precision: Precision) -> Run:
-    def waited() -> Any:
-        result = call()
-        wait(result)
-        return result
-
-    return Run(waited, lambda _: None, within(precision))
 
 
 def _function(case: Case) -> Callable[..., Any]:

@@ -1,0 +1,160 @@
+"""Measures the table by which a CPU's convolutions are given to kernels (`jaxcnn.kernels.table`)."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxcnn.kernels import grouped, onednn, winograd, xla
+from jaxcnn.kernels.table import Row, Shape, Table
+
+MOST = 1e9  # products of a convolution that is measured
+MOST_BY_XLA = 1e8  # of one that XLA is measured at, which takes up to a hundred times as long for large ones
+SAMPLE = 0.002  # seconds that a sample lasts at least
+REPEATS = 4  # samples, of which the shortest counts: what else runs can only add to it
+HOPELESS = 6.0  # times as long as the fastest: single calls will do
+MAPS = ("fprop", "dgrad", "wgrad")
+
+# Taps along an axis, stride, channels in and out, and images with y's side. Times are told apart by the pixels in all.
+FEW, SOME, MANY = (1, 4), (1, 14), (16, 14)
+SQUARES = [(16, 16), (32, 32), (64, 64), (128, 128), (256, 256), (512, 512)]
+WHOLE = [
+    (1, 1, [*SQUARES, (64, 256), (256, 64), (512, 1024)], [FEW, SOME, MANY]),
+    (3, 1, [(3, 32), *SQUARES, (64, 256)], [FEW, (1, 8), SOME, (16, 8), (16, 28)]),
+    (1, 2, [(32, 64), (128, 256), (512, 1024)], [FEW, MANY]),
+    (3, 2, [(3, 32), (16, 32), (64, 128), (256, 512)], [FEW, SOME, MANY]),
+    (5, 1, [(1, 8), (6, 16), (64, 64)], [(1, 8), (16, 8), (16, 28)]),
+    (7, 2, [(3, 64)], [(1, 112), (4, 112)]),
+]
+GROUPS = [  # the same with the number of groups
+    *((3, 1, (c, c), c, size) for c in (32, 128, 512) for size in (FEW, SOME, MANY, (16, 56))),
+    *((3, 2, (c, c), c, size) for c in (64, 512) for size in (FEW, MANY)),
+    *((7, 1, (c, c), c, size) for c in (96, 384) for size in ((1, 7), (16, 7), (4, 28))),
+    *((3, 1, (c, c), 4, size) for c in (64, 256) for size in ((1, 14), (16, 14))),
+]
+
+
+def problems() -> list[tuple[int, tuple[int, ...], xla.Options, tuple[int, int], int]]:
+    """Images, the kernel's shape, options, x's sizes and channels."""
+    whole = ((taps, stride, pair, 1, size) for taps, stride, pairs, sizes in WHOLE for pair in pairs for size in sizes)
+    made: list[tuple[int, tuple[int, ...], xla.Options, tuple[int, int], int]] = []
+    for taps, stride, (inputs, outputs), groups, (images, side) in (*whole, *GROUPS):
+        kernel = (taps, taps, inputs // groups, outputs)
+        if images * side**2 * math.prod(kernel) <= MOST:
+            low = (taps - 1) // 2
+            options = xla.Options((stride, stride), ((low, taps - 1 - low),) * 2, (1, 1), groups)
+            made.append((images, kernel, options, (side * stride, side * stride), inputs))
+    return made
+
+
+@dataclass(frozen=True)
+class Task:
+    """A map of a problem: the shapes of its operands, and what else it takes."""
+
+    name: str
+    options: xla.Options
+    a: tuple[int, ...]
+    b: tuple[int, ...]
+    sizes: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def call(self) -> onednn.Call:
+        """As the handler is told."""
+        return onednn.Call.of(self.name, self.options, *self.operands(), *self.sizes)
+
+    @property
+    def shape(self) -> Shape:
+        """What the table goes by."""
+        return Shape.of(self.call, self.a, self.b)
+
+    def operands(self, dtype: Any = jnp.float32) -> Any:
+        """Their shapes, in this dtype."""
+        return [jax.ShapeDtypeStruct(one, dtype) for one in (self.a, self.b)]
+
+    def work(self) -> dict[str, float]:
+        """The products that each kernel makes which can do it."""
+        products = self.shape.products
+        able = {"xla": products} if products <= MOST_BY_XLA else {}
+        if onednn.serves(self.name, self.options, *self.operands(), *self.sizes):
+            able["onednn"] = products
+        if winograd.FLOAT32.serves(self.name, self.options, *self.operands(), *self.sizes):
+            able["winograd"] = winograd.FLOAT32.work(self.call, self.a, self.b)
+        narrow = self.options._replace(preferred_element_type=jnp.float32)
+        if onednn.serves(self.name, narrow, *self.operands(jnp.bfloat16), *self.sizes):
+            able["onednn bfloat16"] = products
+            if "winograd" in able:
+                able["winograd bfloat16"] = winograd.BFLOAT16.work(self.call, self.a, self.b)
+        return able
+
+    def compute(self, a: Array, b: Array, by: str) -> Array:
+        """By this kernel; float32 in and out."""
+        modules: dict[str, Any] = {
+            "xla": xla if self.options.groups == 1 else grouped,
+            "winograd": winograd.FLOAT32,
+            "winograd bfloat16": winograd.BFLOAT16,
+        }
+        if by == "onednn bfloat16":
+            a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
+        options = self.options._replace(preferred_element_type=jnp.float32)
+        result: Array = getattr(modules.get(by, onednn), self.name)(a, b, *self.sizes, options)
+        return result
+
+
+def tasks() -> list[Task]:
+    """All that is measured."""
+    made = []
+    for images, kernel, options, sizes, inputs in problems():
+        x, y = (images, *sizes, inputs), (images, *options.out(sizes, kernel[:2]), kernel[-1])
+        made += [
+            Task("fprop", options, x, kernel),
+            Task("dgrad", options, y, kernel, (sizes,)),
+            Task("wgrad", options, x, y, (kernel[:2],)),
+        ]
+    return made
+
+
+def measure() -> Iterator[tuple[float, Table]]:
+    """The share that is done, and the table so far."""
+    rows: list[Row] = []
+    every = tasks()
+    for task in every:
+        draw = np.random.default_rng(0).standard_normal
+        a, b = (jnp.asarray(draw(shape, np.float32)) for shape in (task.a, task.b))
+        work = task.work()
+        times = seconds([partial(jax.jit(partial(task.compute, by=by)), a, b) for by in work])
+        rates = {by: float(f"{t / work[by]:.3g}") for by, t in zip(work, times, strict=True)}
+        rows.append(Row(task.shape, rates))
+        yield len(rows) / len(every), Table(tuple(rows), "measured")
+
+
+def choices(table: Table) -> list[str]:
+    """What it chooses for each of the tasks, in float32."""
+    float32 = ("onednn", "winograd", "xla")
+    works = [{by: work for by, work in task.work().items() if by in float32} for task in tasks()]
+    return [table.fastest(task.shape, work) for task, work in zip(tasks(), works, strict=True)]
+
+
+def seconds(calls: list[Callable[[], Array]]) -> list[float]:
+    """The shortest of each call's samples, which are taken in turn; the first call, which compiles, is none."""
+    for call in calls:
+        jax.block_until_ready(call())
+    best = [min(_sample(call, 1) for _ in range(REPEATS)) for call in calls]
+    for _ in range(REPEATS):
+        for i, call in enumerate(calls):
+            if best[i] < HOPELESS * min(best):
+                best[i] = min(best[i], _sample(call, math.ceil(SAMPLE / best[i])))
+    return best
+
+
+def _sample(call: Callable[[], Array], times: int) -> float:
+    started = time.perf_counter()
+    for _ in range(times):
+        jax.block_until_ready(call())
+    return (time.perf_counter() - started) / times
