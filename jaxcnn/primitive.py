@@ -3,7 +3,7 @@
 `jax.custom_vjp` has no forward mode. A primitive has a rule for each transformation of JAX, and an `Operation` says all
 that they need, through public functions of JAX:
 
-* Its value is `forward` without the residuals, traced once and kept.
+* Its value is `forward` without the residuals, or `value` where it has one, traced once and kept.
 * Its derivative at a point is a second primitive, linear in the tangents. What it computes is `tangent`: forward mode.
   How it is transposed is `backward`: reverse mode, also where JAX gets there by forward mode (`jax.checkpoint`).
 
@@ -51,6 +51,7 @@ class Operation:
         of dtype float0. It is traced: what only unwanted cotangents need is never computed.
       tangent: (arrays, tangents, **options) -> y's tangent; None is the tangent of an array that does not move.
       options: their names and values.
+      value: (*arrays, **options) -> y, where that does less than `forward` of which the residuals are left out.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Operation:
     backward: Callable[..., Arrays]
     tangent: Callable[..., Any]
     options: tuple[tuple[str, Any], ...] = ()
+    value: Callable[..., Any] | None = None
 
     def __call__(self, *arrays: Any) -> Any:
         """y. Outside of every transformation forward is compiled whole: faster, and `jax_debug_infs` sees only y."""
@@ -71,7 +73,9 @@ class Operation:
         count = len(jax.tree.leaves(traced.out_info[0]))
         types = tuple(traced.jaxpr.in_avals), tuple(traced.jaxpr.out_avals[:count])
         at = Derivative(self, present, *types, results, residuals)
-        flat = primitives(self.name).value.bind(*leaves, **dict(self.options), jaxpr=traced.jaxpr, derivative=at)
+        alone = None if self.value is None else _result.trace(self, present, *leaves).jaxpr
+        programs = {"jaxpr": traced.jaxpr, "alone": alone, "derivative": at}
+        flat = primitives(self.name).value.bind(*leaves, **dict(self.options), **programs)
         return jax.tree.unflatten(results, flat)
 
 
@@ -110,7 +114,11 @@ def _traceable(operation: Operation, present: tuple[bool, ...], *leaves: Any) ->
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _result(operation: Operation, present: tuple[bool, ...], *leaves: Any) -> Any:
-    return _forward(operation, *_put(present, leaves))[0]
+    """y without the residuals."""
+    if operation.value is None:
+        return _forward(operation, *_put(present, leaves))[0]
+    with jax.named_scope(operation.name), promoting():
+        return operation.value(*_put(present, leaves), **dict(operation.options))
 
 
 def _put(present: Sequence[bool], leaves: Arrays) -> list[Any]:
@@ -311,22 +319,24 @@ def primitives(name: str) -> Primitives:
 
 def _show(equation: Any, context: Any, settings: Any) -> Any:
     """conv[stride=(1, 1) ...]: the name and the options alone."""
-    shown = [name for name in equation.params if name not in ("jaxpr", "derivative", "split")]
+    shown = [name for name in equation.params if name not in ("jaxpr", "alone", "derivative", "split")]
     return _pp_eqn(equation, context, settings, shown)
 
 
-def _value(*arrays: Any, jaxpr: ClosedJaxpr, derivative: Derivative | Mapped, **_: Any) -> list[Any]:
-    return _run(_only(jaxpr, tuple(range(derivative.count))), *arrays)
+def _value(*arrays: Any, jaxpr: ClosedJaxpr, alone: ClosedJaxpr | None, derivative: Any, **_: Any) -> list[Any]:
+    return _run(alone or _only(jaxpr, tuple(range(derivative.count))), *arrays)
 
 
 def _batch_value(value: Primitive, axis: Any, arrays: Arrays, dims: Axes, /, **params: Any) -> Any:
-    jaxpr, derivative = params["jaxpr"], params["derivative"]
+    jaxpr, alone, derivative = params["jaxpr"], params["alone"], params["derivative"]
     if all(d is None for d in dims):
         return value.bind(*arrays, **params), [None] * derivative.count
     reached = _reached(jaxpr, [d is not None for d in dims])[derivative.count :]
     residuals = tuple(0 if one else None for one in reached)
     mapped = Mapped(derivative, axis.size, axis.name, tuple(dims), residuals, tuple(dims))
-    params |= {"jaxpr": _mapped.trace(jaxpr, mapped, *arrays).jaxpr, "derivative": mapped}
+    if alone is not None:
+        alone = _mapped.trace(alone, replace(mapped, residual_axes=()), *arrays).jaxpr
+    params |= {"jaxpr": _mapped.trace(jaxpr, mapped, *arrays).jaxpr, "alone": alone, "derivative": mapped}
     return value.bind(*arrays, **params), [0] * mapped.count
 
 

@@ -33,9 +33,24 @@ def run(options: DoctorOptions) -> int:
     _line("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     _line("jax", f"{jax.__version__}, jaxlib {metadata.version('jaxlib')}")
     _line("devices", ", ".join(f"{count} × {kind}" for kind, count in counted.items()))
+    _gpu()
     _memory()
     _compiled()
     return _kernels()
+
+
+def _gpu() -> None:
+    """What is another than on a CPU; or that there is a GPU which JAX does not see."""
+    import jax
+
+    if jax.default_backend() == "gpu":
+        told = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+        _line("float32", f"is multiplied as {told}, as you say" if told else "is multiplied in TensorFloat-32: 11 bits")
+        if not told:
+            _line("for all", "export JAX_DEFAULT_MATMUL_PRECISION=float32")
+    elif shutil.which("nvidia-smi"):
+        _line("GPU", "an NVIDIA driver is here, but JAX does not compute with it")
+        _line("to use it", f'{_pip()} "jax[cuda13]=={jax.__version__}", or jax[cuda12] with an older driver')
 
 
 def _memory() -> None:
@@ -110,8 +125,12 @@ def _error() -> float:
     return float(jnp.abs(results[0] - results[1]).max() / jnp.abs(results[1]).max())
 
 
+def _pip() -> str:
+    return f"{shlex.quote(sys.executable)} -m pip install"
+
+
 def _remedy(missing: "Missing") -> str:
-    pip = f"{shlex.quote(sys.executable)} -m pip install"
+    pip = _pip()
     again = f"{pip} --force-reinstall --no-deps"
     if missing.part == "oneDNN":
         return "sudo apt-get install libgomp1" if "libgomp" in missing.reason else f"{pip} onednn-cpu-gomp"

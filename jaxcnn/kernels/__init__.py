@@ -1,11 +1,8 @@
 """Who computes convolution's three linear maps and batch norm's sums: oneDNN and we on a CPU, XLA anywhere else.
 
 `fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take, and its `Options` as keywords. XLA's own serve every
-platform. On a CPU they are often a fraction of what it can do: there `kernels.onednn` serves what it can, where it
-was built, and `kernels.winograd` those of its convolutions that need fewer multiplications, if `kernels.table` says
-that they are the fastest. `kernels.grouped` serves the convolutions in groups, in which XLA is an order of magnitude
-slower than it needs to be. Likewise `kernels.sums` serves the sums over a batch that batch norm takes. No
-other file knows which one ran.
+from jaxcnn.kernels import grouped, library, onednn, pool, sums, table, winograd, xla
+from jaxcnn.kernels.platform import Served, platform_dependent
 
 They also take `precision`, which says how float32 operands are multiplied. "bfloat16" rounds each to bfloat16 and sums
 the products in float32: the same numbers on every machine, and fast where one multiplies bfloat16 faster. "float32" is
@@ -24,11 +21,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxcnn.kernels import grouped, library, onednn, sums, table, winograd, xla
-from jaxcnn.kernels.platform import platform_dependent
+from jaxcnn.kernels import grouped, library, onednn, pool, sums, table, winograd, xla
+from jaxcnn.kernels.platform import Served, platform_dependent
 from jaxcnn.primitive import Operation
 
-__all__ = ["dgrad", "fprop", "moments", "products", "use", "wgrad"]
+__all__ = ["dgrad", "fprop", "maxima", "maximum", "moments", "products", "spread", "use", "wgrad"]
 
 # jit's caches are keyed by a user context, so a function traced with one choice is never reused with another.
 _choice = jax.make_user_context("auto")
@@ -81,6 +78,28 @@ def _sums(which: sums.Sums, *arrays: Array) -> tuple[Array, Array]:
     if _choice.value == "xla" or _open(*arrays) or not sums.serves(*arrays):
         return which.plain(*arrays)
     return which.taken(*arrays)
+
+
+def maxima(x: Array, axes: pool.Axes) -> tuple[Array, list[Array]]:
+    """The maxima of the windows along all spatial axes of x, and for each axis which tap won."""
+    y, *winners = _pooled(pool.MAXIMA, x, axes=axes)
+    return y, winners
+
+
+def maximum(x: Array, axes: pool.Axes) -> Array:
+    """The maxima alone."""
+    return _pooled(pool.MAXIMUM, x, axes=axes)[0]
+
+
+def spread(dy: Array, winners: Sequence[Array], axes: pool.Axes, sizes: Sequence[int]) -> Array:
+    """dx, of the spatial sizes `sizes`: dy given to the winners."""
+    return _pooled(pool.SPREAD, dy, *winners, axes=axes, sizes=tuple(sizes))[0]
+
+
+def _pooled(which: Served, *arrays: Array, axes: pool.Axes, **options: Any) -> tuple[Array, ...]:
+    if _choice.value == "xla" or _open(*arrays) or not pool.serves(arrays[0], axes):
+        return which.plain(*arrays, axes=axes, **options)
+    return which(*arrays, axes=axes, **options)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ told about the handlers is here: under `vmap` XLA computes, and on several devic
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from typing import Any
 
 import jax
@@ -18,8 +18,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxcnn.kernels import library
 from jaxcnn.kernels.onednn import cut, varying
-from jaxcnn.kernels.platform import platform_dependent
-from jaxcnn.primitive import Operation, TangentOf
+from jaxcnn.kernels.platform import Served
 
 Pair = tuple[Array, Array]  # two vectors, a number for each channel
 
@@ -34,15 +33,8 @@ class Sums:
 
     def taken(self, *arrays: Array) -> Pair:
         """By the handler where that is a CPU's."""
-        first, second = Operation(self.target, self._forward, self._backward, TangentOf(self.plain))(*arrays)
+        first, second = _served(self)(*arrays)
         return first, second
-
-    def _forward(self, *arrays: Array) -> tuple[Pair, Any]:
-        return _taken(self, *arrays), arrays
-
-    def _backward(self, arrays: Any, dsums: Pair) -> Any:
-        """A higher derivative meets the sums in a rule's forward or backward; it is XLA's."""
-        return jax.vjp(self.plain, *arrays)[1](dsums)
 
 
 def serves(*arrays: Array) -> bool:
@@ -84,9 +76,9 @@ MOMENTS = Sums("jaxcnn_moments", _moments, _merged_moments)
 PRODUCTS = Sums("jaxcnn_products", _products, lax.psum)
 
 
-@partial(jax.jit, static_argnums=0, inline=True)
-def _taken(sums: Sums, *arrays: Array) -> Pair:
-    return platform_dependent(*arrays, cpu=_batched(sums), default=sums.plain)
+@cache
+def _served(sums: Sums) -> Served:
+    return Served(sums.target, sums.plain, _batched(sums))
 
 
 def _batched(sums: Sums) -> Callable[..., Pair]:

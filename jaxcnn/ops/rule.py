@@ -66,6 +66,7 @@ class Rule(Generic[P, R]):
         forward: Callable[..., tuple[R, Any]],
         backward: Callable[..., tuple[Any, ...]],
         tangent: Callable[..., R] | None = None,
+        value: Callable[..., R] | None = None,
     ) -> None:
         defaults = {p.name: p.default for p in inspect.signature(door).parameters.values() if p.kind is p.KEYWORD_ONLY}
 
@@ -84,7 +85,7 @@ class Rule(Generic[P, R]):
         self._called.__doc__ = None  # IPython would show it beside the rule's own
         self.__signature__ = inspect.signature(self._called)
         self.name = door.__name__
-        self.plain, self.forward, self.backward, self.tangent = plain, forward, backward, tangent
+        self.plain, self.forward, self.backward, self.tangent, self.value = plain, forward, backward, tangent, value
 
     def __get__(self, instance: Any, owner: Any = None) -> "Rule[P, R]":
         """Itself, not bound: `help` takes what has this for a function, and shows the signature."""
@@ -102,7 +103,7 @@ class Rule(Generic[P, R]):
             return self.plain(*arrays, **options)
         tangent = self.tangent or TangentOf(self.plain)
         backward = _Cotangents(self.name, overridden or self.backward, len(arrays))
-        operation = Operation(self.name, self.forward, backward, tangent, tuple(options.items()))
+        operation = Operation(self.name, self.forward, backward, tangent, tuple(options.items()), self.value)
         return automatic(operation, functools.partial(self.plain, **options), *arrays)
 
     def __repr__(self) -> str:
@@ -151,6 +152,7 @@ def rule(
     forward: Callable[..., tuple[R, Any]],
     backward: Callable[..., tuple[Any, ...]],
     tangent: Callable[..., R] | None = None,
+    value: Callable[..., R] | None = None,
 ) -> Callable[[Callable[P, R]], Rule[P, R]]:
     """Decorate an operation's door to make it a `Rule` and enter it in `RULES` under its name.
 
@@ -165,10 +167,12 @@ def rule(
       what only the cotangents that nobody asked for need is not computed, with `jax.jit` or without.
     * `tangent(arrays, tangents, **options) -> dy`: for forward mode, where a rule has one that is faster than the
       derivative of `plain`; a tangent of `None` is zeros.
+    * `value(*arrays, **options) -> y`: what runs where nothing is differentiated, where a rule has one that does less
+      than its forward without the residuals.
     """
 
     def register(door: Callable[P, R]) -> Rule[P, R]:
-        made = Rule(door, plain, forward, backward, tangent)
+        made = Rule(door, plain, forward, backward, tangent, value)
         if made.name in RULES:
             raise ValueError(f"rule: {made.name!r} is already registered; choose another name.")
         RULES[made.name] = made

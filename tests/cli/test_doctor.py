@@ -61,6 +61,24 @@ def test_it_says_who_has_huge_pages_and_how_to_get_or_stop_them(lines, monkeypat
     assert all(words in found[line] for line, words in said.items())
 
 
+def test_a_gpu_that_jax_does_not_see_is_told_of_with_the_package_that_it_needs(lines, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == "nvidia-smi" else None)
+    _, found = lines()
+    assert found["GPU"] == "an NVIDIA driver is here, but JAX does not compute with it"
+    assert f'pip install "jax[cuda13]=={jax.__version__}"' in found["to use it"]
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert "GPU" not in lines()[1]
+
+
+@pytest.mark.parametrize("told, said", [(None, "is multiplied in TensorFloat-32: 11 bits"), ("float32", "as float32")])
+def test_it_says_how_a_gpu_multiplies_float32(lines, monkeypatch, told, said):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with jax.default_matmul_precision(told):
+        _, found = lines()
+    assert said in found["float32"]
+    assert found.get("for all") == (None if told else "export JAX_DEFAULT_MATMUL_PRECISION=float32")
+
+
 @pytest.mark.skipif(isinstance(library.find(), library.Missing), reason="no oneDNN here")
 def test_with_oneDNN_it_computes_a_convolution(lines, monkeypatch):
     code, found = lines()

@@ -40,6 +40,7 @@ maps = {
     "training": (lambda a, b: jax.grad(loss)(b, a), x, kernel, P()),
     "moments": (lambda a, b: jnp.stack(kernels.moments(a)) + b, x, dy[0, 0, 0, :4], P()),
     "products": (lambda a, b: jnp.stack(kernels.products(a, b, a[0, 0, 0])), x, x + 1, P("data")),
+    "pooling": (lambda a, b: jax.vjp(lambda a: ops.max_pool(a, 3, stride=1, padding=1), a)[1](b)[0], x, -x, P("data")),
     "vmap": (jax.vmap(lambda a, b: kernels.wgrad(a[None], b[None], (3, 3), **options)), x, dy, P("data")),
 }
 wide = [jnp.asarray(rng.standard_normal(s), jnp.float32) for s in [(64, 6, 5, 32), (3, 3, 32, 40)]]
@@ -110,7 +111,7 @@ def found():
     return json.loads(run.stdout)
 
 
-@pytest.mark.parametrize("name", ["fprop", "dgrad", "wgrad", "training", "vmap", "moments", "products"])
+@pytest.mark.parametrize("name", ["fprop", "dgrad", "wgrad", "training", "vmap", "moments", "products", "pooling"])
 def test_a_sharded_batch_is_right_and_never_gathered(found, name):
     assert found[name]["error"] < 1e-5
     assert found[name]["gathers"] == 0

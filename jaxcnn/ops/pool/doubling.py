@@ -40,7 +40,7 @@ def maximum(x: Array, axis: int, size: int, step: int, inside: Any) -> tuple[Arr
         wins = ~(right <= left) & (left == left)  # larger, or NaN where the left one is none
         wins |= along(in_right & ~in_left, axis, x.ndim)  # both may be -inf
         first = jnp.where(wins, other + jnp.asarray(behind, first.dtype), first)
-        y, inside, span = jnp.maximum(left, right), in_left | in_right, span + behind
+        y, inside, span = jnp.where(wins, right, left), in_left | in_right, span + behind
     return y, first
 
 

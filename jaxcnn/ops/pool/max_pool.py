@@ -13,6 +13,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jaxcnn import kernels
 from jaxcnn.ops.check import Layout, channels_back, shape_only
 from jaxcnn.ops.geometry import PerAxis, PoolPadding
 from jaxcnn.ops.pool.shapes import checked
@@ -32,11 +33,13 @@ def _max_plain(x: Image, *, size: Any, stride: Any, padding: Any, dilation: Any)
 
 def _max_forward(x: Image, **geometry: Any) -> tuple[Image, Any]:
     """y, and for each axis which tap won: a byte for each window, instead of x itself."""
-    shape, taps = shape_only(x), []
-    for windows in reversed(along_axes(**geometry)):
-        x, tap = windows.maximum(x)
-        taps.append(tap)
-    return x, (shape, taps[::-1])
+    y, taps = kernels.maxima(x, along_axes(**geometry))
+    return y, (shape_only(x), taps)
+
+
+def _max_value(x: Image, **geometry: Any) -> Image:
+    """y alone."""
+    return kernels.maximum(x, along_axes(**geometry))
 
 
 def _max_backward(residuals: Any, dy: Image, **geometry: Any) -> tuple[Image]:
@@ -51,21 +54,19 @@ def _max_backward(residuals: Any, dy: Image, **geometry: Any) -> tuple[Image]:
     object recognition"; first maximum in row-major order as in XLA and PyTorch.
     """
     shape, taps = residuals
-    for windows, tap in zip(along_axes(**geometry), taps, strict=True):
-        dy = windows.spread(dy, tap, shape.shape[windows.axis])
-    return (dy,)
+    return (kernels.spread(dy, taps, along_axes(**geometry), shape.shape[1:-1]),)
 
 
 def _max_tangent(arrays: Any, tangents: Any, **geometry: Any) -> Image:
     """dx at the first maximum of each window. JAX's own, compiled by XLA for a CPU, takes another one of ties."""
-    (x,), (dx,) = arrays, tangents
-    for windows in reversed(along_axes(**geometry)):
-        x, tap = windows.maximum(x)
+    (x,), (dx,), axes = arrays, tangents, along_axes(**geometry)
+    _, taps = kernels.maxima(x, axes)
+    for windows, tap in reversed(list(zip(axes, taps, strict=True))):
         dx = windows.at(dx, tap)
     return dx
 
 
-@rule(_max_plain, _max_forward, _max_backward, _max_tangent)
+@rule(_max_plain, _max_forward, _max_backward, _max_tangent, _max_value)
 def max_pool(
     x: ArrayLike,
     size: PerAxis,

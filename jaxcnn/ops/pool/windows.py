@@ -3,8 +3,9 @@
 Window o = 0, 1, ... has the taps t = 0, ..., size - 1 at the positions o stride - low + t dilation. Pooling over
 several axes goes one axis at a time, so that a window of K x K taps costs K + K instead of K K.
 
-Few taps are written out: XLA makes one loop of them, which on a CPU is faster than its `reduce_window`. Many would take
-long to compile: they go through `doubling`, and their gradients through a gather and a scatter.
+This is how XLA pools; on CPUs `kernels.pool` has the maxima faster. Few taps are written out: XLA makes one loop of
+them, which on a CPU is faster than its `reduce_window`. Many would take long to compile: they go through `doubling`,
+and their gradients through a gather and a scatter.
 """
 
 import functools
@@ -59,7 +60,7 @@ class Windows(NamedTuple):
             wins = ~(at <= y) & (y == y)  # larger, or NaN where the largest is none
             if hangs:  # over the border: the padding is -inf, and so may the first tap be that is none
                 wins |= along(inside[:, t] & ~inside[:, :t].any(1), self.axis, x.ndim)
-            y, first = jnp.maximum(y, at), jnp.where(wins, jnp.asarray(t, first.dtype), first)
+            y, first = jnp.where(wins, at, y), jnp.where(wins, jnp.asarray(t, first.dtype), first)
         return y, first
 
     def at(self, x: Array, tap: Array) -> Array:
@@ -158,10 +159,10 @@ class Windows(NamedTuple):
 
 def along_axes(
     size: Sequence[int], stride: Sequence[int], padding: Sequence[Pair], dilation: Sequence[int] | None = None
-) -> list[Windows]:
+) -> tuple[Windows, ...]:
     """The windows along each spatial axis of (n, *spatial, c)."""
     dilations = [1] * len(size) if dilation is None else dilation
-    return [Windows(*w) for w in zip(range(1, len(size) + 1), size, stride, padding, dilations, strict=True)]
+    return tuple(Windows(*w) for w in zip(range(1, len(size) + 1), size, stride, padding, dilations, strict=True))
 
 
 def reduced(size: Sequence[int], stride: Sequence[int], padding: Sequence[Pair]) -> tuple[Any, Any, Any]:
