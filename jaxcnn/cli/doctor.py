@@ -1,7 +1,6 @@
 """`jaxcnn doctor`: what this machine computes with, what is missing, and the command that adds it."""
 
 import json
-import os
 import platform
 import shlex
 import shutil
@@ -11,12 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxcnn.cli import huge_pages
+
 if TYPE_CHECKING:
     from jaxcnn.kernels.library import Missing
-
-
-_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-_ASKING = "glibc.malloc.hugetlb"
 
 
 @dataclass(frozen=True)
@@ -59,17 +56,20 @@ def _gpu() -> None:
 def _memory() -> None:
     """Whether large arrays get huge pages: otherwise a training step spends a good part of its time getting small ones.
 
-    Linux gives them to every program, to none, or to those that ask; glibc 2.35 or newer asks where it is told to.
+    The command asks for them itself, a program in Python gets them where its environment asks.
     """
-    name, version = platform.libc_ver()
-    if name != "glibc" or tuple(map(int, version.split("."))) < (2, 35) or not _HUGE_PAGES.exists():
-        return
-    told = f"{_ASKING}=1" in os.environ.get("GLIBC_TUNABLES", "")
-    if "[always]" in (given := _HUGE_PAGES.read_text()) or (told and "[madvise]" in given):
-        _line("memory", "large arrays are on huge pages")
-    elif "[madvise]" in given:
+    given = huge_pages.given()
+    if given == "always":
+        _line("memory", "large arrays are on huge pages, which Linux gives to every program")
+    elif given == "asked" and huge_pages.by_itself:
+        _line("memory", "large arrays are on huge pages, which this command asks for")
+        _line("to stop it", f"export {huge_pages.OFF}")
+        _line("in Python", f"export {huge_pages.ON} gives them to programs that import jaxcnn")
+    elif given == "asked":
+        _line("memory", "large arrays are on huge pages, as GLIBC_TUNABLES says")
+    elif given == "small":
         _line("memory", "large arrays are on small pages; a step on the CPU would be faster with huge ones")
-        _line("to set it", f"export GLIBC_TUNABLES={_ASKING}=1")
+        _line("to set it", f"export {huge_pages.ON}")
 
 
 def _compiled() -> None:
