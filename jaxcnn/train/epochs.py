@@ -7,8 +7,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-import jax
-
 from jaxcnn.train.evaluation import Evaluation
 from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.on_features import on_features
@@ -46,7 +44,7 @@ def epochs(
     is not.
     """
     # A copy, since the first step takes the buffers; it is looked at after that step, so that training begins at once.
-    begun = jax.device_put(state, may_alias=False) if watchers and int(state.step) == 0 else None
+    begun = experiment.placement.copied(state) if watchers and int(state.step) == 0 else None
     experiment = on_features(experiment, state)
     per_epoch = experiment.steps_per_epoch
     for epoch in range(experiment.epochs_done(int(state.step)), experiment.epochs):
