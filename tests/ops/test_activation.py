@@ -1,5 +1,6 @@
 """Facts about activations that the table of cases does not say."""
 
+import math
 from functools import partial
 
 import jax
@@ -70,6 +71,20 @@ def test_the_derivative_of_relu_at_0_is_0_and_of_leaky_relu_its_slope():
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_nan_is_not_hidden(name):
     assert jnp.isnan(ELEMENTWISE[name](jnp.nan))
+
+
+def test_gelu_keeps_its_digits_where_it_is_all_but_zero():
+    """As many as x² has left, in float32: 1 + erf(x/√2) would have none below -5.5."""
+    x = np.linspace(-12, 12, 4801).astype(np.float32)
+    wide = x.astype(np.float64)
+    phi = np.vectorize(math.erfc)(-wide / math.sqrt(2)) / 2
+    density = np.exp(-wide * wide / 2) / math.sqrt(2 * math.pi)
+    units = (8 + wide * wide) * 2.0**-24
+    assert np.all(abs(jax.jit(gelu)(x) - wide * phi) <= units * abs(wide * phi))
+    slope = jax.grad(lambda x: gelu(x).sum())
+    assert np.all(abs(jax.jit(slope)(x) - (phi + wide * density)) <= units * (phi + abs(wide) * density))
+    bend = jax.jit(jax.grad(lambda x: slope(x).sum()))(x)
+    assert np.all(abs(bend - (2 - wide * wide) * density) <= units * (2 + wide * wide) * density)
 
 
 def test_gelu_is_exact_unless_told():

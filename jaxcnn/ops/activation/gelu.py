@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxcnn.ops.check import floating
+from jaxcnn.ops.check import accumulator, floating
 from jaxcnn.ops.rule import rule
 
 
@@ -30,6 +30,39 @@ def with_limits(function: Callable[[Array], Array], x: Array, far: float) -> Arr
 
 
 FAR = 40.0  # where Φ(-x) is 0 in any precision
+TAIL = (  # of t, t², ..., t⁹
+    *(0.139621308, 0.139863495, 0.119821452, 0.105551782, -0.0232104723),
+    *(0.159316687, -0.255836119, 0.144029397, -0.0291575462),
+)
+
+
+def _density(x: Array) -> Array:
+    """φ(x) = Φ'(x)."""
+    return jnp.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+@jax.custom_jvp
+def _distribution(x: Array) -> Array:
+    """Φ(x), in float32 to 8 units in the last place, and as exactly as x² is rounded in the lower tail.
+
+    Φ(-|x|) = e^(-x²/2) p(t), t = 1 / (1 + 0.35 |x|), is the form of Abramowitz & Stegun 1964, equation 7.1.26, with
+    nine powers of t for their five, fitted to a relative error of 3.2e-8 for all x. XLA's erfc is three such formulas,
+    of which it computes all, and takes 2.5 times as long.
+    """
+    if x.dtype == jnp.float64:
+        return jax.scipy.special.erfc(-x * math.sqrt(1 / 2)) / 2
+    t = 1 / (1 + 0.35 * jnp.abs(x))
+    p = jnp.full_like(t, TAIL[-1])
+    for coefficient in TAIL[-2::-1]:
+        p = p * t + coefficient
+    lower = p * t * jnp.exp(-x * x / 2)
+    return jnp.where(x < 0, lower, 1 - lower)
+
+
+@_distribution.defjvp
+def _(arrays: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = arrays, tangents
+    return _distribution(x), dx * _density(x)
 
 
 def _gelu_plain(x: Array, *, approximate: bool) -> Array:
@@ -39,7 +72,11 @@ def _gelu_plain(x: Array, *, approximate: bool) -> Array:
 
 def _gelu_forward(x: Array, *, approximate: bool) -> tuple[Array, Array]:
     """y and x: y does not determine x, since it falls before it rises."""
-    return jax.nn.gelu(jnp.maximum(x, -FAR), approximate=approximate), x
+    held = jnp.maximum(x, -FAR)
+    if approximate:
+        return jax.nn.gelu(held, approximate=True), x
+    wide = held.astype(accumulator(x))
+    return (wide * _distribution(wide)).astype(x.dtype), x
 
 
 def _gelu_backward(x: Array, dy: Array, *, approximate: bool) -> tuple[Array]:
@@ -55,15 +92,15 @@ def _gelu_backward(x: Array, dy: Array, *, approximate: bool) -> tuple[Array]:
 
     Source: Hendrycks & Gimpel 2016, "Gaussian error linear units (GELUs)".
     """
-    x = jnp.clip(anew(x), -FAR, FAR)
+    dtype = x.dtype
+    x = jnp.clip(anew(x), -FAR, FAR).astype(accumulator(x))
     if approximate:
         root, a = math.sqrt(2 / math.pi), 0.044715
         t = jnp.tanh(root * (x + a * x**3))
         phi, density = (1 + t) / 2, (1 - t * t) / 2 * root * (1 + 3 * a * x * x)
     else:
-        phi = jax.scipy.special.erfc(-x * math.sqrt(1 / 2)) / 2
-        density = jnp.exp(-x * x / 2) / math.sqrt(2 * math.pi)
-    return (dy * (phi + x * density),)
+        phi, density = _distribution(x), _density(x)
+    return ((dy * (phi + x * density)).astype(dtype),)
 
 
 @rule(_gelu_plain, _gelu_forward, _gelu_backward)
