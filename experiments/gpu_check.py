@@ -111,7 +111,7 @@ class Outcome:
         if self.code == 0 and self.part.tables is not None and self.part.tables.is_file():
             from experiments import benchmarks
 
-            text = f"{benchmarks.markdown(json.loads(self.part.tables.read_text()))}\n\n{text}"
+            text = f"{benchmarks.body([json.loads(self.part.tables.read_text())])}\n\n{text}"
         return f"## {self.part.title}: {self.verdict}, {self.seconds:.0f} s\n\n{text}\n"
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,31 +10,32 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from jaxcnn.kernels import grouped, onednn, winograd, xla
 from jaxcnn.kernels.table import Row, Shape, Table
 
-MOST = 1e9  # products of a convolution that is measured
-MOST_BY_XLA = 1e8  # of one that XLA is measured at, which takes up to a hundred times as long for large ones
+MOST = 3e9  # products of a convolution that is measured
+MOST_BY_XLA = 3e7  # of one that XLA is measured at, which takes up to a hundred times as long for large ones
 SAMPLE = 0.002  # seconds that a sample lasts at least
-REPEATS = 4  # samples, of which the shortest counts: what else runs can only add to it
+REPEATS = 2  # samples, of which the shortest counts: what else runs can only add to it
+LONG = 0.01  # seconds that a call takes of which two will do
 HOPELESS = 6.0  # times as long as the fastest: single calls will do
-MAPS = ("fprop", "dgrad", "wgrad")
+COMPILING = 0.8  # of the time that measuring takes goes into the first turn, which compiles
 
 # Taps along an axis, stride, channels in and out, and images with y's side. Times are told apart by the pixels in all.
-FEW, SOME, MANY = (1, 4), (1, 14), (16, 14)
+ONE, FEW, SOME, MANY = (1, 1), (1, 4), (1, 14), (16, 14)
 SQUARES = [(16, 16), (32, 32), (64, 64), (128, 128), (256, 256), (512, 512)]
 WHOLE = [
-    (1, 1, [*SQUARES, (64, 256), (256, 64), (512, 1024)], [FEW, SOME, MANY]),
-    (3, 1, [(3, 32), *SQUARES, (64, 256)], [FEW, (1, 8), SOME, (16, 8), (16, 28)]),
+    (1, 1, [*SQUARES, (64, 256), (256, 64), (512, 1024)], [ONE, FEW, SOME, MANY, (16, 28)]),
+    (3, 1, [(3, 32), *SQUARES, (64, 256)], [(1, 2), FEW, (1, 8), SOME, (16, 8), (16, 16), (16, 28)]),
     (1, 2, [(32, 64), (128, 256), (512, 1024)], [FEW, MANY]),
     (3, 2, [(3, 32), (16, 32), (64, 128), (256, 512)], [FEW, SOME, MANY]),
     (5, 1, [(1, 8), (6, 16), (64, 64)], [(1, 8), (16, 8), (16, 28)]),
     (7, 2, [(3, 64)], [(1, 112), (4, 112)]),
 ]
 GROUPS = [  # the same with the number of groups
-    *((3, 1, (c, c), c, size) for c in (32, 128, 512) for size in (FEW, SOME, MANY, (16, 56))),
+    *((3, 1, (c, c), c, size) for c in (32, 128, 512) for size in (ONE, FEW, SOME, MANY, (16, 56))),
     *((3, 2, (c, c), c, size) for c in (64, 512) for size in (FEW, MANY)),
     *((7, 1, (c, c), c, size) for c in (96, 384) for size in ((1, 7), (16, 7), (4, 28))),
     *((3, 1, (c, c), 4, size) for c in (64, 256) for size in ((1, 14), (16, 14))),
@@ -93,6 +94,19 @@ class Task:
                 able["winograd bfloat16"] = winograd.BFLOAT16.work(self.call, self.a, self.b)
         return able
 
+    @property
+    def times(self) -> int:
+        """How often a program computes it: a call of JAX alone takes longer than a small convolution."""
+        return max(1, min(16, round(3e7 / self.shape.products)))
+
+    def repeated(self, a: Array, b: Array, by: str) -> Array:
+        """By this kernel, so many times, each after the last as in a network."""
+
+        def once(_: Any, a: Array) -> Array:
+            return a + 1e-30 * self.compute(a, b, by).ravel()[0]
+
+        return lax.fori_loop(0, self.times, once, a)
+
     def compute(self, a: Array, b: Array, by: str) -> Array:
         """By this kernel; float32 in and out."""
         modules: dict[str, Any] = {
@@ -120,18 +134,25 @@ def tasks() -> list[Task]:
     return made
 
 
-def measure() -> Iterator[tuple[float, Table]]:
-    """The share that is done, and the table so far."""
-    rows: list[Row] = []
+def measure(done: Callable[[float], object] = lambda share: None) -> Table:
+    """The table; `done` hears the share that is done. All is measured twice, since a machine is busy for a while."""
     every = tasks()
-    for task in every:
-        draw = np.random.default_rng(0).standard_normal
-        a, b = (jnp.asarray(draw(shape, np.float32)) for shape in (task.a, task.b))
-        work = task.work()
-        times = seconds([partial(jax.jit(partial(task.compute, by=by)), a, b) for by in work])
-        rates = {by: float(f"{t / work[by]:.3g}") for by, t in zip(work, times, strict=True)}
-        rows.append(Row(task.shape, rates))
-        yield len(rows) / len(every), Table(tuple(rows), "measured")
+    programs = [{by: jax.jit(partial(task.repeated, by=by)) for by in task.work()} for task in every]
+    turns: list[list[list[float]]] = []
+    for first in (True, False):
+        times = []
+        for task, ways in zip(every, programs, strict=True):
+            draw = np.random.default_rng(0).standard_normal
+            a, b = (jnp.asarray(draw(shape, np.float32)) for shape in (task.a, task.b))
+            times.append(seconds([partial(way, a, b) for way in ways.values()]))
+            share = len(times) / len(every)
+            done(COMPILING * share if first else COMPILING + (1 - COMPILING) * share)
+        turns.append(times)
+    rows = []
+    for task, *both in zip(every, *turns, strict=True):
+        best = zip(task.work().items(), map(min, *both), strict=True)
+        rows.append(Row(task.shape, {by: float(f"{time / task.times / work:.3g}") for (by, work), time in best}))
+    return Table(tuple(rows), "measured")
 
 
 def choices(table: Table) -> list[str]:
@@ -145,10 +166,10 @@ def seconds(calls: list[Callable[[], Array]]) -> list[float]:
     """The shortest of each call's samples, which are taken in turn; the first call, which compiles, is none."""
     for call in calls:
         jax.block_until_ready(call())
-    best = [min(_sample(call, 1) for _ in range(REPEATS)) for call in calls]
+    best = [min(_sample(call, 1) for _ in range(2)) for call in calls]
     for _ in range(REPEATS):
         for i, call in enumerate(calls):
-            if best[i] < HOPELESS * min(best):
+            if best[i] < min(LONG, HOPELESS * min(best)):
                 best[i] = min(best[i], _sample(call, math.ceil(SAMPLE / best[i])))
     return best
 

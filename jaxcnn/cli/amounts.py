@@ -1,5 +1,7 @@
 """Times and amounts of memory, as they are shown."""
 
+import time
+
 import jax
 import psutil
 
@@ -26,3 +28,8 @@ def memory_in_use() -> str:
     sizes = [stats.get("bytes_in_use", 0) for device in devices if (stats := device.memory_stats())]
     shown = memory(psutil.Process().memory_info().rss)
     return f"{shown}, {devices[0].platform.upper()} {memory(max(sizes))}" if sizes else shown
+
+
+def running() -> float:
+    """Seconds since this process was started, Python's own start among them."""
+    return time.time() - psutil.Process().create_time()

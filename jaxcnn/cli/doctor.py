@@ -1,7 +1,6 @@
 """`jaxcnn doctor`: what this machine computes with, what is missing, and the command that adds it."""
 
 import json
-import os
 import platform
 import shlex
 import shutil
@@ -11,12 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxcnn.cli import huge_pages
+
 if TYPE_CHECKING:
     from jaxcnn.kernels.library import Missing
-
-
-_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-_ASKING = "glibc.malloc.hugetlb"
 
 
 @dataclass(frozen=True)
@@ -36,25 +33,43 @@ def run(options: DoctorOptions) -> int:
     _line("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     _line("jax", f"{jax.__version__}, jaxlib {metadata.version('jaxlib')}")
     _line("devices", ", ".join(f"{count} × {kind}" for kind, count in counted.items()))
+    _gpu()
     _memory()
     _compiled()
     return _kernels()
 
 
+def _gpu() -> None:
+    """What is another than on a CPU; or that there is a GPU which JAX does not see."""
+    import jax
+
+    if jax.default_backend() == "gpu":
+        told = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+        _line("float32", f"is multiplied as {told}, as you say" if told else "is multiplied in TensorFloat-32: 11 bits")
+        if not told:
+            _line("for all", "export JAX_DEFAULT_MATMUL_PRECISION=float32")
+    elif shutil.which("nvidia-smi"):
+        _line("GPU", "an NVIDIA driver is here, but JAX does not compute with it")
+        _line("to use it", f'{_pip()} "jax[cuda13]=={jax.__version__}", or jax[cuda12] with an older driver')
+
+
 def _memory() -> None:
     """Whether large arrays get huge pages: otherwise a training step spends a good part of its time getting small ones.
 
-    Linux gives them to every program, to none, or to those that ask; glibc 2.35 or newer asks where it is told to.
+    The command asks for them itself, a program in Python gets them where its environment asks.
     """
-    name, version = platform.libc_ver()
-    if name != "glibc" or tuple(map(int, version.split("."))) < (2, 35) or not _HUGE_PAGES.exists():
-        return
-    told = f"{_ASKING}=1" in os.environ.get("GLIBC_TUNABLES", "")
-    if "[always]" in (given := _HUGE_PAGES.read_text()) or (told and "[madvise]" in given):
-        _line("memory", "large arrays are on huge pages")
-    elif "[madvise]" in given:
+    given = huge_pages.given()
+    if given == "always":
+        _line("memory", "large arrays are on huge pages, which Linux gives to every program")
+    elif given == "asked" and huge_pages.by_itself:
+        _line("memory", "large arrays are on huge pages, which this command asks for")
+        _line("to stop it", f"export {huge_pages.OFF}")
+        _line("in Python", f"export {huge_pages.ON} gives them to programs that import jaxcnn")
+    elif given == "asked":
+        _line("memory", "large arrays are on huge pages, as GLIBC_TUNABLES says")
+    elif given == "small":
         _line("memory", "large arrays are on small pages; a step on the CPU would be faster with huge ones")
-        _line("to set it", f"export GLIBC_TUNABLES={_ASKING}=1")
+        _line("to set it", f"export {huge_pages.ON}")
 
 
 def _compiled() -> None:
@@ -110,8 +125,12 @@ def _error() -> float:
     return float(jnp.abs(results[0] - results[1]).max() / jnp.abs(results[1]).max())
 
 
+def _pip() -> str:
+    return f"{shlex.quote(sys.executable)} -m pip install"
+
+
 def _remedy(missing: "Missing") -> str:
-    pip = f"{shlex.quote(sys.executable)} -m pip install"
+    pip = _pip()
     again = f"{pip} --force-reinstall --no-deps"
     if missing.part == "oneDNN":
         return "sudo apt-get install libgomp1" if "libgomp" in missing.reason else f"{pip} onednn-cpu-gomp"

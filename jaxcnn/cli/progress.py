@@ -15,7 +15,7 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.text import Text
 
-from jaxcnn.cli.amounts import duration, memory_in_use
+from jaxcnn.cli.amounts import duration, memory_in_use, running
 from jaxcnn.cli.console import Console
 from jaxcnn.train.experiment import Experiment
 from jaxcnn.train.on_features import kept
@@ -30,8 +30,8 @@ WINDOW = 30.0  # seconds over which speed is measured
 
 def heading(title: str, experiment: Experiment) -> list[str]:
     """Lines that say what is trained on what."""
-    dataset, shapes = experiment.dataset, jax.eval_shape(experiment.initial_state)
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
+    dataset = experiment.dataset
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(experiment.shapes[0]))
     valid = "" if dataset.valid_images is None else f", {len(dataset.valid_images):,} to choose the best epoch by"
     line = (
         f"{title}, {parameters:,} parameters, on {dataset.name}: {len(dataset.train_images):,} images to train on"
@@ -112,7 +112,7 @@ class Progress(Watcher):
             self._console.print(f"resumed after step {step}")
         part = experiment.chosen_by
         heads = ("train loss", "accuracy", f"{part} loss", "accuracy", "images/s", "waiting", "seconds")
-        self._console.print(LINE.format("epoch", *heads))
+        self._heads = LINE.format("epoch", *heads)
         self._task = self._bar.add_task("compiling", total=self._steps, completed=step, left="")
 
     def step_done(self, step: int, metrics: Metrics) -> None:
@@ -122,7 +122,10 @@ class Progress(Watcher):
             return
         loss, accuracy = metrics.means()
         look = _Look(step, time.monotonic(), self._experiment.feed.waited)
-        self._first = self._first or look
+        if self._first is None:
+            self._first = look
+            self._console.print(f"first step after {running():.1f} s")
+            self._console.print(self._heads)
         self._looks.append(look)
         while len(self._looks) > 2 and self._looks[1].time < look.time - WINDOW:
             self._looks.popleft()

@@ -45,12 +45,9 @@ def run(options: TuneOptions) -> int:
 
     console, started = Console(soft_wrap=True), time.perf_counter()
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    measured = table.Table((), "")
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         going = bar.add_task("measuring", total=1.0)
-        for done, so_far in measure():
-            measured = so_far
-            bar.update(going, completed=done)
+        measured = measure(lambda share: bar.update(going, completed=share))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(measured.to_json())
     chosen, others = choices(measured), choices(table.shipped(found.instructions))

@@ -1,6 +1,7 @@
 """What a layer is: a frozen dataclass with pure methods. A whole network is again a layer."""
 
 import difflib
+import functools
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -90,7 +91,7 @@ class Layer(ABC):
 
     def rows(self, x: ShapeDtypeStruct, field: Field) -> tuple[list[Row], ShapeDtypeStruct, Field]:
         """This layer's rows of the summary, its output's shape, and the receptive field there."""
-        params, state = jax.eval_shape(lambda: self.init(jax.random.key(0), x))
+        params, state = shapes_of(self, x)
         y = output(self, params, state, x)
         field, unseen = self.look(x, field)
         row = Row(
@@ -166,7 +167,27 @@ def described(x: Any) -> ShapeDtypeStruct:
 
 def output(layer: Layer, params: Params, state: State, x: ShapeDtypeStruct) -> ShapeDtypeStruct:
     """The shape and dtype of the layer's output, without computing it."""
-    return jax.eval_shape(lambda p, s, x: layer.apply(p, s, x)[0], params, state, x)
+    return _applied.eval_shape(layer, params, state, x)
+
+
+def shapes_of(layer: Layer, x: ShapeDtypeStruct) -> tuple[Params, State]:
+    """The layer's params and state for inputs like x as shapes and dtypes, without computing them."""
+    key: ShapeDtypeStruct = jax.eval_shape(jax.random.key, 0)
+    return initialised.eval_shape(layer, x.shape, x.dtype, key)
+
+
+# Jitted to be traced, since jit keeps what it traced: a network asks the same again for each block around a layer.
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def initialised(layer: Layer, shape: tuple[int, ...], dtype: Any, key: Array) -> tuple[Params, State]:
+    """The layer's `init`, for inputs of this shape and dtype."""
+    return layer.init(key, ShapeDtypeStruct(shape, dtype))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _applied(layer: Layer, params: Params, state: State, x: Array) -> Array:
+    return layer.apply(params, state, x)[0]
 
 
 def fold(key: Array, name: str) -> Array:

@@ -43,8 +43,8 @@ def epochs(
     Raises: Diverged at the end of an epoch in which a loss or a gradient was not finite, or where the evaluation's loss
     is not.
     """
-    if int(state.step) == 0:
-        _stands(watchers, state)
+    # A copy, since the first step takes the buffers; it is looked at after that step, so that training begins at once.
+    begun = experiment.placement.copied(state) if watchers and int(state.step) == 0 else None
     experiment = on_features(experiment, state)
     per_epoch = experiment.steps_per_epoch
     for epoch in range(experiment.epochs_done(int(state.step)), experiment.epochs):
@@ -57,6 +57,9 @@ def epochs(
             experiment.feed.running(metrics)
             for watcher in watchers:
                 watcher.step_done(step, metrics)
+            if begun is not None:
+                _stands(watchers, begun)
+                begun = None
             asked = wish()
             if asked != "go on" and step < end:
                 check_finite(metrics)

@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 from jaxcnn import models, ops
 from jaxcnn.data import Dataset, augment, class_weights, normalise, statistics
 from jaxcnn.layers import Layer, Params, State
+from jaxcnn.layers.base import initialised, output, shapes_of
 from jaxcnn.layers.walk import name_of
 from jaxcnn.models import custom
 from jaxcnn.models.custom import Source
@@ -203,12 +204,13 @@ class Experiment:
         return jax.ShapeDtypeStruct((1, *self.dataset.image_shape), jnp.float32)
 
     def _init(self, key: Array) -> tuple[Params, State]:
-        return self.model.init(key, self.image)
+        made: tuple[Params, State] = initialised(self.model, self.image.shape, self.image.dtype, key)
+        return made
 
     @functools.cached_property
     def shapes(self) -> tuple[Params, State]:
         """The params and state, as shapes."""
-        return jax.eval_shape(self._init, jax.random.key(0))
+        return shapes_of(self.model, self.image)
 
     @property
     def chosen_by(self) -> Literal["valid", "test"]:
@@ -327,17 +329,14 @@ def _check_init(what: str, name: str, given: Params, own: Params) -> None:
 
 
 def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> None:
-    def logits(key: Array, x: Array, train: bool) -> Array:
-        params, state = model.init(key, jax.ShapeDtypeStruct(x.shape, x.dtype))
-        return model.apply(params, state, x, train=train, key=key)[0]
+    image = jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32)
 
-    def output_shape(*, train: bool) -> tuple[int, ...]:
-        image = jax.ShapeDtypeStruct((1, *dataset.image_shape), jnp.float32)
-        return jax.eval_shape(functools.partial(logits, train=train), jax.random.key(0), image).shape[1:]
+    def trained(params: Params, state: State, x: Array) -> Array:
+        return model.apply(params, state, x, train=True, key=jax.random.key(0))[0]
 
     height, width, _ = dataset.image_shape
     try:
-        shape = output_shape(train=False)
+        shape = output(model, *shapes_of(model, image), image).shape[1:]
     except ValueError as error:
         raise ValueError(
             f"the {name} does not fit images of {height}×{width} pixels: {error} Resize the images with "
@@ -351,7 +350,7 @@ def _check_fits(name: str, model: Layer, dataset: Dataset, batch_size: int) -> N
     if batch_size > 1:
         return
     try:
-        output_shape(train=True)
+        jax.eval_shape(trained, *shapes_of(model, image), image)
     except ValueError as error:
         raise ValueError(
             f"the {name} cannot be trained with batch_size=1 on images of {height}×{width} pixels: batch norm "

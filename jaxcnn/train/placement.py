@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import jax
@@ -56,6 +57,11 @@ class Placement:
     def gathered(self, tree: Tree) -> Tree:
         """Inside jit: whole on every device. So a step asks for its parameters, and never cuts up activations."""
         return tree
+
+    def copied(self, tree: Tree) -> Tree:
+        """The arrays where they lie, in buffers of their own. All processes call it together."""
+        copy: Tree = jax.device_put(tree, may_alias=False)
+        return copy
 
     def fetched(self, tree: Tree) -> Tree:
         """The arrays on this process's first device. All processes call it together."""
@@ -119,6 +125,10 @@ class OnMesh(Placement):
 
     def gathered(self, tree: Tree) -> Tree:
         return jax.lax.with_sharding_constraint(tree, self._whole)
+
+    def copied(self, tree: Tree) -> Tree:
+        copy: Tree = jax.jit(partial(jax.tree.map, jnp.copy))(tree)  # what other processes hold can't be put anywhere
+        return copy
 
     def fetched(self, tree: Tree) -> Tree:
         def fetch(a: Any) -> Any:

@@ -5,6 +5,7 @@ is killed: Orbax writes N.new beside the checkpoints, what belongs to the checkp
 N.new is renamed N; older ones are removed.
 """
 
+import functools
 import itertools
 import shutil
 import warnings
@@ -40,7 +41,7 @@ class Saver:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._orbax = stack.enter_context(checkpoint.orbax())
+            self._at_first_save = stack.enter_context(ExitStack())
             self._thread = stack.enter_context(ThreadPoolExecutor(1, "checkpoint"))
             self._close = stack.pop_all().close
         self._writing: Future[None] | None = None
@@ -57,6 +58,10 @@ class Saver:
             warnings.warn(str(failed), stacklevel=2)  # the error is what ends the run
         finally:
             self._close()
+
+    @functools.cached_property
+    def _orbax(self) -> Any:
+        return self._at_first_save.enter_context(checkpoint.orbax())
 
     def save(self, tree: Any, *places: Place, before: Callable[[], None] = lambda: None) -> None:
         """Make `tree`, as it is now, the checkpoint that each of the places holds; returns before it is written.

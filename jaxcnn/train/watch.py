@@ -70,9 +70,9 @@ class Watcher:
         """The first step is next, after `step` steps of an earlier, resumed run."""
 
     def stands(self, step: int, state: TrainState) -> None:
-        """After `step` steps, before the first one or at an epoch's end, the network is what `state` holds.
+        """After `step` steps, none or those to an epoch's end, the network is what `state` holds.
 
-        The next step takes the buffers of `state` for its own.
+        The next step takes the buffers of `state` for its own. What stands before the first step is told after it.
         """
 
     def step_done(self, step: int, metrics: Metrics) -> None:

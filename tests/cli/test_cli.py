@@ -34,13 +34,14 @@ def test_train_prints_a_line_an_epoch_the_check_and_the_result(jaxcnn, tmp_path)
     parts = "every fifth picture of each class is for testing"
     assert re.fullmatch(rf"images: scikit-learn's digits; {parts}; in memory, \d+ kB of pixels", lines[1])
     heads = ("epoch", "train loss", "accuracy", "test loss", "accuracy", "images/s", "waiting", "seconds")
-    assert re.split("  +", lines[2]) == list(heads)
-    assert [line.split()[0] for line in lines[3:5]] == ["1", "2"]
-    assert re.fullmatch(r"handwritten gradients agree with jax\.grad: largest difference .*", lines[5])
-    assert lines[6] == f"test accuracy {float(lines[4].split()[4]):.4f}"
-    assert lines[7] == f"run folder {tmp_path / 'run'}"
-    assert lines[8] == f"page {tmp_path / 'run' / 'report.html'}"
-    assert len(lines) == 9 and "\033" not in out
+    assert re.fullmatch(r"first step after \d+\.\d s", lines[2])
+    assert re.split("  +", lines[3]) == list(heads)
+    assert [line.split()[0] for line in lines[4:6]] == ["1", "2"]
+    assert re.fullmatch(r"handwritten gradients agree with jax\.grad: largest difference .*", lines[6])
+    assert lines[7] == f"test accuracy {float(lines[5].split()[4]):.4f}"
+    assert lines[8] == f"run folder {tmp_path / 'run'}"
+    assert lines[9] == f"page {tmp_path / 'run' / 'report.html'}"
+    assert len(lines) == 10 and "\033" not in out
 
 
 def test_train_says_whose_weights_it_begins_with_and_what_is_computed_once(jaxcnn, trained, tmp_path):

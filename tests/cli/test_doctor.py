@@ -6,7 +6,7 @@ import shutil
 import jax
 import pytest
 
-from jaxcnn.cli import doctor
+from jaxcnn.cli import doctor, huge_pages
 from jaxcnn.kernels import library
 
 
@@ -43,29 +43,40 @@ def test_it_says_what_there_is(lines):
 
 
 @pytest.mark.parametrize(
-    "given, told, said",
+    "given, by_itself, said",
     [
-        ("always [madvise] never", "", "small pages"),
-        ("always [madvise] never", "glibc.malloc.hugetlb=1", "on huge pages"),
-        ("[always] madvise never", "", "on huge pages"),
-        ("always madvise [never]", "glibc.malloc.hugetlb=1", None),
+        ("small", False, {"memory": "small pages", "to set it": "export GLIBC_TUNABLES=glibc.malloc.hugetlb=1"}),
+        ("asked", False, {"memory": "as GLIBC_TUNABLES says"}),
+        ("asked", True, {"memory": "which this command", "to stop it": "hugetlb=0", "in Python": "hugetlb=1"}),
+        ("always", False, {"memory": "to every program"}),
+        ("never", False, {}),
     ],
 )
-def test_it_says_how_to_get_huge_pages(lines, monkeypatch, tmp_path, given, told, said):
-    (tmp_path / "enabled").write_text(given)
-    monkeypatch.setattr(doctor, "_HUGE_PAGES", tmp_path / "enabled")
-    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
-    monkeypatch.setenv("GLIBC_TUNABLES", told)
+def test_it_says_who_has_huge_pages_and_how_to_get_or_stop_them(lines, monkeypatch, given, by_itself, said):
+    monkeypatch.setattr(huge_pages, "given", lambda: given)
+    monkeypatch.setattr(huge_pages, "by_itself", by_itself)
+    monkeypatch.setattr(doctor, "_compiled", lambda: None)
     _, found = lines()
-    assert (said is None) == ("memory" not in found) and (said or "") in found.get("memory", "")
-    assert ("to set it" in found) == (said == "small pages")
-    if "to set it" in found:
-        assert found["to set it"] == "export GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
+    assert {"memory", "to set it", "to stop it", "in Python"} & found.keys() == said.keys()
+    assert all(words in found[line] for line, words in said.items())
 
 
-def test_other_C_libraries_have_no_huge_pages_to_ask_for(lines, monkeypatch):
-    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
-    assert "memory" not in lines()[1]
+def test_a_gpu_that_jax_does_not_see_is_told_of_with_the_package_that_it_needs(lines, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == "nvidia-smi" else None)
+    _, found = lines()
+    assert found["GPU"] == "an NVIDIA driver is here, but JAX does not compute with it"
+    assert f'pip install "jax[cuda13]=={jax.__version__}"' in found["to use it"]
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert "GPU" not in lines()[1]
+
+
+@pytest.mark.parametrize("told, said", [(None, "is multiplied in TensorFloat-32: 11 bits"), ("float32", "as float32")])
+def test_it_says_how_a_gpu_multiplies_float32(lines, monkeypatch, told, said):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with jax.default_matmul_precision(told):
+        _, found = lines()
+    assert said in found["float32"]
+    assert found.get("for all") == (None if told else "export JAX_DEFAULT_MATMUL_PRECISION=float32")
 
 
 @pytest.mark.skipif(isinstance(library.find(), library.Missing), reason="no oneDNN here")

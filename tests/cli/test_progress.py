@@ -1,6 +1,8 @@
 """What is shown while a run goes on: on a terminal of 80 columns, and where there is none."""
 
+import os
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -14,7 +16,7 @@ from jaxcnn.cli import amounts, progress
 from jaxcnn.cli.progress import Progress
 from jaxcnn.data import Dataset
 from jaxcnn.train.recipe import TrainConfig
-from jaxcnn.train.state import Metrics, TrainState
+from jaxcnn.train.state import Metrics
 
 RECORD = {
     "epoch": 90,
@@ -51,7 +53,7 @@ def experiment():
     return SimpleNamespace(
         epochs=90,
         dataset=dataset,
-        initial_state=lambda: TrainState(*network.init(jax.random.key(0), x), (), jnp.int32(0), jax.random.key(0)),
+        shapes=jax.eval_shape(lambda: network.init(jax.random.key(0), x)),
         steps_per_epoch=10_010,
         total_steps=900_900,
         batch_size=128,
@@ -74,6 +76,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     monkeypatch.setattr(progress, "time", clock := Clock())
+    monkeypatch.setattr(progress, "running", lambda: 1234.56)
     monkeypatch.setattr(progress, "memory_in_use", lambda: "103 GB, GPU 139 GB")
     return clock
 
@@ -99,7 +102,8 @@ def test_elsewhere_a_long_epoch_tells_where_it_is_now_and_then(experiment, clock
         shown.epoch_done(RECORD | {"epoch": 1})
         steps(shown, clock, experiment, range(10_011, 10_201), seconds=0.5)
     lines = capsys.readouterr().out.splitlines()
-    _, _, _, first, second, *others = lines
+    _, _, began, heads, first, second, *others = lines
+    assert began == "first step after 1234.6 s" and heads.startswith("epoch  train loss")
     # The first as soon as there is one, since the compilation took long.
     assert first == ("epoch 1/90, step 1 of 900,900: loss 9.8765, accuracy 0.5000, 103 GB, GPU 139 GB")
     left = amounts.duration(0.5 * (900_900 - 121))
@@ -164,3 +168,11 @@ def test_memory_in_use_is_of_this_process_and_its_fullest_device(monkeypatch):
     devices = [SimpleNamespace(platform="gpu", memory_stats=lambda n=n: {"bytes_in_use": n}) for n in (7e9, 9e9)]
     monkeypatch.setattr(jax, "local_devices", lambda: devices)
     assert amounts.memory_in_use().endswith(", GPU 9.0 GB")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux tells it here")
+def test_a_process_runs_since_it_was_started(monkeypatch):
+    (start,) = re.findall(r"^btime (\d+)$", Path("/proc/stat").read_text(), re.M)
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    monkeypatch.setattr(amounts.time, "time", lambda: int(start) + ticks / os.sysconf("SC_CLK_TCK") + 2.5)
+    assert amounts.running() == pytest.approx(2.5, abs=0.02)

@@ -49,7 +49,7 @@ def test_to_a_file_of_ones_own(two, jaxcnn, tmp_path):
 
 
 def test_what_is_wrong_is_said_before_anything_is_measured(two, jaxcnn, monkeypatch, tmp_path):
-    monkeypatch.setattr(tune, "measure", lambda: pytest.fail("measured"))
+    monkeypatch.setattr(tune, "measure", lambda done: pytest.fail("measured"))
     code, _, err = jaxcnn("tune", "--out", str(tmp_path / "none" / "mine.json"))
     assert code == 2 and "--out is" in err and "does not exist" in err
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")

@@ -1,8 +1,10 @@
 """The check of a GPU: what fails or hangs is said and takes nothing with it; and a rehearsal of its parts."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -12,6 +14,7 @@ from experiments.gpu_check import Part
 from jaxcnn.bench import precision
 from jaxcnn.cli.bench import plan
 from jaxcnn.cli.main import parse
+from tests.experiments.test_benchmarks import REPORT
 from tests.switches import ROOT
 
 
@@ -43,6 +46,13 @@ def test_the_report_tells_of_every_part_and_the_exit_code_of_all(tmp_path, monke
     assert gpu_check.main(["machine"], 1.0, tmp_path / "out.md", None, rehearse=False) == 0
     assert gpu_check.main(["machine"], 0.0, tmp_path / "out.md", None, rehearse=False) == 1
     assert "NOT RUN, no time was left" in (tmp_path / "out.md").read_text()
+
+
+def test_a_part_with_tables_shows_them(tmp_path):
+    file = tmp_path / "tables.json"
+    file.write_text(json.dumps(REPORT))
+    text = gpu_check.Outcome(replace(shell("timed", "true"), tables=file), 0, 1.0, "printed").markdown()
+    assert "\n| net, 8×4×4×3, float32 | 100 ± 10% | 312 ± 10% (3.12×) | 50% | 80 |\n" in text
 
 
 def test_all_parts_fit_into_their_time_or_are_of_least_interest(tmp_path):

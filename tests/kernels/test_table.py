@@ -68,6 +68,13 @@ def test_winograd_makes_fewer_products_and_must_gain_a_tenth_by_it(work, kernel)
     assert made.fastest(SHAPE, {"onednn": 1.0, "winograd": work}) == kernel
 
 
+def test_bfloat16_that_was_not_measured_is_taken_to_be_somewhat_faster():
+    made = Table((Row(SHAPE, {"onednn": 1.0, "winograd": 0.7}),), "")
+    work = dict.fromkeys(("onednn", "winograd", "onednn bfloat16"), 1.0)
+    assert made.fastest(SHAPE, work) == "onednn bfloat16"
+    assert made.fastest(SHAPE, work | {"winograd": 0.5}) == "winograd"
+
+
 def test_what_no_row_tells_goes_to_the_first():
     assert Table((), "").fastest(SHAPE, {"onednn": 1.0, "xla": 1.0}) == "onednn"
 

@@ -228,7 +228,7 @@ def test_the_first_alone_speaks(two):
     assert second.out == second.err == first.err == ""
     lines = first.out.splitlines()
     assert [line.split()[0] for line in lines] == [
-        *("network.py:network,", "images:", "epoch", "1", "2", "3", "handwritten", "test", "run", "page")
+        *("network.py:network,", "images:", "first", "epoch", "1", "2", "3", "handwritten", "test", "run", "page")
     ]
 
 
