@@ -37,8 +37,8 @@ class BenchOptions:
     """In 3 minutes: what is ahead on this machine, what is behind, and by how much. A few tasks of each kind, or those
     that are named; what there is no time for is left out, and said."""
     against: Annotated[str | None, _names("REV", "none")] = None
-    """Time this revision of jaxcnn, such as main or HEAD~1, and the working tree in turn, in place of others: what does
-    a change do to the speed? Needs a git checkout."""
+    """Time this revision of jaxcnn, such as main or HEAD~1, and the working tree in turn, in place of others, to
+    see what a change does to the speed. Needs a git checkout."""
     ops: Annotated[str | None, _names()] = None
     """Operations to time, by name, such as conv,max_pool; or all, or none."""
     steps: Annotated[str | None, _names(default=f"{SMALL}, where none of the three is given")] = None
