@@ -55,10 +55,12 @@ class Contest:
         peaks: dict[str, float],
         tick: Callable[[float], object] = lambda _: None,
         until: float = math.inf,
+        hurry: float = math.inf,
     ) -> list[Row]:
         """A row for each entrant; `tick` gets the share of the contest that was done since it was last called.
 
-        Who has not begun when `time.perf_counter()` is at `until` gets no time, and the others few samples.
+        Both other times are `time.perf_counter()`'s: who has not begun at `until` gets no time, and after `hurry` few
+        samples do.
         """
         started: list[_Started | Row] = []
         right: list[np.ndarray[Any, Any]] | None = None
@@ -73,7 +75,7 @@ class Contest:
         admitted = [s for s in started if isinstance(s, _Started)]
         runs = [run for s in admitted for run in s.prepared.runs.values()]
         firsts = [seconds for s in admitted for seconds in s.firsts.values()]
-        timings = iter(interleaved(runs, firsts, repeats, lambda: tick(0.5 / (repeats * len(runs))), until))
+        timings = iter(interleaved(runs, firsts, repeats, lambda: tick(0.5 / (repeats * len(runs))), hurry))
         return [s if isinstance(s, Row) else s.row(timings, peaks) for s in started]
 
     def _start(

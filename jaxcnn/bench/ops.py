@@ -113,6 +113,16 @@ CASES: tuple[Case, ...] = (
     Case(f"gelu, {_times(_PIXELS)}", "gelu", (_PIXELS,)),
 )
 
+# For `jaxcnn bench --quick`: what networks have between their convolutions, and a convolution of each kind, of 8 images,
+# since XLA's own kernels take up to 20 times as long as ours.
+QUICK: tuple[Case, ...] = (
+    _pool("max_pool", _PIXELS, 2, "2×2"),
+    Case(f"gelu, {_times(_PIXELS)}", "gelu", (_PIXELS,)),
+    _conv(8, 32, 32, 64, 64, 3, 1),
+    _conv(8, 56, 56, 64, 256, 1, 1),
+    _conv(8, 32, 32, 128, 128, 3, 1, note="depthwise ", groups=128),
+)
+
 
 def passes(case: Case, arrays: list[Array], dy: Array) -> dict[str, Callable[[], Any]]:
     """What computes each pass of the operation, jitted, to be called in the context that says who does.

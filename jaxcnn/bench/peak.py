@@ -1,6 +1,7 @@
 """What this machine can do at best: the peaks that a row's share is taken of."""
 
 import importlib.util
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -8,25 +9,36 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
-from jaxcnn.bench.measure import Run, first, interleaved
+from jaxcnn.bench.measure import Run, calls_of, first, sample
 from jaxcnn.bench.precision import Precision, dtype, within
 
-REPEATS = 7
+SAMPLES = 7
+COPIED = 2**26  # values that are copied to see how fast memory is: 256 MB, more than caches hold
 
 
 def peaks(precisions: tuple[Precision, ...], size: int | None = None) -> dict[str, float]:
-    """FLOP/s of a large matrix product by precision, and bytes per second of a copy of such a matrix ("memory").
+    """FLOP/s of a large matrix product by precision, and bytes per second read and written ("memory").
 
     The product is made by XLA, as a 1×1 convolution by jaxcnn and, where it is installed, by PyTorch; the fastest
-    counts. `size` is the matrices' side.
+    counts. `size` is the matrices' side. A peak is what the fastest sample reached, and all are taken in turn: so those
+    of each lie apart, and a busy moment of the machine hides no peak.
     """
     size = size or (2048 if jax.default_backend() == "cpu" else 8192)
-    found = {}
-    for precision in precisions:
-        runs = _products(size, precision)
-        timings = interleaved(runs, [first(run)[0] for run in runs], REPEATS)
-        found[precision] = 2 * size**3 / min(t.median for t in timings)
-    return found | {"memory": _copy(size**2)}
+    products = [(precision, run) for precision in precisions for run in _products(size, precision)]
+    *taken, copied = _fastest([*(run for _, run in products), _copy()])
+    found: dict[str, float] = {}
+    for (precision, _), seconds in zip(products, taken, strict=True):
+        found[precision] = max(found.get(precision, 0.0), 2 * size**3 / seconds)
+    return found | {"memory": 8 * COPIED / copied}  # each of 4 bytes is read and written
+
+
+def _fastest(runs: Sequence[Run]) -> list[float]:
+    """Seconds that a call took in the fastest sample of each."""
+    for run in runs:
+        first(run)  # which compiles
+    calls = [calls_of(run) for run in runs]
+    turns = [[sample(run, n)[0] for run, n in zip(runs, calls, strict=True)] for _ in range(SAMPLES)]
+    return [min(seconds) for seconds in zip(*turns, strict=True)]
 
 
 def _products(size: int, precision: Precision) -> list[Run]:
@@ -45,15 +57,14 @@ def _products(size: int, precision: Precision) -> list[Run]:
     return runs
 
 
-def _copy(values: int) -> float:
-    x = jnp.zeros(values, jnp.float32)
-    compiled = jax.jit(lambda x: x + 1)
+def _copy() -> Run:
+    """Of an array into its own place: a new one would have to be brought by the system, page by page."""
+    x = jnp.zeros(COPIED, jnp.float32)
+    compiled = jax.jit(lambda x: x + 1, donate_argnums=0)
 
-    def call() -> Any:  # of the last one's result, so that no two run at once
+    def call() -> Any:
         nonlocal x
         x = compiled(x)
         return x
 
-    run = Run(call, jax.block_until_ready)
-    (timing,) = interleaved([run], [first(run)[0]], REPEATS)
-    return 8 * values / timing.median  # each of 4 bytes is read and written
+    return Run(call, jax.block_until_ready)

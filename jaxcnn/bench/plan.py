@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from jaxcnn.bench.contest import Contest
-from jaxcnn.bench.measure import FEWEST
 from jaxcnn.bench.networks import INFERENCE, Problem, inference, training
 from jaxcnn.bench.op_contests import op_contest
 from jaxcnn.bench.ops import Case
 from jaxcnn.bench.peak import peaks
 from jaxcnn.bench.peers import PACKAGES, installed
 from jaxcnn.bench.precision import Precision
-from jaxcnn.bench.result import Report
+from jaxcnn.bench.result import Report, Section
 from jaxcnn.report.machine import machine
 
 Watch = Callable[[str, float], object]  # the task that is being done, and the share of all that is done
@@ -30,8 +29,9 @@ class Plan:
       peers: packages to compare with; those that are not installed are named in the report.
       repeats: samples of every program.
       peak_size: side of the matrices that show this machine's peak; by default large enough.
-      budget: seconds that all may take. With one the sections alternate; a contest takes few samples where those before
-        it were slow, and is left out where it would last longer than is left, if it lasts as long as the longest.
+      budget: seconds that all may take. With one the sections alternate, and each contest has an equal share of what
+        is left, after which it takes few samples. It is left out where it would last longer than is left, if it lasts
+        as long as the longest of its section: an operation says nothing of a network.
     """
 
     cases: Sequence[Case] = ()
@@ -61,7 +61,7 @@ class Plan:
         The machine's load is that before the first.
         """
         here, contests, start = machine(), self.contests(), time.perf_counter()
-        longest = 0.0
+        end, longest = start + self.budget, dict[Section, float]()
         watch("this machine's peak", 0.0)
         missing = {package: PACKAGES[package] for package in self.peers if not installed(package)}
         report = Report(here, peaks(self.precisions, self.peak_size), (), missing)
@@ -76,13 +76,12 @@ class Plan:
 
             tick(0.0)
             began = time.perf_counter()
-            if began - start + longest > self.budget:
+            if began + longest.get(contest.section, 0.0) > end:
                 report = replace(report, left_out=(*report.left_out, f"{contest.section}: {contest.task}"))
                 continue
-            late = (began - start) / self.budget > (number + 1) / (len(contests) + 1)  # the peaks count as one
-            repeats = min(self.repeats, FEWEST) if late else self.repeats
-            rows = contest.hold(repeats, report.peaks, tick, start + self.budget)
-            longest = max(longest, time.perf_counter() - began)
+            share = (end - began) / (len(contests) - number)
+            rows = contest.hold(self.repeats, report.peaks, tick, end, began + share)
+            longest[contest.section] = max(longest.get(contest.section, 0.0), time.perf_counter() - began)
             report = replace(report, rows=(*report.rows, *rows))
             yield report
         if report.left_out:

@@ -108,7 +108,7 @@ def _run_quick(options: BenchOptions) -> int:
     from jaxcnn.cli.console import Console
 
     console = Console(soft_wrap=True)
-    *_, report = _measured(replace(plan(options), budget=quick.BUDGET), console)
+    *_, report = _measured(replace(plan(options), budget=quick.BUDGET, peak_size=quick.PEAK_SIZE), console)
     found = verdict.verdicts(report)
     made = verdict.table(found)
     console.width = max(console.width, console.width_of(made))  # in full, also on a narrow terminal

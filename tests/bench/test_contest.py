@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.bench.contest import Contest, Entrant, Prepared
-from jaxcnn.bench.measure import Run
+from jaxcnn.bench.measure import FEWEST, Run
 
 
 def entrant(by, result, precision="float32"):
@@ -71,6 +71,12 @@ def test_the_difference_is_relative_to_the_largest_value_of_each_array():
 def test_who_has_not_begun_in_time_gets_none():
     contest = Contest("inference", "a task", (entrant("jaxcnn", 1.0), entrant("other", 1.0)), lambda precision: {})
     assert {row.refused for row in contest.hold(9, {}, until=time.perf_counter() - 1)} == {"the time was over"}
+
+
+def test_who_has_to_hurry_takes_few_samples():
+    contest = Contest("inference", "a task", (entrant("jaxcnn", 1.0), entrant("other", 1.0)), lambda precision: {})
+    rows = contest.hold(9, {}, hurry=time.perf_counter() - 1)
+    assert [row.timings["step"].samples for row in rows] == [FEWEST] * 2
 
 
 def test_nobody_is_left():

@@ -155,13 +155,13 @@ def test_a_peer_that_is_not_installed_is_named_with_its_command(monkeypatch):
 
 @pytest.fixture
 def slow_clock(monkeypatch):
-    """Time that only contests make pass, 10 s each: (task, repeats, until) of those that are held."""
+    """Time that only contests make pass, 10 s each or 2 of an operation: (task, until, hurry) of those that are held."""
     now = [0.0]
     held = []
 
-    def hold(self, repeats, peaks, tick, until):
-        now[0] += 10
-        held.append((self.task, repeats, until))
+    def hold(self, repeats, peaks, tick, until, hurry):
+        now[0] += 2 if self.section == "operation" else 10
+        held.append((self.task, until, hurry))
         return [Row(self.section, self.task, "jaxcnn", "float32")]
 
     monkeypatch.setattr("jaxcnn.bench.plan.time", SimpleNamespace(perf_counter=lambda: now[0]))
@@ -170,16 +170,28 @@ def slow_clock(monkeypatch):
     return held
 
 
-def test_a_budget_alternates_hurries_and_leaves_out_what_does_not_fit(slow_clock):
+def test_a_budget_alternates_shares_what_is_left_and_leaves_out_what_does_not_fit(slow_clock):
     cases = [Case(name, name, ((4, 4),)) for name in ("relu", "gelu", "silu", "tanh")]
-    plan = Plan(cases=cases, inference=[problem("lenet5")], peers=(), repeats=7)
-    (*_, report) = replace(plan, budget=35.0).measure()
-    tasks = ["relu", "lenet5, 1×28×28×1", "gelu"]
-    assert slow_clock == [(tasks[0], 7, 35.0), (tasks[1], 7, 35.0), (tasks[2], 3, 35.0)]
-    assert [row.task for row in report.rows] == tasks
-    assert report.left_out == ("inference: lenet5, 64×28×28×1", "operation: silu", "operation: tanh")
+    plan = Plan(cases=cases, inference=[problem("lenet5")], peers=())
+    (*_, report) = replace(plan, budget=18.0).measure()
+    assert slow_clock == [
+        ("relu", 18.0, 3.0),
+        ("lenet5, 1×28×28×1", 18.0, pytest.approx(2 + 16 / 5)),
+        ("gelu", 18.0, pytest.approx(12 + 6 / 4)),
+        ("silu", 18.0, pytest.approx(14 + 4 / 2)),
+        ("tanh", 18.0, 18.0),
+    ]
+    assert [row.task for row in report.rows] == [task for task, *_ in slow_clock]
+    assert report.left_out == ("inference: lenet5, 64×28×28×1",), "as long as the other answer: not as an operation"
     slow_clock.clear()
     (*_, report) = plan.measure()
-    assert [task for task, *_ in slow_clock] == ["relu", "gelu", "silu", "tanh", tasks[1], "lenet5, 64×28×28×1"]
-    assert {(repeats, until) for _, repeats, until in slow_clock} == {(7, math.inf)}
+    answers = ["lenet5, 1×28×28×1", "lenet5, 64×28×28×1"]
+    assert [task for task, *_ in slow_clock] == ["relu", "gelu", "silu", "tanh", *answers]
+    assert {(until, hurry) for _, until, hurry in slow_clock} == {(math.inf, math.inf)}
     assert not report.left_out
+
+
+def test_when_the_budget_is_over_nothing_begins(slow_clock):
+    cases = [Case(name, name, ((4, 4),)) for name in ("relu", "gelu")]
+    (*_, report) = Plan(cases=cases, peers=(), budget=1.0).measure()
+    assert ([task for task, *_ in slow_clock], report.left_out) == (["relu"], ("operation: gelu",))
