@@ -35,6 +35,7 @@ NETWORKS = (
 )
 LARGE, FEW, MANY = 200, 16, 128  # images of so many pixels a side are large; images in a training step then, and else
 COMPARED_STEPS = 3
+FALL = 0.05  # of the loss in the first of them: so that a wrong gradient shows, and rounding does not grow
 INFERENCE = (1, 64)  # images: for latency, for throughput
 FOLDED = "jaxcnn, batch norm folded"
 
@@ -66,6 +67,24 @@ class Problem:
         """For a batch of `batch_size`."""
         classes = jax.eval_shape(partial(self.network.apply, *self.weights), self._described(1))[0].shape[-1]
         return np.random.default_rng(1).integers(0, classes, self.batch_size, dtype=np.int32)
+
+    @cached_property
+    def sgd(self) -> Sgd:
+        """The optimizer, the same for everybody, whose first step is to lower the loss by `FALL` of it.
+
+        A step lowers it by learning rate × |gradient|², which differs by 100,000 from network to network: at a rate that
+        moves the losses of one, those of another soon depend on the last digits.
+        """
+
+        def mean_loss(params: Params, images: Any, labels: Any) -> Any:
+            logits, _ = self.network.apply(params, self.weights[1], images, train=True)
+            return ops.softmax_cross_entropy(logits, labels).mean()
+
+        loss, gradient = jax.jit(jax.value_and_grad(mean_loss))(
+            self.weights[0], self.images(self.batch_size), self.labels
+        )
+        squared = sum(jnp.vdot(g, g) for g in jax.tree.leaves(gradient))
+        return Sgd(float(FALL * loss / squared))
 
     def tree(self, n: int) -> Node:
         """The network as other frameworks' are built from, for batches of n."""
@@ -138,7 +157,7 @@ def _entrants(
 
 def _our_training(task: Problem, precision: Precision, context: Context) -> Prepared:
     """`jaxcnn.train`'s own step, which others' frameworks have no equal of, on images that need no preparation."""
-    optimizer = Sgd().by_optax()
+    optimizer = task.sgd.by_optax()
     step = make_train_step(
         in_precision(task.network, precision),
         optimizer,
@@ -160,7 +179,7 @@ def _our_training(task: Problem, precision: Precision, context: Context) -> Prep
 
 def _peers_training(task: Problem, peer: Peer, precision: Precision) -> Prepared:
     network = peer.network(task.tree(task.batch_size), precision)
-    return _with_losses(network.training(task.images(task.batch_size), task.labels, Sgd()), lambda loss: loss)
+    return _with_losses(network.training(task.images(task.batch_size), task.labels, task.sgd), lambda loss: loss)
 
 
 def _with_losses(run: Run, mean: Callable[[Any], Any]) -> Prepared:

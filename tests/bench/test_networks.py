@@ -1,16 +1,17 @@
 """Contests of whole networks: who takes part, what the work is, and that ours agree with each other."""
 
 import sys
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 import pytest
 
 from jaxcnn import models
-from jaxcnn.bench.networks import FOLDED, Problem, inference, problem, training
+from jaxcnn.bench.networks import FALL, FOLDED, Problem, inference, problem, training
 from jaxcnn.bench.peers import PACKAGES, PEERS, installed
 from jaxcnn.bench.peers.network import Untranslatable, node
-from jaxcnn.layers import BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, chain, summary
+from jaxcnn.layers import BatchNorm, Conv, Dense, Dropout, Flatten, Layer, MaxPool, chain, summary
 from jaxcnn.layers.walk import leaves
 
 SMALL = Problem("small", chain(conv=Conv(4), bn=BatchNorm(), flatten=Flatten(), head=Dense(3)), (6, 2), 5)
@@ -26,6 +27,49 @@ def test_our_ways_agree_and_bfloat16_within_its_rounding(contest):
     for row in rows:
         low, high = (0, 1e-5) if row.precision == "float32" else (1e-5, 3e-2)
         assert low <= row.difference < high, row
+
+
+@jax.custom_vjp
+def misled(x, factor):
+    return x
+
+
+misled.defvjp(lambda x, factor: (x, factor), lambda factor, dy: (factor * dy, None))
+
+
+@dataclass(frozen=True)
+class Misled(Layer):
+    """The identity, whose gradient is `factor` of what it should be."""
+
+    factor: float
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        return misled(x, self.factor), state
+
+
+@pytest.mark.parametrize("name", ["small", "lenet5", "resnet20"])
+@pytest.mark.parametrize("factor", [1.0, 0.9, 0.0])
+def test_who_has_a_wrong_gradient_gets_no_time(name, factor):
+    """Wrong below the last layer of all: only by a tenth, or not there."""
+
+    def task(factor):
+        right = SMALL if name == "small" else problem(name, batch_size=4, image_size=16)
+        *body, (_, head) = right.network.parts
+        return replace(right, network=chain(**dict(body), misled=Misled(factor), last=head))
+
+    right, wrong = task(1.0), task(factor)
+    vars(wrong)["sgd"] = right.sgd
+    ours, *_ = training(right, ["float32"], []).entrants
+    entrants = (ours, replace(training(wrong, ["float32"], []).entrants[0], by="other"))
+    _, row = replace(training(right, ["float32"], []), entrants=entrants).hold(1, {})
+    assert row.refused.startswith("not the same work") == (factor != 1.0), row
+
+
+@pytest.mark.parametrize("task", [SMALL, problem("lenet5", batch_size=4, image_size=16)], ids=lambda task: task.name)
+def test_the_first_step_lowers_the_loss_by_the_same_share_whatever_the_network(task):
+    ours = training(task, ["float32"], []).entrants[0].prepare()
+    first, second = (float(ours.runs["step"].call()) for _ in range(2))
+    assert 0.6 * FALL < 1 - second / first < 1.1 * FALL
 
 
 def test_a_network_with_batch_norms_answers_with_them_folded_too():

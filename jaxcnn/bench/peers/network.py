@@ -22,7 +22,7 @@ class Untranslatable(ValueError):
 class Sgd:
     """Stochastic gradient descent: v = momentum v + gradient, w = w - learning_rate v (Sutskever et al. 2013)."""
 
-    learning_rate: float = 0.001  # at which the losses of random labels fall, and rounding does not grow
+    learning_rate: float
     momentum: float = 0.9
 
     def by_optax(self) -> optax.GradientTransformation:
