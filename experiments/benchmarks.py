@@ -53,7 +53,7 @@ def heading(reports: list[Report]) -> str:
 
 
 def commands(reports: list[Report]) -> str:
-    """What ran, how fast the machine was then, and who else wanted it."""
+    """What ran, how fast the machine was then, who else wanted it, and what there was no time for."""
     lines = []
     for report in reports:
         machine = report["machine"]
@@ -64,7 +64,9 @@ def commands(reports: list[Report]) -> str:
         load = "" if machine["load"] is None else f"Other programs that wanted a core: {machine['load']:.1f}."
         command = re.sub(r" --json \S+", "", machine["command"])
         lines.append(f"`{command}`  ")
-        lines.append(" ".join(filter(None, [peaks and f"Measured peaks: {peaks}.", load])) + "  ")
+        left = "; ".join(report.get("left_out", []))
+        said = [peaks and f"Measured peaks: {peaks}.", load, left and f"Left out, for want of time: {left}."]
+        lines.append(" ".join(filter(None, said)) + "  ")
     return "\n".join(lines).rstrip()
 
 

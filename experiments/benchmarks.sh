@@ -3,9 +3,12 @@
 #
 #     experiments/benchmarks.sh [--rehearse] [FOLDER]
 #
-# FOLDER (runs/benchmarks) gets BENCHMARKS.md and the JSON that it is made of. On 2 cores it should take about an hour, by
-# the times of its parts; let nothing else run meanwhile. What is there from a run that was stopped is not measured again.
-# With --rehearse everything is done once by one small network on two tiny images, to see that it works: no numbers.
+# FOLDER (runs/benchmarks) gets BENCHMARKS.md and the JSON that it is made of. It takes about an hour: each part has its
+# minutes, 47 in all and a few more for memory, and batches with which 2 cores without AVX-512 should need no more. What
+# there is no time for is left out, and said. Let nothing else run meanwhile. What is there from a run that was stopped is
+# not measured again.
+# With --rehearse a part of each kind is done once by one small network on two tiny images, to see that it works, in a
+# minute or two: no numbers.
 # Set PYTHON to an environment with the peers (`jaxcnn bench --help`); KERAS_BACKEND=jax is set here.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -13,20 +16,21 @@ python=${PYTHON:-python}
 export KERAS_BACKEND=jax
 export GLIBC_TUNABLES="${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}" # huge pages, for everybody
 
+parts="small residual large layered" # of training steps
 small=lenet5,cifar_small,resnet20 large=resnet50,mobilenet_v2,efficientnet_lite0
 plain=cifar_small residual=resnet18 layered=convnext_tiny # by themselves: the scaling, and other batch sizes
+answering=$small,resnet18,mobilenet_v2                    # 64 images at a time, too, which takes long by larger ones
 operations=all
-repeats=7 fewer=5
-few=8 fewest=4 # images in a step that many passes over 224×224 pixels leave time for
-batches="8 32 512" pixels="32 64 128"
+repeats=5
+many=64 few=4 fewest=2 # images in a step: of 32×32 pixels, and where many passes over 224×224 leave time for few
+batches="8 32 64" pixels="32 64 128"
 all=all fast=flax,torch fastest=torch # peers: fewer where a step is long
-size=""
-default=$root/runs/benchmarks
+size="" default=$root/runs/benchmarks
 if [ "${1:-}" = --rehearse ]; then
     shift
-    small=lenet5 large=lenet5 plain=lenet5 residual=lenet5 layered=lenet5 operations=relu
-    repeats=1 fewer=1 few=1 fewest=1 batches=2 pixels=16
-    all=flax fast=flax fastest=none
+    parts=small small=lenet5 plain=lenet5 residual=lenet5 answering=lenet5 operations=relu
+    repeats=1 many=2 few=2 batches=2 pixels=16
+    all=flax fast=none fastest=none
     size="--image-size 32" default=$root/runs/benchmarks_rehearsed
 fi
 case ${1:-} in
@@ -36,46 +40,45 @@ mkdir -p "${1:-$default}"
 folder=$(cd "${1:-$default}" && pwd)
 cd "$root"
 
-bench() { # NAME OPTIONS: what `jaxcnn bench` finds, in NAME.json
+bench() { # NAME MINUTES OPTIONS: what `jaxcnn bench` finds, in NAME.json
     [ -s "$folder/$1.json" ] && return
-    name=$1
-    shift
-    # shellcheck disable=SC2086 # several words, or none
-    "$python" -m jaxcnn bench "$@" $sized --json "$folder/$name.part"
+    name=$1 limit=$2
+    shift 2
+    "$python" -m jaxcnn bench "$@" --repeats "$repeats" --minutes "$limit" --json "$folder/$name.part"
     mv "$folder/$name.part" "$folder/$name.json"
 }
 
 memory() { # NETWORK IMAGES
     [ -s "$folder/memory_$1.json" ] && return
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2086 # several words, or none
     "$python" -m experiments.memory_peak --model "$1" --batch-size "$2" $size --json "$folder/memory_$1.json"
 }
 
-float32() { bench "$@" --precision float32; }
-bfloat16() { bench "$@" --precision bfloat16; }
-
-sized=""
-float32 operations --ops "$operations" --peers torch --repeats "$repeats"
-sized=$size
-float32 small --steps "$small" --peers "$all" --repeats "$repeats"
-float32 residual --steps "$residual" --peers "$fast" --repeats "$fewer" --batch-size $((2 * few))
-float32 large --steps "$large" --peers "$fast" --repeats "$fewer" --batch-size "$few"
-float32 layered --steps "$layered" --peers "$fast" --repeats "$fewer" --batch-size "$fewest"
-bfloat16 small_bfloat16 --steps "$small" --peers "$fastest" --repeats "$fewer"
-bfloat16 residual_bfloat16 --steps "$residual" --peers "$fastest" --repeats "$fewer" --batch-size $((2 * few))
-bfloat16 large_bfloat16 --steps "$large" --peers "$fastest" --repeats "$fewer" --batch-size "$few"
-bfloat16 layered_bfloat16 --steps "$layered" --peers "$fastest" --repeats "$fewer" --batch-size "$fewest"
-float32 inference --inference "$small,$residual,$large" --peers "$fast" --repeats "$fewer"
-float32 inference_layered --inference "$layered" --peers "$fastest" --repeats "$fewer"
+bench operations 5 --ops "$operations" --peers torch --precision float32
+for part in $parts; do
+    case $part in # minutes in float32 and in bfloat16
+    small) networks=$small images=$many peers=$all minutes="5 4" ;;
+    residual) networks=$residual images=$few peers=$fast minutes="2 2" ;;
+    large) networks=$large images=$fewest peers=$fast minutes="6 4" ;;
+    layered) networks=$layered images=$fewest peers=$fast minutes="3 2" ;;
+    esac
+    # shellcheck disable=SC2086
+    bench "$part" ${minutes% *} --steps "$networks" --peers "$peers" --batch-size "$images" $size --precision float32
+    # shellcheck disable=SC2086
+    bench "${part}_bfloat16" ${minutes#* } --steps "$networks" --peers "$fastest" --batch-size "$images" $size \
+        --precision bfloat16
+done
+# shellcheck disable=SC2086
+bench inference 7 --inference "$answering" --peers "$fast" $size --precision float32
 for n in $batches; do
-    float32 "batch_$n" --steps "$plain" --peers "$fast" --repeats "$fewer" --batch-size "$n"
+    # shellcheck disable=SC2086
+    bench "batch_$n" 1.5 --steps "$plain" --peers "$fast" --batch-size "$n" $size --precision float32
 done
-sized=""
 for n in $pixels; do
-    float32 "pixels_$n" --steps "$residual" --peers "$fast" --repeats "$fewer" --batch-size $((2 * few)) --image-size "$n"
+    bench "pixels_$n" 1 --steps "$residual" --peers "$fast" --batch-size "$few" --image-size "$n" --precision float32
 done
-memory "$plain" $((16 * few))
-memory "$residual" $((2 * few))
+memory "$plain" "$many"
+memory "$residual" "$few"
 
 each() { # PREFIX NAMES: their files
     prefix=$1
@@ -83,12 +86,13 @@ each() { # PREFIX NAMES: their files
     for n in "$@"; do echo "$folder/$prefix$n.json"; done
 }
 
+bfloat16=$(for part in $parts; do echo "${part}_bfloat16"; done)
 # shellcheck disable=SC2046,SC2086
 "$python" -m experiments.benchmarks \
     Operations $(each "" operations) \
-    "Training steps" $(each "" small residual large layered) \
-    "Training steps in bfloat16" $(each "" small_bfloat16 residual_bfloat16 large_bfloat16 layered_bfloat16) \
-    Inference $(each "" inference inference_layered) \
+    "Training steps" $(each "" $parts) \
+    "Training steps in bfloat16" $(each "" $bfloat16) \
+    Inference $(each "" inference) \
     "By batch size" $(each batch_ $batches) \
     "By image size" $(each pixels_ $pixels) \
     Memory $(each memory_ "$plain" "$residual") >"$folder/BENCHMARKS.md"

@@ -113,8 +113,8 @@ CASES: tuple[Case, ...] = (
     Case(f"gelu, {_times(_PIXELS)}", "gelu", (_PIXELS,)),
 )
 
-# For `jaxcnn bench --quick`: what networks have between their convolutions, and a convolution of each kind, of 8 images,
-# since XLA's own kernels take up to 20 times as long as ours.
+# For `jaxcnn bench --quick`: what networks have between their convolutions, and a convolution of each kind, of 8
+# images, since XLA's own kernels take up to 20 times as long as ours.
 QUICK: tuple[Case, ...] = (
     _pool("max_pool", _PIXELS, 2, "2×2"),
     Case(f"gelu, {_times(_PIXELS)}", "gelu", (_PIXELS,)),

@@ -12,11 +12,10 @@ from jaxcnn import ops
 from jaxcnn.bench.measure import Run, calls_of, first, sample
 from jaxcnn.bench.precision import Precision, dtype, within
 
-SAMPLES = 7
 COPIED = 2**26  # values that are copied to see how fast memory is: 256 MB, more than caches hold
 
 
-def peaks(precisions: tuple[Precision, ...], size: int | None = None) -> dict[str, float]:
+def peaks(precisions: tuple[Precision, ...], size: int | None = None, samples: int = 7) -> dict[str, float]:
     """FLOP/s of a large matrix product by precision, and bytes per second read and written ("memory").
 
     The product is made by XLA, as a 1×1 convolution by jaxcnn and, where it is installed, by PyTorch; the fastest
@@ -25,19 +24,19 @@ def peaks(precisions: tuple[Precision, ...], size: int | None = None) -> dict[st
     """
     size = size or (2048 if jax.default_backend() == "cpu" else 8192)
     products = [(precision, run) for precision in precisions for run in _products(size, precision)]
-    *taken, copied = _fastest([*(run for _, run in products), _copy()])
+    *taken, copied = _fastest([*(run for _, run in products), _copy()], samples)
     found: dict[str, float] = {}
     for (precision, _), seconds in zip(products, taken, strict=True):
         found[precision] = max(found.get(precision, 0.0), 2 * size**3 / seconds)
     return found | {"memory": 8 * COPIED / copied}  # each of 4 bytes is read and written
 
 
-def _fastest(runs: Sequence[Run]) -> list[float]:
+def _fastest(runs: Sequence[Run], samples: int) -> list[float]:
     """Seconds that a call took in the fastest sample of each."""
     for run in runs:
         first(run)  # which compiles
     calls = [calls_of(run) for run in runs]
-    turns = [[sample(run, n)[0] for run, n in zip(runs, calls, strict=True)] for _ in range(SAMPLES)]
+    turns = [[sample(run, n)[0] for run, n in zip(runs, calls, strict=True)] for _ in range(samples)]
     return [min(seconds) for seconds in zip(*turns, strict=True)]
 
 

@@ -27,7 +27,8 @@ class Plan:
       cases: operations.
       training: networks whose training step is timed; inference: networks that answer, one image and many.
       peers: packages to compare with; those that are not installed are named in the report.
-      repeats: samples of every program.
+      without: who takes no part in training steps, by name.
+      repeats: samples of every program, and of those that show this machine's peaks.
       peak_size: side of the matrices that show this machine's peak; by default large enough.
       budget: seconds that all may take. With one the sections alternate, and each contest has an equal share of what
         is left, after which it takes few samples. It is left out where it would last longer than is left, if it lasts
@@ -39,6 +40,7 @@ class Plan:
     inference: Sequence[Problem] = ()
     precisions: tuple[Precision, ...] = ("float32",)
     peers: tuple[str, ...] = tuple(PACKAGES)
+    without: tuple[str, ...] = ()
     repeats: int = 7
     peak_size: int | None = None
     budget: float = math.inf
@@ -48,12 +50,16 @@ class Plan:
         present = [package for package in self.peers if installed(package)]
         sections = [
             [op_contest(case, self.precisions, present) for case in self.cases],
-            [training(problem, self.precisions, present) for problem in self.training],
+            [self._training(problem, present) for problem in self.training],
             [inference(problem, n, self.precisions, present) for problem in self.inference for n in INFERENCE],
         ]
         if self.budget < math.inf:
             return [contest for turn in zip_longest(*sections) for contest in turn if contest]
         return [contest for section in sections for contest in section]
+
+    def _training(self, problem: Problem, present: Sequence[str]) -> Contest:
+        contest = training(problem, self.precisions, present)
+        return replace(contest, entrants=tuple(e for e in contest.entrants if e.by not in self.without))
 
     def measure(self, watch: Watch = lambda task, done: None) -> Iterator[Report]:
         """What is found, as it is found: a report without rows, then one after each contest.
@@ -64,7 +70,7 @@ class Plan:
         end, longest = start + self.budget, dict[Section, float]()
         watch("this machine's peak", 0.0)
         missing = {package: PACKAGES[package] for package in self.peers if not installed(package)}
-        report = Report(here, peaks(self.precisions, self.peak_size), (), missing)
+        report = Report(here, peaks(self.precisions, self.peak_size, self.repeats), (), missing)
         yield report
         done = 0.0
         for number, contest in enumerate(contests):

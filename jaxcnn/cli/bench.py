@@ -1,6 +1,7 @@
 """`jaxcnn bench`: how fast, against autodiff and other frameworks doing the same work."""
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -35,7 +36,7 @@ class BenchOptions:
 
     quick: bool = False
     """In 3 minutes: what is ahead on this machine, what is behind, and by how much. A few tasks of each kind, or those
-    that are named; what there is no time for is left out, and said."""
+    that are named; what there is no time for is left out, and said. PyTorch's training steps are not compiled."""
     against: Annotated[str | None, _names("REV", "none")] = None
     """Time this revision of jaxcnn, such as main or HEAD~1, and the working tree in turn, in place of others, to
     see what a change does to the speed. Needs a git checkout."""
@@ -62,6 +63,8 @@ class BenchOptions:
     """Pixels a side of the networks' images."""
     repeats: int = 7
     """Samples of each program; long programs get fewer, but 3."""
+    minutes: Annotated[float | None, _names("MINUTES", "no limit; less than 3 with --quick")] = None
+    """What all may take: long contests get fewer samples, and what there is no time for is left out, and said."""
     json: Annotated[Path | None, _names("PATH", "none")] = None
     """Write everything that was found to this file."""
     picture: Annotated[Path | None, _names("PATH", "none")] = None
@@ -74,6 +77,12 @@ def run(options: BenchOptions) -> int:
         value = getattr(options, name)
         if value is not None and value < minimum:
             raise ValueError(f"--{name.replace('_', '-')} is {value}; expected {minimum} or more.")
+    if options.minutes is not None:
+        if not options.minutes > 0:
+            raise ValueError(f"--minutes is {options.minutes}; expected more than 0.")
+        for flag, value in (("data", options.data), ("against", options.against)):
+            if value is not None:
+                raise ValueError(f"--minutes is {options.minutes}, but --{flag} has no limit; leave one of them out.")
     for name, path in (("json", options.json), ("picture", options.picture)):
         if path is not None and not path.resolve().parent.is_dir():
             raise ValueError(f"--{name} is {path}, but the folder {path.resolve().parent} does not exist.")
@@ -90,14 +99,18 @@ def run(options: BenchOptions) -> int:
 
     console = Console(soft_wrap=True)
     console.width = max(console.width, show.WIDTH)  # tables in full, also on a narrow terminal
-    for report in _measured(plan(options), console):
-        if report.rows:
+    shown = 0
+    for report in _measured(replace(plan(options), budget=60 * (options.minutes or math.inf)), console):
+        if len(report.rows) > shown:
+            shown = len(report.rows)
             title, rows = report.contests()[-1]
             console.print(show.table(report, title, rows))
             for line in show.refusals(rows):
                 console.print(line)
-            if options.json is not None:
-                options.json.write_text(report.to_json())  # again after each, since the next may take long
+        if options.json is not None:
+            options.json.write_text(report.to_json())  # again after each, since the next may take long
+    for line in _left_out(report):
+        console.print(line)
     _written(options, report)
     return 0
 
@@ -107,19 +120,25 @@ def _run_quick(options: BenchOptions) -> int:
     from jaxcnn.bench import quick, show, verdict
     from jaxcnn.cli.console import Console
 
+    budget = 60 * options.minutes if options.minutes else quick.BUDGET
     console = Console(soft_wrap=True)
-    *_, report = _measured(replace(plan(options), budget=quick.BUDGET, peak_size=quick.PEAK_SIZE), console)
+    limited = replace(plan(options), budget=budget, peak_size=quick.PEAK_SIZE, without=quick.WITHOUT)
+    *_, report = _measured(limited, console)
     found = verdict.verdicts(report)
     made = verdict.table(found)
     console.width = max(console.width, console.width_of(made))  # in full, also on a narrow terminal
     console.print(made)
-    for line in [*show.refusals([*report.rows]), *(f"left out, for want of time: {task}" for task in report.left_out)]:
+    for line in [*show.refusals([*report.rows]), *_left_out(report)]:
         console.print(line)
     console.print(verdict.in_words(found))
     if options.json is not None:
         options.json.write_text(report.to_json(verdicts=[each.to_json() for each in found]))
     _written(options, report)
     return 0
+
+
+def _left_out(report: "Report") -> list[str]:
+    return [f"left out, for want of time: {task}" for task in report.left_out]
 
 
 def _run_against(options: BenchOptions) -> int:

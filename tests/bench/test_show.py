@@ -155,7 +155,7 @@ def test_a_peer_that_is_not_installed_is_named_with_its_command(monkeypatch):
 
 @pytest.fixture
 def slow_clock(monkeypatch):
-    """Time that only contests make pass, 10 s each or 2 of an operation: (task, until, hurry) of those that are held."""
+    """Time that only contests make pass, 10 s each or 2 of an operation: (task, until, hurry) of those held."""
     now = [0.0]
     held = []
 
@@ -166,7 +166,7 @@ def slow_clock(monkeypatch):
 
     monkeypatch.setattr("jaxcnn.bench.plan.time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr("jaxcnn.bench.plan.Contest.hold", hold)
-    monkeypatch.setattr("jaxcnn.bench.plan.peaks", lambda precisions, size: {})
+    monkeypatch.setattr("jaxcnn.bench.plan.peaks", lambda *_: {})
     return held
 
 
@@ -189,6 +189,14 @@ def test_a_budget_alternates_shares_what_is_left_and_leaves_out_what_does_not_fi
     assert [task for task, *_ in slow_clock] == ["relu", "gelu", "silu", "tanh", *answers]
     assert {(until, hurry) for _, until, hurry in slow_clock} == {(math.inf, math.inf)}
     assert not report.left_out
+
+
+def test_who_is_left_out_of_training_steps_still_answers():
+    task = problem("lenet5")
+    made = Plan(training=[task], inference=[task], peers=("flax",), without=("jax.grad of the same",)).contests()
+    assert [("jax.grad of the same" in [entrant.by for entrant in contest.entrants]) for contest in made] == [
+        False, True, True,
+    ]  # fmt: skip
 
 
 def test_when_the_budget_is_over_nothing_begins(slow_clock):

@@ -13,7 +13,7 @@ from jaxcnn.cli.bench import BenchOptions, plan
 @pytest.fixture(autouse=True)
 def small_peaks(monkeypatch):
     """This machine's peak is of no interest here, and takes seconds."""
-    monkeypatch.setattr("jaxcnn.bench.plan.peaks", lambda precisions, size: dict.fromkeys(precisions, 1e9))
+    monkeypatch.setattr("jaxcnn.bench.plan.peaks", lambda precisions, size, samples: dict.fromkeys(precisions, 1e9))
 
 
 def test_tables_json_and_picture(jaxcnn, tmp_path):
@@ -39,6 +39,8 @@ def test_tables_json_and_picture(jaxcnn, tmp_path):
         (["--precision", "tensorfloat32"], "error: --precision has tensorfloat32; expected some of float32,bfloat16"),
         (["--peers", "pytorch"], "error: --peers has pytorch; expected some of flax,equinox,keras,torch"),
         (["--repeats", 0], "error: --repeats is 0; expected 1 or more."),
+        (["--minutes", 0], "error: --minutes is 0.0; expected more than 0."),
+        (["--minutes", 1, "--against", "main"], "error: --minutes is 1.0, but --against has no limit"),
         (["--batch-size", 0], "error: --batch-size is 0; expected 1 or more."),
         (["--json", "no/such/folder.json"], "error: --json is no/such/folder.json, but the folder"),
         (["--ops", "none"], "error: nothing to measure"),
@@ -72,6 +74,13 @@ def test_what_is_measured(options, operations, training, inference):
     assert len(made.cases) == operations
     assert [p.name for p in made.training] == training
     assert [p.name for p in made.inference] == inference
+
+
+def test_what_there_is_no_time_for_is_said_and_no_table_printed_twice(jaxcnn):
+    code, out, _ = jaxcnn("bench", "--ops", "relu,gelu", "--peers", "none", "--precision", "float32", "--minutes", 1e-9)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[-2:] == [f"left out, for want of time: operation: {op}, 64×32×32×64" for op in ("relu", "gelu")]
 
 
 def test_quick_prints_a_verdict_of_what_is_named(jaxcnn, tmp_path):
