@@ -141,12 +141,13 @@ _MAPS = {name: _Map(name) for name in ("fprop", "dgrad", "wgrad")}
 def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tuple[tuple[str, Any], ...]) -> Array:
     keywords = dict(options)
     precision = keywords.pop("precision", None)
-    bfloat16 = precision == "bfloat16" and a.dtype == jnp.float32
-    if bfloat16 and keywords.get("preferred_element_type") is None:
+    rounds = precision == "bfloat16" and a.dtype == jnp.float32
+    narrow = a.dtype == b.dtype == jnp.bfloat16
+    if rounds and keywords.get("preferred_element_type") is None:
         keywords["preferred_element_type"] = a.dtype
     given = xla.Options(**keywords)
 
-    def by(module: Any, cast: Any = lambda operand: operand) -> Any:
+    def by(module: Any, cast: Any = lambda operand: operand, given: xla.Options = given) -> Any:
         def compute(a: Array, b: Array) -> Array:
             with jax.default_matmul_precision(precision) if precision else nullcontext():
                 return getattr(module, name)(cast(a), cast(b), *sizes, given)
@@ -158,7 +159,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
     exact = precision == "float32" or (precision is None and default is not None)
     taps = math.prod(sizes[0] if name == "wgrad" else b.shape[:-2])
     anywhere: Any = grouped if given.groups > 1 and taps <= grouped.MOST_TAPS else xla
-    kernel = "xla" if _open(a, b) else _kernel(name, given, a, b, sizes, exact=exact, bfloat16=bfloat16)
+    kernel = "xla" if _open(a, b) else _kernel(name, given, a, b, sizes, exact=exact, bfloat16=rounds or narrow)
     modules = {
         "onednn": onednn,
         "winograd": winograd.FLOAT32,
@@ -166,34 +167,44 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         "winograd bfloat16": winograd.BFLOAT16,
         "xla": anywhere,
     }
-    if bfloat16:
-        casts = {"onednn bfloat16": (_narrow,), "winograd bfloat16": ()}  # which rounds for itself
-        cpu = by(modules[kernel], *casts.get(kernel, (_rounded,)))
-        return platform_dependent(a, b, cpu=cpu, default=by(xla, _rounded))
     module = modules[kernel]
+    if rounds:
+        casts = {"onednn bfloat16": (_narrow,), "winograd bfloat16": ()}  # which rounds for itself
+        cpu = by(module, *casts.get(kernel, (_rounded,)))
+        return platform_dependent(a, b, cpu=cpu, default=by(xla, _rounded))
+    if narrow and kernel in ("onednn", "winograd", "winograd bfloat16"):
+        wide = by(module, _widened, given._replace(preferred_element_type=jnp.float32))
+        dtype = given.preferred_element_type or a.dtype
+        return platform_dependent(a, b, cpu=lambda a, b: wide(a, b).astype(dtype), default=by(xla))
     return by(xla)(a, b) if module is xla else platform_dependent(a, b, cpu=by(module), default=by(xla))
 
 
 def _kernel(
     name: str, given: xla.Options, a: Array, b: Array, sizes: tuple[Any, ...], *, exact: bool, bfloat16: bool
 ) -> str:
-    """Which of `table.KERNELS` computes on a CPU: of those that can and may, the fastest."""
+    """Which of `table.KERNELS` computes on a CPU: of those that can and may, the fastest.
+
+    With `bfloat16` the operands are, or are to be, rounded to it: those that multiply float32 take them as they are.
+    """
     choice = _choice.value
     if choice == "xla":
         return "xla"
     always = choice == "onednn"
-    able = ["onednn"] * onednn.serves(name, given, a, b, *sizes, always=always)
+    if a.dtype not in (jnp.float32, jnp.bfloat16) or a.dtype != b.dtype:
+        return "xla"
+    wide, narrow = ([jax.ShapeDtypeStruct(o.shape, dtype) for o in (a, b)] for dtype in (jnp.float32, jnp.bfloat16))
+    float32 = given._replace(preferred_element_type=None)
+    able = ["onednn"] * onednn.serves(name, float32, *wide, *sizes, always=always)
     if bfloat16:
-        narrow: Any = [jax.ShapeDtypeStruct(operand.shape, jnp.bfloat16) for operand in (a, b)]
         able = ["onednn bfloat16"] * onednn.serves(name, given, *narrow, *sizes, always=always) + able
-    if always or a.dtype != jnp.float32 or not able:
+    if always or not able:
         return able[0] if able else "xla"
-    call = onednn.Call.of(name, given, a, b, *sizes)
+    call = onednn.Call.of(name, float32, *wide, *sizes)
     shape = table.Shape.of(call, a.shape, b.shape)
     work = dict.fromkeys([*able, "xla"], shape.products)
     for kernel, one in (("winograd", winograd.FLOAT32), ("winograd bfloat16", winograd.BFLOAT16)):
         allowed = not exact if kernel == "winograd" else choice == "fast" and "onednn bfloat16" in able
-        if allowed and one.serves(name, given, a, b, *sizes):
+        if allowed and one.serves(name, float32, *wide, *sizes):
             work[kernel] = one.work(call, a.shape, b.shape)
     return table.table().fastest(shape, work)
 
@@ -201,6 +212,10 @@ def _kernel(
 def _open(*arrays: Array) -> bool:
     """Whether some length is left open, as `jax.export` allows: only XLA computes those."""
     return not all(isinstance(length, int) for a in arrays for length in a.shape)
+
+
+def _widened(operand: Array) -> Array:
+    return operand.astype(jnp.float32)
 
 
 def _narrow(operand: Array) -> Array:

@@ -28,6 +28,8 @@
 #include <string>
 #include <tuple>
 
+#include <unistd.h>
+
 #include "xla/ffi/api/ffi.h"
 
 namespace {
@@ -38,11 +40,23 @@ using dnnl::memory;
 using Dims = memory::dims;
 
 constexpr int64_t kOut = 4, kWindow = 3, kIn = 6, kPoints = kIn * kIn;
-constexpr int64_t kCache = 2 << 20;       // bytes that a thread's tiles may fill
-constexpr int64_t kAllCaches = 32 << 20;  // bytes that no cache is likely to hold until they are read
-constexpr int64_t kFewest = 64;           // tiles, below which the products of their matrices would be slow
-constexpr int64_t kLanes = 16;            // channels that are transformed side by side
-using Lanes __attribute__((vector_size(4 * kLanes), aligned(4), may_alias)) = float;
+constexpr int64_t kLanes = 16;   // channels that the longest vectors hold
+constexpr int64_t kFewest = 64;  // tiles, below which the products of their matrices would be slow
+
+// Bytes of one of the CPU's caches, or what is usual where the system doesn't say.
+int64_t CacheSize(int level, int64_t usual) {
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  const long size = sysconf(level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE);
+  if (size > 0) return size;
+#endif
+  return usual;
+}
+
+const int64_t kCache = CacheSize(2, 1 << 20);  // bytes that a thread's tiles may fill: its own cache
+// Bytes that the caches are likely to have lost before they are read. Of a server's last one others have the rest.
+const int64_t kAllCaches = std::min<int64_t>(CacheSize(3, 32 << 20), 32 << 20);
+
+#pragma GCC diagnostic ignored "-Wpsabi"  // vectors are returned by functions that are inlined always
 
 // The upper half of a float's bits.
 struct BFloat16 {
@@ -54,117 +68,9 @@ constexpr memory::data_type kType = memory::data_type::f32;
 template <>
 constexpr memory::data_type kType<BFloat16> = memory::data_type::bf16;
 
-INLINE void Store(const Lanes& values, float* to) { *reinterpret_cast<Lanes*>(to) = values; }
-
-// Rounded to the nearest, and of two as near to the even one.
-INLINE void Store(const Lanes& values, BFloat16* to) {
-  using Words __attribute__((vector_size(4 * kLanes))) = uint32_t;
-  using Halves __attribute__((vector_size(2 * kLanes), aligned(2), may_alias)) = uint16_t;
-  const Words words = reinterpret_cast<Words>(values), odd = words >> 16 & 1;  // the same bits
-  const Words rounded = values == values ? words + 0x7fff + odd : words | 0x400000;  // which keeps a NaN one
-  *reinterpret_cast<Halves*>(to) = __builtin_convertvector(rounded >> 16, Halves);
-}
-
-#ifdef AVX512
-// The same by one instruction, on a CPU that has it.
-struct NativeBFloat16 {
-  uint16_t bits;
-};
-
-template <>
-constexpr memory::data_type kType<NativeBFloat16> = memory::data_type::bf16;
-
-INLINE void Store(const Lanes& values, NativeBFloat16* to) {
-  using Halves __attribute__((vector_size(2 * kLanes), aligned(2), may_alias)) = uint16_t;
-  Halves halves;
-  asm("vcvtneps2bf16 %1, %0" : "=v"(halves) : "v"(values));
-  *reinterpret_cast<Halves*>(to) = halves;
-}
-#endif
-
 // The points, their squares, the squares' sum (their product is 1), and what G divides by: Π (point - other point).
 constexpr float a = 2.f / 3, b = 3.f / 2, aa = a * a, bb = b * b, sum = aa + bb;
 constexpr float over_a = 1 / (2 * aa * (aa - bb)), over_b = 1 / (2 * bb * (bb - aa));
-
-// What the even and the odd powers come to at a, -a, b and -b.
-INLINE void Pairs(const Lanes& even_a, const Lanes& odd_a, const Lanes& even_b, const Lanes& odd_b, Lanes (&at)[6]) {
-  at[1] = even_a + odd_a;
-  at[2] = even_a - odd_a;
-  at[3] = even_b + odd_b;
-  at[4] = even_b - odd_b;
-}
-
-// The matrices along one axis.
-struct InputTransform {  // Bᵀ
-  INLINE void operator()(const Lanes (&d)[6], Lanes (&v)[6]) const {
-    const Lanes even_a = d[4] - bb * d[2], odd_a = a * (d[3] - bb * d[1]);
-    const Lanes even_b = d[4] - aa * d[2], odd_b = b * (d[3] - aa * d[1]);
-    v[0] = d[0] - sum * d[2] + d[4];
-    Pairs(even_a, odd_a, even_b, odd_b, v);
-    v[5] = d[1] - sum * d[3] + d[5];
-  }
-};
-
-struct KernelTransform {  // G
-  INLINE void operator()(const Lanes (&g)[3], Lanes (&u)[6]) const {
-    const Lanes even_a = over_a * (g[0] + aa * g[2]), odd_a = over_a * a * g[1];
-    const Lanes even_b = over_b * (g[0] + bb * g[2]), odd_b = over_b * b * g[1];
-    u[0] = g[0];
-    Pairs(even_a, odd_a, even_b, odd_b, u);
-    u[5] = g[2];
-  }
-};
-
-struct KernelTranspose {  // Gᵀ
-  INLINE void operator()(const Lanes (&u)[6], Lanes (&g)[3]) const {
-    const Lanes even_a = over_a * (u[1] + u[2]), odd_a = over_a * (u[1] - u[2]);
-    const Lanes even_b = over_b * (u[3] + u[4]), odd_b = over_b * (u[3] - u[4]);
-    g[0] = u[0] + even_a + even_b;
-    g[1] = a * odd_a + b * odd_b;
-    g[2] = aa * even_a + bb * even_b + u[5];
-  }
-};
-
-struct OutputTransform {  // Aᵀ
-  INLINE void operator()(const Lanes (&m)[6], Lanes (&y)[4]) const {
-    const Lanes even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
-    y[0] = m[0] + even_a + even_b;
-    y[1] = a * odd_a + b * odd_b;
-    y[2] = aa * even_a + bb * even_b;
-    y[3] = a * aa * odd_a + b * bb * odd_b + m[5];
-  }
-};
-
-struct OutputTranspose {  // A
-  INLINE void operator()(const Lanes (&y)[4], Lanes (&m)[6]) const {
-    const Lanes even_a = y[0] + aa * y[2], odd_a = a * (y[1] + aa * y[3]);
-    const Lanes even_b = y[0] + bb * y[2], odd_b = b * (y[1] + bb * y[3]);
-    m[0] = y[0];
-    Pairs(even_a, odd_a, even_b, odd_b, m);
-    m[5] = y[3];
-  }
-};
-
-// The N × N lanes that load(0, lanes), load(1, lanes), ... write, transformed along both axes and given to
-// store(0, lanes), store(1, lanes), ... Loops are unrolled so that what they transform stays in registers.
-template <int N, int M, typename Transform, typename Load, typename Store>
-INLINE void AlongBoth(Transform transform, Load load, Store store) {
-  Lanes half[M * N], in[N], out[M];
-  for (int j = 0; j < N; ++j) {
-#pragma GCC unroll 6
-    for (int i = 0; i < N; ++i) load(i * N + j, in[i]);
-    transform(in, out);
-#pragma GCC unroll 6
-    for (int i = 0; i < M; ++i) half[i * N + j] = out[i];
-  }
-  for (int i = 0; i < M; ++i) {
-#pragma GCC unroll 6
-    for (int j = 0; j < N; ++j) in[j] = half[i * N + j];
-    transform(in, out);
-#pragma GCC unroll 6
-    for (int j = 0; j < M; ++j) store(i * M + j, out[j]);
-  }
-}
 
 // Images (height, width, channels), laid in `across` rows of `across` with a row and a column of zeros between them, as
 // if they were one. A kernel is one, too, with in × out channels.
@@ -198,106 +104,61 @@ struct Image {
   }
 };
 
-// The N × N window of an image from `row` and `column` on, or turned by 180°: its channels in [first, last) transformed
-// and written to points[0], points[step], ... Beyond the image's edges are zeros.
-template <int N, typename Transform, typename Number>
-INLINE void Read(Transform transform, const Image& image, int64_t row, int64_t column, bool turned, int64_t first,
-                 int64_t last, Number* points, int64_t step) {
-  static const float zeros[kLanes] = {};
-  float* found[N * N];
-  image.Entries<N>(row, column, found);
-  const float* entries[N * N];
-  int64_t moves[N * N];  // 1 where the entry has channels, 0 where it is zeros
-  for (int i = 0; i < N * N; ++i) {
-    const float* const entry = found[turned ? N * N - 1 - i : i];
-    entries[i] = entry ? entry : zeros;
-    moves[i] = entry != nullptr;
-  }
-  const int64_t ahead = kOut * image.channels;  // the next tile's
-  for (int64_t at = first; at < last; at += kLanes) {
-    const int64_t channel = std::min(at, last - kLanes);  // the last lanes may overlap those before
-    AlongBoth<N, kIn>(
-        transform,
-        [&](int i, Lanes& to) INLINED {
-          const float* const from = entries[i] + moves[i] * channel;
-          __builtin_prefetch(from + ahead);
-          to = *reinterpret_cast<const Lanes*>(from);
-        },
-        [&](int i, const Lanes& values) INLINED { Store(values, points + i * step + channel); });
-  }
-}
+// A kind of CPU's transforms between points[0], points[step], ..., multiplied as `Number`, and a tile of an image, whose
+// first entry is at a row and a column; and those of a kernel's channels in [first, last).
+template <typename Number>
+struct Transforms {
+  using Read = void (*)(const Image&, int64_t row, int64_t column, Number* points, int64_t step);
+  using Write = void (*)(const Image&, int64_t row, int64_t column, const float* points, int64_t step);
 
-struct InCache {
-  INLINE void operator()(const Lanes& values, float* to) const { Store(values, to); }
+  Read input, cotangent;
+  Write output, streamed_output;
+  void (*kernel)(const Image&, bool turned, int64_t first, int64_t last, float* points);
+  void (*kernel_gradient)(const Image&, int64_t first, int64_t last, const float* points);
 };
 
-#ifdef AVX512
-struct PastCaches {  // which then neither read what is overwritten nor keep it
-  INLINE void operator()(const Lanes& values, float* to) const {
-    asm("vmovntps %1, %0" : "=m"(*reinterpret_cast<Lanes*>(to)) : "v"(values));
-  }
-};
-#endif
-
-// The other way: points transformed into an image's window, where that lies inside of it.
-template <int N, typename Transform, typename Keep>
-INLINE void Write(Transform transform, Keep keep, const Image& image, int64_t row, int64_t column, int64_t first,
-                  int64_t last, const float* points, int64_t step) {
-  float* entries[N * N];
-  image.Entries<N>(row, column, entries);
-  for (int64_t at = first; at < last; at += kLanes) {
-    const int64_t channel = std::min(at, last - kLanes);
-    AlongBoth<kIn, N>(
-        transform, [&](int i, Lanes& to) INLINED { to = *reinterpret_cast<const Lanes*>(points + i * step + channel); },
-        [&](int i, const Lanes& values) INLINED {
-          if (entries[i]) keep(values, entries[i] + channel);
-        });
-  }
+#define LANES 4
+namespace sse {
+#include "winograd_transforms.h"
 }
-
-FOR_EACH_CPU void ReadInput(const Image& x, int64_t row, int64_t column, float* points, int64_t step) {
-  Read<kIn>(InputTransform(), x, row, column, false, 0, x.channels, points, step);
-}
-
-FOR_EACH_CPU void ReadInput(const Image& x, int64_t row, int64_t column, BFloat16* points, int64_t step) {
-  Read<kIn>(InputTransform(), x, row, column, false, 0, x.channels, points, step);
-}
-
-FOR_EACH_CPU void ReadCotangent(const Image& dy, int64_t row, int64_t column, float* points, int64_t step) {
-  Read<kOut>(OutputTranspose(), dy, row, column, false, 0, dy.channels, points, step);
-}
-
-FOR_EACH_CPU void ReadCotangent(const Image& dy, int64_t row, int64_t column, BFloat16* points, int64_t step) {
-  Read<kOut>(OutputTranspose(), dy, row, column, false, 0, dy.channels, points, step);
-}
+#undef LANES
 
 #ifdef AVX512
-AVX512 void ReadInput(const Image& x, int64_t row, int64_t column, NativeBFloat16* points, int64_t step) {
-  Read<kIn>(InputTransform(), x, row, column, false, 0, x.channels, points, step);
+#define LANES 8
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace avx2 {
+#include "winograd_transforms.h"
 }
+#pragma GCC pop_options
+#undef LANES
 
-AVX512 void ReadCotangent(const Image& dy, int64_t row, int64_t column, NativeBFloat16* points, int64_t step) {
-  Read<kOut>(OutputTranspose(), dy, row, column, false, 0, dy.channels, points, step);
+#define LANES 16
+#pragma GCC push_options
+#pragma GCC target("avx512f")
+namespace avx512 {
+#include "winograd_transforms.h"
 }
+#define BFLOAT16_BY_AN_INSTRUCTION
+namespace avx512_bf16 {
+#include "winograd_transforms.h"
+}
+#pragma GCC pop_options
+#undef LANES
 #endif
 
-FOR_EACH_CPU void WriteOutput(const Image& y, int64_t row, int64_t column, const float* points, int64_t step) {
-  Write<kOut>(OutputTransform(), InCache(), y, row, column, 0, y.channels, points, step);
-}
-
+template <typename Number>
+Transforms<Number> Fastest() {
 #ifdef AVX512
-AVX512 void StreamOutput(const Image& y, int64_t row, int64_t column, const float* points, int64_t step) {
-  Write<kOut>(OutputTransform(), PastCaches(), y, row, column, 0, y.channels, points, step);
-}
+  if (__builtin_cpu_supports("avx512bf16")) return avx512_bf16::kTransforms<Number>;
+  if (__builtin_cpu_supports("avx512f")) return avx512::kTransforms<Number>;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::kTransforms<Number>;
 #endif
-
-FOR_EACH_CPU void ReadKernel(const Image& g, bool turned, int64_t first, int64_t last, float* points) {
-  Read<kWindow>(KernelTransform(), g, 0, 0, turned, first, last, points, g.channels);
+  return sse::kTransforms<Number>;
 }
 
-FOR_EACH_CPU void WriteKernel(const Image& g, int64_t first, int64_t last, const float* points) {
-  Write<kWindow>(KernelTranspose(), InCache(), g, 0, 0, first, last, points, g.channels);
-}
+template <typename Number>
+const Transforms<Number> transforms = Fastest<Number>();
 
 // 36 products of row-major matrices, (rows, inner) and (inner, columns); either may be stored transposed. The result is
 // float32.
@@ -453,7 +314,7 @@ void Forward(const Threads& threads, const Images& x, float* kernel, bool turned
   char* const u = kept.Of(bytes + matmul->desc.weights_desc().get_size());
   const Image g{kernel, kWindow, kWindow, pairs};
   threads.Share(pairs / run, [&](int64_t, int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) ReadKernel(g, turned, i * run, (i + 1) * run, Floats(u));
+    for (int64_t i = first; i < last; ++i) transforms<Number>.kernel(g, turned, i * run, (i + 1) * run, Floats(u));
   });
   memory multiplied(matmul->second, Engine(), u);
   if (matmul->reorder) {
@@ -464,18 +325,15 @@ void Forward(const Threads& threads, const Images& x, float* kernel, bool turned
     matmul->reorder.execute(stream, stored, multiplied);
     stream.wait();
   }
-  auto* write = &WriteOutput;
-#ifdef AVX512
-  const bool aligned = y.channels % kLanes == 0 && reinterpret_cast<uintptr_t>(y.data) % sizeof(Lanes) == 0;
-  if (aligned && y.bytes() > kAllCaches && __builtin_cpu_supports("avx512f")) write = &StreamOutput;
-#endif
+  const bool aligned = y.channels % kLanes == 0 && reinterpret_cast<uintptr_t>(y.data) % (kLanes * sizeof(float)) == 0;
+  const auto write = aligned && y.bytes() > kAllCaches ? transforms<Number>.streamed_output : transforms<Number>.output;
   threads.Share(tiles.blocks, [&](int64_t, int64_t first, int64_t last) {
     const Stages<Number, float> stages(kPoints * v_step, kPoints * m_step, matmul->desc.scratchpad_desc().get_size());
     for (int64_t block = first; block < last; ++block) {
       tiles.Each(
           block,
           [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
-            ReadInput(x[image], row - low_row, column - low_column, stages.first + entry * x.channels, v_step);
+            transforms<Number>.input(x[image], row - low_row, column - low_column, stages.first + entry * x.channels, v_step);
           },
           [](int64_t) {});
       Multiply(*matmul, stages.first, multiplied, stages.second, stages.scratch);
@@ -486,9 +344,7 @@ void Forward(const Threads& threads, const Images& x, float* kernel, bool turned
           },
           [](int64_t) {});
     }
-#ifdef AVX512
     __builtin_ia32_sfence();  // what was streamed is there before another thread is told so
-#endif
   });
 }
 
@@ -518,8 +374,8 @@ void KernelGradient(const Threads& threads, const Images& x, const Images& dy, i
       tiles.Each(
           block,
           [&](int64_t entry, int64_t image, int64_t row, int64_t column) {
-            ReadInput(x[image], row - low_row, column - low_column, stages.first + entry * x.channels, v_step);
-            ReadCotangent(dy[image], row, column, stages.second + entry * dy.channels, w_step);
+            transforms<Number>.input(x[image], row - low_row, column - low_column, stages.first + entry * x.channels, v_step);
+            transforms<Number>.cotangent(dy[image], row, column, stages.second + entry * dy.channels, w_step);
           },
           [&](int64_t entry) {
             Clear(stages.first + entry * x.channels, v_step, x.channels);
@@ -537,7 +393,7 @@ void KernelGradient(const Threads& threads, const Images& x, const Images& dy, i
         for (int64_t i = first * run; i < last * run; ++i) sum[i] += sum[part * step + i];
       }
     }
-    for (int64_t i = first; i < last; ++i) WriteKernel(g, i * run, (i + 1) * run, du);
+    for (int64_t i = first; i < last; ++i) transforms<Number>.kernel_gradient(g, i * run, (i + 1) * run, du);
   });
 }
 
@@ -583,9 +439,4 @@ XLA_FFI_Error* Call(XLA_FFI_CallFrame* frame) {
 }  // namespace
 
 EXPORT XLA_FFI_Error* jaxcnn_winograd(XLA_FFI_CallFrame* frame) { return Call<float>(frame); }
-EXPORT XLA_FFI_Error* jaxcnn_winograd_bfloat16(XLA_FFI_CallFrame* frame) {
-#ifdef AVX512
-  if (__builtin_cpu_supports("avx512bf16")) return Call<NativeBFloat16>(frame);
-#endif
-  return Call<BFloat16>(frame);
-}
+EXPORT XLA_FFI_Error* jaxcnn_winograd_bfloat16(XLA_FFI_CallFrame* frame) { return Call<BFloat16>(frame); }

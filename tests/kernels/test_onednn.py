@@ -10,7 +10,6 @@ from jax import lax
 
 from jaxcnn import kernels, ops
 from jaxcnn.kernels import library, onednn, xla
-from tests.kernels.machine import has_bfloat16, multiplies_bfloat16
 from tests.kernels.threads import in_two_threads
 
 MISSING = library.find()
@@ -134,16 +133,26 @@ def test_oneDNN_is_what_runs(name, groups, dtype):
 
     assert library.TARGET in text("onednn") and "stablehlo.convolution" not in text("onednn")
     assert library.TARGET not in text("xla")
-    if dtype == jnp.float32 or groups == 1 or not multiplies_bfloat16():  # AMX has no use for a few channels a group
-        assert (library.TARGET in text("auto")) == (dtype == jnp.float32 or multiplies_bfloat16())
+    assert library.TARGET in text("auto")
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_bfloat16_arrays_are_multiplied_as_float32_where_that_is_faster(name, monkeypatch):
+    monkeypatch.setattr(library.Library, "multiplies_bfloat16", lambda self, implementation: False)
+    a, b, *sizes = problem(2, (7, 9), (3, 3), 16, 24, PLAIN)[name]
+    a, b = jnp.asarray(a, jnp.bfloat16), jnp.asarray(b, jnp.bfloat16)
+    compute = getattr(kernels, name)
+    right = compute(a.astype(jnp.float32), b.astype(jnp.float32), *sizes, **PLAIN)
+    got = compute(a, b, *sizes, **PLAIN)
+    assert got.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(got, right.astype(jnp.bfloat16))
+    np.testing.assert_array_equal(compute(a, b, *sizes, **PLAIN, preferred_element_type=jnp.float32), right)
 
 
 @pytest.mark.parametrize("padding, served", [((2, 0), True), ((3, 0), False), ((0, 3), False)], ids=str)
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=["float32", "bfloat16"])
 def test_windows_in_padding_alone_go_to_XLA(padding, served, dtype):
     """oneDNN 3.2 overwrote memory for them, which ended the process."""
-    if dtype == jnp.bfloat16 and not has_bfloat16():
-        pytest.skip("oneDNN has bfloat16 with AVX-512 only")
     options = {"stride": (4,), "padding": (padding,), "dilation": (2,), "groups": 1}  # a kernel of 2 reaches over 3
     operands = problem(2, (6,), (2,), 32, 32, options)
     for name, (a, b, *sizes) in operands.items():
