@@ -5,6 +5,7 @@ glibc asks Linux for 2 MB at a time if it is told to before it starts, by an env
 """
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,7 @@ def ask() -> None:
     global by_itself
     if os.environ.pop(_STARTED, "") == str(os.getpid()):
         by_itself = True
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return
     told = os.environ.get("GLIBC_TUNABLES", "")
     on_cpu = "cpu" in (os.environ.get("JAX_PLATFORMS") or "cpu")
@@ -52,10 +54,11 @@ def ask() -> None:
         return
     tunables = ":".join(filter(None, [told, f"{ASKING}=1"]))
     environment: Mapping[str, str] = {**os.environ, "GLIBC_TUNABLES": tunables, _STARTED: str(os.getpid())}
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C waits, while Python would show a traceback
     try:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
     except OSError:  # not allowed, or too long an environment: then on small pages
-        return
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _watched() -> bool:
