@@ -3,10 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import jax
-
 LIMIT = 2 * 2**30  # bytes; beyond it what was used longest ago goes
-CONFIG: Any = jax.config  # which does not tell type checkers of its settings
 
 
 def folder() -> Path:
@@ -16,20 +13,28 @@ def folder() -> Path:
     return Path(platformdirs.user_cache_dir("jaxcnn", appauthor=False)) / "compiled"
 
 
+def config() -> Any:
+    """JAX's, which does not tell type checkers of its settings."""
+    import jax  # here, since the help needs no JAX, which takes a second
+
+    return jax.config
+
+
 def keep() -> None:
     """Have JAX keep all programs in `folder`, unless its own settings say where, or that it is not to.
 
     Its keys tell versions, flags and what the CPU can do apart. Where the folder can't be written nothing is kept.
     """
-    if CONFIG.jax_compilation_cache_dir or not CONFIG.jax_enable_compilation_cache:
+    settings = config()
+    if settings.jax_compilation_cache_dir or not settings.jax_enable_compilation_cache:
         return
     try:
         folder().mkdir(parents=True, exist_ok=True)
         (folder() / ".lockfile").touch()
     except OSError:
         return
-    CONFIG.update("jax_compilation_cache_dir", str(folder()))
-    CONFIG.update("jax_compilation_cache_max_size", LIMIT)
+    settings.update("jax_compilation_cache_dir", str(folder()))
+    settings.update("jax_compilation_cache_max_size", LIMIT)
     # By default only what took a second and more: a run's many small programs together take longer than its step.
-    CONFIG.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    CONFIG.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    settings.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    settings.update("jax_persistent_cache_min_entry_size_bytes", -1)

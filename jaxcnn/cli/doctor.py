@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxcnn.cli import huge_pages
+from jaxcnn.cli import huge_pages, platforms
 
 if TYPE_CHECKING:
     from jaxcnn.kernels.library import Missing
@@ -24,14 +24,20 @@ class DoctorOptions:
 
 
 def run(options: DoctorOptions) -> int:
-    """Print what there is, a line each; returns 0, or 1 where oneDNN's kernels compute something wrong."""
+    """Print what there is, a line each; returns 0, or 1 where JAX has no device, or oneDNN's kernels are wrong."""
     import jax
 
+    _line("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    _line("jax", f"{jax.__version__}, jaxlib {metadata.version('jaxlib')}")
+    if refused := platforms.refused():
+        _line("devices", f"none; {refused[0]}")
+        _line("to compute", refused[1])
+        _memory()
+        _compiled()
+        return 1
     counted: dict[str, int] = {}
     for device in jax.devices():
         counted[device.device_kind] = counted.get(device.device_kind, 0) + 1
-    _line("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-    _line("jax", f"{jax.__version__}, jaxlib {metadata.version('jaxlib')}")
     _line("devices", ", ".join(f"{count} × {kind}" for kind, count in counted.items()))
     _gpu()
     _memory()
@@ -75,11 +81,11 @@ def _memory() -> None:
 def _compiled() -> None:
     """Where programs are kept, and how not to."""
     from jaxcnn.cli.amounts import memory
-    from jaxcnn.cli.compiled import CONFIG, folder
+    from jaxcnn.cli.compiled import config, folder
 
-    if not CONFIG.jax_enable_compilation_cache:
+    if not config().jax_enable_compilation_cache:
         _line("compiled", "programs are compiled anew each time, as JAX_ENABLE_COMPILATION_CACHE says")
-    elif where := CONFIG.jax_compilation_cache_dir:
+    elif where := config().jax_compilation_cache_dir:
         files = [file.stat().st_size for file in Path(where).glob("*-cache")]
         _line("compiled", f"{len(files)} programs, {memory(sum(files))}, are kept in {where}")
         _line(
@@ -94,6 +100,9 @@ def _kernels() -> int:
 
     found = library.find()
     if isinstance(found, library.Library):
+        if not _has_cpu():
+            _line("kernels", f"oneDNN {found.version} on the CPU, which JAX_PLATFORMS leaves out; XLA elsewhere")
+            return 0
         error = _error()
         verdict = "a convolution agrees with XLA's" if error < 1e-5 else f"WRONG: a convolution is off by {error:.1e}"
         _line("kernels", f"oneDNN {found.version} on the CPU, XLA elsewhere; {verdict}")
@@ -107,6 +116,15 @@ def _kernels() -> int:
     _line("missing", found.reason)
     _line("to add it", _remedy(found))
     return 0
+
+
+def _has_cpu() -> bool:
+    import jax
+
+    try:
+        return bool(jax.devices("cpu"))
+    except RuntimeError:
+        return False
 
 
 def _error() -> float:

@@ -21,6 +21,7 @@ from jaxcnn.cli import (
     export,
     import_,
     models,
+    platforms,
     predict,
     report,
     serve,
@@ -111,6 +112,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if "jaxcnn.train.hosts" in sys.modules:
                 sys.modules["jaxcnn.train.hosts"].leave(exit_code)
             sys.exit(exit_code)
+        except (RuntimeError, AssertionError):
+            refused = platforms.refused()
+            if refused is None or os.environ.get("JAXCNN_TRACEBACK"):
+                raise
+            print_line("error", "; ".join(refused) + ".")
+            sys.exit(2)
         except KeyboardInterrupt as interrupt:
             print_line("error", str(interrupt) or "stopped.")
             sys.stdout.flush()
