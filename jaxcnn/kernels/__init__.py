@@ -147,7 +147,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         keywords["preferred_element_type"] = a.dtype
     given = xla.Options(**keywords)
 
-    def by(module: Any, cast: Any = lambda operand: operand, given: xla.Options = given) -> Any:
+    def by(module: Any, cast: Any = _unchanged, given: xla.Options = given) -> Any:
         def compute(a: Array, b: Array) -> Array:
             with jax.default_matmul_precision(precision) if precision else nullcontext():
                 return getattr(module, name)(cast(a), cast(b), *sizes, given)
@@ -169,8 +169,8 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
     }
     module = modules[kernel]
     if rounds:
-        casts = {"onednn bfloat16": (_narrow,), "winograd bfloat16": ()}  # which rounds for itself
-        cpu = by(module, *casts.get(kernel, (_rounded,)))
+        casts = {"onednn bfloat16": _narrow, "winograd bfloat16": _unchanged}  # which rounds for itself
+        cpu = by(module, casts.get(kernel, _rounded))
         return platform_dependent(a, b, cpu=cpu, default=by(xla, _rounded))
     if narrow and kernel in ("onednn", "winograd", "winograd bfloat16"):
         wide = by(module, _widened, given._replace(preferred_element_type=jnp.float32))
@@ -192,7 +192,7 @@ def _kernel(
     always = choice == "onednn"
     if a.dtype not in (jnp.float32, jnp.bfloat16) or a.dtype != b.dtype:
         return "xla"
-    wide, narrow = ([jax.ShapeDtypeStruct(o.shape, dtype) for o in (a, b)] for dtype in (jnp.float32, jnp.bfloat16))
+    wide, narrow = _described(jnp.float32, a, b), _described(jnp.bfloat16, a, b)
     float32 = given._replace(preferred_element_type=None)
     able = ["onednn"] * onednn.serves(name, float32, *wide, *sizes, always=always)
     if bfloat16:
@@ -212,6 +212,15 @@ def _kernel(
 def _open(*arrays: Array) -> bool:
     """Whether some length is left open, as `jax.export` allows: only XLA computes those."""
     return not all(isinstance(length, int) for a in arrays for length in a.shape)
+
+
+def _described(dtype: Any, *arrays: Array) -> Any:
+    """What `serves` and the table ask of arrays like these, of another dtype."""
+    return [jax.ShapeDtypeStruct(a.shape, dtype) for a in arrays]
+
+
+def _unchanged(operand: Array) -> Array:
+    return operand
 
 
 def _widened(operand: Array) -> Array:
