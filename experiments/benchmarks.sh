@@ -42,10 +42,10 @@ cd "$root"
 
 bench() { # NAME MINUTES OPTIONS: what `jaxcnn bench` finds, in NAME.json
     [ -s "$folder/$1.json" ] && return
-    name=$1 limit=$2
+    file=$folder/$1 limit=$2
     shift 2
-    "$python" -m jaxcnn bench "$@" --repeats "$repeats" --minutes "$limit" --json "$folder/$name.part"
-    mv "$folder/$name.part" "$folder/$name.json"
+    "$python" -m jaxcnn bench "$@" --repeats "$repeats" --minutes "$limit" --json "$file.part"
+    mv "$file.part" "$file.json"
 }
 
 memory() { # NETWORK IMAGES
@@ -54,22 +54,26 @@ memory() { # NETWORK IMAGES
     "$python" -m experiments.memory_peak --model "$1" --batch-size "$2" $size --json "$folder/memory_$1.json"
 }
 
-bench operations 5 --ops "$operations" --peers torch --precision float32
-for part in $parts; do
-    case $part in # minutes in float32 and in bfloat16
+training() { # PART: its networks' steps, in float32, or with `bfloat16` in that
+    case $1 in # minutes in float32 and in bfloat16
     small) networks=$small images=$many peers=$all minutes="5 4" ;;
     residual) networks=$residual images=$few peers=$fast minutes="2 2" ;;
     large) networks=$large images=$fewest peers=$fast minutes="6 4" ;;
     layered) networks=$layered images=$fewest peers=$fast minutes="3 2" ;;
     esac
+    name=$1 precision=float32 limit=${minutes% *}
+    [ "${2:-}" = bfloat16 ] && name=$1_bfloat16 precision=bfloat16 limit=${minutes#* } peers=$fastest
     # shellcheck disable=SC2086
-    bench "$part" ${minutes% *} --steps "$networks" --peers "$peers" --batch-size "$images" $size --precision float32
-    # shellcheck disable=SC2086
-    bench "${part}_bfloat16" ${minutes#* } --steps "$networks" --peers "$fastest" --batch-size "$images" $size \
-        --precision bfloat16
-done
+    bench "$name" "$limit" --steps "$networks" --peers "$peers" --batch-size "$images" $size --precision "$precision"
+}
+
+bench operations 5 --ops "$operations" --peers torch --precision float32
+for part in $parts; do training "$part"; done
 # shellcheck disable=SC2086
 bench inference 7 --inference "$answering" --peers "$fast" $size --precision float32
+memory "$plain" "$many"
+memory "$residual" "$few"
+for part in $parts; do training "$part" bfloat16; done
 for n in $batches; do
     # shellcheck disable=SC2086
     bench "batch_$n" 1.5 --steps "$plain" --peers "$fast" --batch-size "$n" $size --precision float32
@@ -77,8 +81,6 @@ done
 for n in $pixels; do
     bench "pixels_$n" 1 --steps "$residual" --peers "$fast" --batch-size "$few" --image-size "$n" --precision float32
 done
-memory "$plain" "$many"
-memory "$residual" "$few"
 
 each() { # PREFIX NAMES: their files
     prefix=$1
