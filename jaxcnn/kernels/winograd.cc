@@ -52,6 +52,14 @@ int64_t CacheSize(int level, int64_t usual) {
   return usual;
 }
 
+bool HasAVX512() {
+#ifdef AVX512
+  return __builtin_cpu_supports("avx512f");
+#else
+  return false;
+#endif
+}
+
 const int64_t kCache = CacheSize(2, 1 << 20);  // bytes that a thread's tiles may fill: its own cache
 // Bytes that the caches are likely to have lost before they are read. Of a server's last one others have the rest.
 const int64_t kAllCaches = std::min<int64_t>(CacheSize(3, 32 << 20), 32 << 20);
@@ -247,14 +255,19 @@ void LayTogether(Images& x, Images& y, int64_t low_row, int64_t low_column) {
 
 // The tiles of a batch of outputs, in blocks that a thread takes through all stages while they lie in its cache.
 struct Tiles {
-  int64_t rows, columns, count, blocks, size;
+  int64_t rows, columns, count, blocks, size, gap;
 
   Tiles(const Images& y, int64_t bytes, int64_t threads)  // of a tile's channels, on both sides
       : rows(TilesAlong(y.height, y.across)), columns(TilesAlong(y.width, y.across)),
         count(y.groups() * rows * columns) {
     const int64_t most = std::max(kCache / (kPoints * bytes), kFewest);
     blocks = (count + most * threads - 1) / (most * threads) * threads;
-    size = (count + blocks - 1) / blocks | 1;  // odd: an even one may have a tile's points meet in one place of the cache
+    const int64_t fewest = (count + blocks - 1) / blocks;
+    // Odd: an even one may have a tile's points meet in one place of the cache, unless there are gaps between the matrices.
+    // Without AVX-512 oneDNN multiplies by its gemm, which doesn't mind gaps, and sums rows that are beyond a multiple of 12
+    // in another order: an image's bits would depend on how many others there are.
+    size = HasAVX512() ? fewest | 1 : (fewest + 11) / 12 * 12;
+    gap = HasAVX512() ? 0 : kLanes;
     blocks = (count + size - 1) / size;
   }
 
@@ -304,7 +317,7 @@ void Forward(const Threads& threads, const Images& x, float* kernel, bool turned
              const Images& y) {
   const int64_t pairs = x.channels * y.channels, run = std::min(x.channels, y.channels);
   const Tiles tiles(y, sizeof(Number) * x.channels + sizeof(float) * y.channels, threads.count());
-  const int64_t v_step = tiles.size * x.channels, m_step = tiles.size * y.channels;
+  const int64_t v_step = tiles.size * x.channels + tiles.gap, m_step = tiles.size * y.channels + tiles.gap;
   const auto matmul = Find(Product{kType<Number>, kType<float>, tiles.size, x.channels, y.channels, v_step, pairs,
                                    m_step, false, turned, false},
                            Make);

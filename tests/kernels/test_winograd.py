@@ -191,6 +191,16 @@ def test_other_dtypes_do_not_meet_it(dtype, x64):
     assert library.WINOGRAD not in text("fprop", jnp.asarray(a, dtype), jnp.asarray(b, dtype))
 
 
+@pytest.mark.skipif(has_bfloat16(), reason="AVX-512's products sum every row alike; oneDNN's gemm for AVX2 does not")
+@pytest.mark.parametrize(("size", "inputs", "outputs"), [(8, 32, 40), (16, 24, 40), (8, 256, 64)])
+def test_an_images_bits_do_not_depend_on_how_many_others_there_are(size, inputs, outputs):
+    (x, kernel), _ = problem(16, (size, size), inputs, outputs)["fprop"]
+    compute = jax.jit(lambda x: winograd.FLOAT32.fprop(x, kernel, xla.Options(**PLAIN)))
+    whole = compute(x)
+    for n in (1, 2, 4, 8):
+        np.testing.assert_array_equal(np.concatenate([compute(x[i : i + n]) for i in range(0, 16, n)]), whole)
+
+
 @HANDLERS
 @pytest.mark.parametrize("bits", [0x7FC00000, 0x7FFFFFFF, 0xFFFFFFFF], ids=hex)
 def test_what_is_not_finite_stays_in_its_tiles(handler, largest, rms, bits):
