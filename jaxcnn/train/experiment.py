@@ -191,9 +191,7 @@ class Experiment:
             made = TrainState(params, state, self.optimizer.init(params), jnp.int32(0), run_key, average, scale)
             return self.placement.kept(made)
 
-        # It runs once: LLVM's further passes take a CPU longer than they save, and do not change a bit.
-        quickly = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
-        state: TrainState = jax.jit(make, compiler_options=quickly)(np.uint32(self.recipe.seed), self.init or ({}, {}))
+        state: TrainState = jax.jit(make)(np.uint32(self.recipe.seed), self.init or ({}, {}))
         return state
 
     def no_metrics(self) -> Metrics:
