@@ -12,7 +12,7 @@
 
 // Functions that bear it are compiled for each of these, and the machine's own is called.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
+#define FOR_EACH_CPU __attribute__((target_clones("avx512f", "fma", "default")))
 #define AVX512 __attribute__((target("avx512f")))
 #else
 #define FOR_EACH_CPU

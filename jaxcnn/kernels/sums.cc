@@ -1,12 +1,13 @@
 // Batch normalisation's sums over all axes but the last, as XLA FFI handlers. The Python side is sums.py.
 //
-// Each array is read once. A block of rows that fits into the first cache is summed in float32, the blocks in float64.
+// Each array is read once. Blocks of rows are summed in float32, and the blocks' sums in float64.
 
 #include "onednn.h"
 #include "threads.h"
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "xla/ffi/api/ffi.h"
@@ -17,19 +18,49 @@ namespace ffi = xla::ffi;
 using Floats = ffi::Buffer<ffi::F32>;
 using Result = ffi::Result<Floats>;
 
-constexpr int64_t kLanes = 16;  // channels that are summed side by side, in registers
+#pragma GCC diagnostic ignored "-Wpsabi"  // vectors are returned by functions that are inlined always
+
+using Floats4 __attribute__((vector_size(16))) = float;
+using Floats8 __attribute__((vector_size(32))) = float;
 
 // The two sums of a channel over some rows.
 struct Pair {
   double first = 0, second = 0;
 };
 
-// Calls add(channel, width) for all channels, in runs of kLanes and a shorter last one.
+// Neighbouring channels that are summed side by side, in registers: kCount times a Value, a float or a vector of them.
+template <typename ValueType, int kValues>
+struct Run {
+  using Value = ValueType;
+  static constexpr int kCount = kValues;
+  static constexpr int64_t kEach = sizeof(Value) / sizeof(float), kWidth = kCount * kEach;
+
+  static INLINE Value Read(const float* from, int i) {
+    Value value;
+    std::memcpy(&value, from + i * kEach, sizeof(Value));
+    return value;
+  }
+  // Calls each(i) for the values.
+  template <typename Each>
+  static INLINE void ForEach(Each each) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kCount; ++i) each(i);
+  }
+};
+
+// Calls add(run, at, done) for all channels, in runs that begin at `at` and of which the first `done` have been summed.
 template <typename Add>
-INLINE void InLanes(int64_t channels, Add add) {
+INLINE void InRuns(int64_t channels, Add add) {
   int64_t at = 0;
-  for (; at + kLanes <= channels; at += kLanes) add(at, kLanes);
-  if (at < channels) add(at, channels - at);
+  for (; at + 32 <= channels; at += 32) add(Run<Floats8, 4>(), at, 0);
+  for (; at + 16 <= channels; at += 16) add(Run<Floats8, 2>(), at, 0);
+  for (; at + 8 <= channels; at += 8) add(Run<Floats8, 1>(), at, 0);
+  if (at == channels) return;
+  if (channels >= 8) return add(Run<Floats8, 1>(), channels - 8, 8 - (channels - at));
+  if (channels >= 4) add(Run<Floats4, 1>(), 0, 0), at = 4;
+  if (channels - at == 3) add(Run<float, 3>(), at, 0);
+  if (channels - at == 2) add(Run<float, 2>(), at, 0);
+  if (channels - at == 1) add(Run<float, 1>(), at, 0);
 }
 
 // Makes of a mean and a sum of squares about it, of `before` rows, those with `rows` more (Chan, Golub & LeVeque 1983,
@@ -41,23 +72,39 @@ INLINE void Join(Pair& sum, double before, const Pair& more, double rows) {
 }
 
 // Adds to each channel's mean and sum of squares about it those of `rows` rows, to which `before` others have gone.
+//
+// The rows' own are those about another value, corrected (Chan, Golub & LeVeque 1983, equation 1.7). What that loses of
+// their squares is in proportion to how far off the value is. For the first rows it is their mean, rounded; for others
+// the mean of those before, and if that is far from theirs, so are the rows, which then makes the sum as much greater.
 FOR_EACH_CPU void AddMoments(const float* x, int64_t rows, int64_t channels, int64_t before, Pair* sums) {
-  InLanes(channels, [=](int64_t at, int64_t width) __attribute__((always_inline)) {
-    float mean[kLanes] = {}, square[kLanes] = {}, rest[kLanes] = {};
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t i = 0; i < width; ++i) mean[i] += x[row * channels + at + i];
-    }
-    for (int64_t i = 0; i < width; ++i) mean[i] /= rows;
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t i = 0; i < width; ++i) {
-        const float centred = x[row * channels + at + i] - mean[i];
-        square[i] += centred * centred;
-        rest[i] += centred;  // what rounding the mean has left
+  InRuns(channels, [=](auto run, int64_t at, int64_t done) INLINED {
+    using Value = typename decltype(run)::Value;
+    constexpr int64_t width = run.kWidth;
+    float means[width];
+    Value about[run.kCount] = {}, sum[run.kCount] = {}, square[run.kCount] = {};
+    if (before) {
+      for (int64_t i = 0; i < width; ++i) means[i] = sums[at + i].first;
+      run.ForEach([&](int i) INLINED { about[i] = run.Read(means, i); });
+    } else {
+      for (int64_t row = 0; row < rows; ++row) {
+        run.ForEach([&](int i) INLINED { about[i] += run.Read(x + row * channels + at, i); });
       }
+      run.ForEach([&](int i) INLINED { about[i] /= float(rows); });
+      std::memcpy(means, about, sizeof(means));
     }
-    for (int64_t i = 0; i < width; ++i) {
-      const double more = double(rest[i]) / rows;
-      Join(sums[at + i], before, {mean[i] + more, square[i] - more * rest[i]}, rows);
+    for (int64_t row = 0; row < rows; ++row) {
+      run.ForEach([&](int i) INLINED {
+        const Value centred = run.Read(x + row * channels + at, i) - about[i];
+        sum[i] += centred;
+        square[i] += centred * centred;
+      });
+    }
+    float sums_of[width], squares_of[width];
+    std::memcpy(sums_of, sum, sizeof(sums_of));
+    std::memcpy(squares_of, square, sizeof(squares_of));
+    for (int64_t i = done; i < width; ++i) {
+      const double more = double(sums_of[i]) / rows;
+      Join(sums[at + i], before, {means[i] + more, squares_of[i] - more * sums_of[i]}, rows);
     }
   });
 }
@@ -65,18 +112,24 @@ FOR_EACH_CPU void AddMoments(const float* x, int64_t rows, int64_t channels, int
 // Adds to each channel's Σ dy and Σ dy (x - mean) those of `rows` rows.
 FOR_EACH_CPU void AddProducts(const float* dy, const float* x, const float* mean, int64_t rows, int64_t channels,
                               Pair* sums) {
-  InLanes(channels, [=](int64_t at, int64_t width) __attribute__((always_inline)) {
-    float sum[kLanes] = {}, product[kLanes] = {};
+  InRuns(channels, [=](auto run, int64_t at, int64_t done) INLINED {
+    using Value = typename decltype(run)::Value;
+    Value about[run.kCount], sum[run.kCount] = {}, product[run.kCount] = {};
+    run.ForEach([&](int i) INLINED { about[i] = run.Read(mean + at, i); });
     for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t i = 0; i < width; ++i) {
-        const int64_t entry = row * channels + at + i;
-        sum[i] += dy[entry];
-        product[i] += dy[entry] * (x[entry] - mean[at + i]);
-      }
+      const int64_t entry = row * channels + at;
+      run.ForEach([&](int i) INLINED {
+        const Value given = run.Read(dy + entry, i);
+        sum[i] += given;
+        product[i] += given * (run.Read(x + entry, i) - about[i]);
+      });
     }
-    for (int64_t i = 0; i < width; ++i) {
-      sums[at + i].first += sum[i];
-      sums[at + i].second += product[i];
+    float sums_of[run.kWidth], products_of[run.kWidth];
+    std::memcpy(sums_of, sum, sizeof(sums_of));
+    std::memcpy(products_of, product, sizeof(products_of));
+    for (int64_t i = done; i < run.kWidth; ++i) {
+      sums[at + i].first += sums_of[i];
+      sums[at + i].second += products_of[i];
     }
   });
 }
@@ -90,7 +143,7 @@ struct Part {
 // Each thread goes through its share of the rows, a block at a time: add(first row, rows, rows before, its sums).
 template <typename Add>
 std::vector<Part> OverRows(const Threads& threads, int64_t rows, int64_t channels, Add add) {
-  const int64_t block = std::clamp<int64_t>(4096 / channels, 16, 256);
+  const int64_t block = std::clamp<int64_t>(16384 / channels, 16, 256);
   const int64_t parts = std::clamp<int64_t>(rows * channels / 16384, 1, threads.count());
   std::vector<Part> found(parts);
   threads.Each(parts, [&](int64_t part) {

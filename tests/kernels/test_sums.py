@@ -74,6 +74,14 @@ def test_a_first_row_unlike_the_rest_costs_no_digits():
     assert_right(x, dy)
 
 
+@pytest.mark.parametrize("scale", [1, 1e5])
+@pytest.mark.parametrize("rises", [np.linspace(-1, 1, 4000), np.arange(4000) > 300, np.arange(4000) // 256 % 2], ids=range(3))
+def test_rows_far_from_those_before_cost_no_digits(rises, scale):
+    """Each block is summed about the mean of the blocks before."""
+    x, dy = drawn((4000, 43))
+    assert_right(x + np.float32(scale) * rises[:, None].astype(np.float32), dy)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_stays_in_its_channel(value):
     x, dy = drawn((50, 20))
