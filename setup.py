@@ -27,8 +27,11 @@ def extensions() -> list[Extension]:
     return [
         Extension(
             "jaxcnn.kernels._onednn",
-            [f"jaxcnn/kernels/{name}.cc" for name in ("onednn", "pool", "sums", "winograd")],
-            depends=[f"jaxcnn/kernels/{name}.h" for name in ("onednn", "pool_loops", "threads", "winograd_transforms")],
+            [f"jaxcnn/kernels/{name}.cc" for name in ("direct", "onednn", "pool", "sums", "winograd")],
+            depends=[
+                f"jaxcnn/kernels/{name}.h"
+                for name in ("direct_loops", "onednn", "pool_loops", "threads", "winograd_transforms")
+            ],
             library_dirs=[library],
             extra_compile_args=["-std=c++17", "-O2", "-fopenmp", "-fvisibility=hidden", *system],
             extra_link_args=["-fopenmp", "-l:libdnnl.so.3"],

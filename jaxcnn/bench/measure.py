@@ -13,6 +13,8 @@ import numpy as np
 SAMPLE = 0.02  # seconds that a sample lasts at least: shorter programs are called several times in one
 PATIENCE = 10.0  # seconds of samples after which `FEWEST` of them will do
 FEWEST = 3
+PAUSE, IDLE = 0.002, 0.1  # seconds to look for whether the process rests, and the share of them that it may compute
+LONGEST = 0.5  # seconds to wait for that
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,11 @@ def interleaved(
 ) -> list[Timing]:
     """Take `repeats` samples of each run, one of each in turn; `firsts` are the seconds that their first calls took.
 
-    A sample is as many calls as last `SAMPLE` seconds. Before it comes a call that is not counted, so that a step is
-    timed as in a training loop, after one of its own: the call brings data back into the caches and freed memory back
-    from the system, and gives other libraries' threads, which spin for a while after their work, time to sleep. A
-    program that has taken `PATIENCE` seconds gets `FEWEST` samples, and so do all when `time.perf_counter()` is at
-    `until`. `tick` is called after each sample, taken or left out.
+    A sample is as many calls as last `SAMPLE` seconds. It begins when the process rests: other libraries' threads spin
+    for a while after their work, on the cores that the next one needs. Before it comes a call that is not counted, so
+    that a step is timed as in a training loop, after one of its own: the call brings data back into the caches and
+    freed memory back from the system. A program that has taken `PATIENCE` seconds gets `FEWEST` samples, and so do all
+    when `time.perf_counter()` is at `until`. `tick` is called after each sample, taken or left out.
     """
     calls = [calls_of(run) for run in runs]
     samples: list[list[tuple[float, float]]] = [[] for _ in runs]
@@ -87,6 +89,7 @@ def calls_of(run: Run) -> int:
 
 def sample(run: Run, calls: int) -> tuple[float, float]:
     """(wall seconds, processor seconds) of a call, averaged over `calls` of them, after one that does not count."""
+    rest()
     with run.within(), _no_collection():
         run.wait(run.call())
         wall, processor = time.perf_counter(), time.process_time()
@@ -94,6 +97,15 @@ def sample(run: Run, calls: int) -> tuple[float, float]:
             result = run.call()
         run.wait(result)
         return (time.perf_counter() - wall) / calls, (time.process_time() - processor) / calls
+
+
+def rest() -> None:
+    """Wait until no thread of this process computes, `LONGEST` at most."""
+    until, busy = time.perf_counter() + LONGEST, math.inf
+    while busy > IDLE * PAUSE and time.perf_counter() < until:
+        before = time.process_time()
+        time.sleep(PAUSE)
+        busy = time.process_time() - before
 
 
 @contextmanager

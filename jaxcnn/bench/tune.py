@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxcnn.kernels import grouped, onednn, winograd, xla
+from jaxcnn.kernels import direct, grouped, onednn, winograd, xla
 from jaxcnn.kernels.table import Row, Shape, Table
 
 MOST = 3e9  # products of a convolution that is measured
@@ -85,6 +85,8 @@ class Task:
         able = {"xla": products} if products <= MOST_BY_XLA else {}
         if onednn.serves(self.name, self.options, *self.operands(), *self.sizes):
             able["onednn"] = products
+        if direct.serves(self.name, self.options, *self.operands(), *self.sizes):
+            able["direct"] = products
         if winograd.FLOAT32.serves(self.name, self.options, *self.operands(), *self.sizes):
             able["winograd"] = winograd.FLOAT32.work(self.call, self.a, self.b)
         narrow = self.options._replace(preferred_element_type=jnp.float32)
@@ -111,6 +113,7 @@ class Task:
         """By this kernel; float32 in and out."""
         modules: dict[str, Any] = {
             "xla": xla if self.options.groups == 1 else grouped,
+            "direct": direct,
             "winograd": winograd.FLOAT32,
             "winograd bfloat16": winograd.BFLOAT16,
         }
@@ -157,7 +160,7 @@ def measure(done: Callable[[float], object] = lambda share: None) -> Table:
 
 def choices(table: Table) -> list[str]:
     """What it chooses for each of the tasks, in float32."""
-    float32 = ("onednn", "winograd", "xla")
+    float32 = ("onednn", "direct", "winograd", "xla")
     works = [{by: work for by, work in task.work().items() if by in float32} for task in tasks()]
     return [table.fastest(task.shape, work) for task, work in zip(tasks(), works, strict=True)]
 

@@ -1,8 +1,7 @@
 """Who computes convolution's three linear maps and batch norm's sums: oneDNN and we on a CPU, XLA anywhere else.
 
 `fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take, and its `Options` as keywords. XLA's own serve every
-from jaxcnn.kernels import grouped, library, onednn, pool, sums, table, winograd, xla
-from jaxcnn.kernels.platform import Served, platform_dependent
+case; the others, `kernels.onednn`, `kernels.direct` and `kernels.winograd`, those that a CPU has them for.
 
 They also take `precision`, which says how float32 operands are multiplied. "bfloat16" rounds each to bfloat16 and sums
 the products in float32: the same numbers on every machine, and fast where one multiplies bfloat16 faster. "float32" is
@@ -21,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxcnn.kernels import grouped, library, onednn, pool, sums, table, winograd, xla
+from jaxcnn.kernels import direct, grouped, library, onednn, pool, sums, table, winograd, xla
 from jaxcnn.kernels.platform import Served, platform_dependent
 from jaxcnn.primitive import Operation
 
@@ -34,7 +33,8 @@ _choice = jax.make_user_context("auto")
 def use(kernels: Literal["auto", "fast", "onednn", "xla"]) -> AbstractContextManager[None]:
     """Choose who computes on a CPU inside the `with` block; other platforms always use XLA's.
 
-    "auto" (the default) is oneDNN, or Winograd's algorithm over it, where it was built and is fast, and XLA otherwise.
+    "auto" (the default) is whatever is fastest of oneDNN, of Winograd's algorithm over it and of our own sums, where
+    they were built, and of XLA.
     "fast" is the same, and takes Winograd's algorithm with precision "bfloat16", too, where the machine multiplies
     bfloat16: 3×3 kernels of stride 1 then take about half as long, with errors of 1e-2 of a result's size (root mean
     squares) and not 2e-3; how an image is rounded, and whether a NaN reaches it, then depends on its neighbours.
@@ -162,6 +162,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
     kernel = "xla" if _open(a, b) else _kernel(name, given, a, b, sizes, exact=exact, bfloat16=rounds or narrow)
     modules = {
         "onednn": onednn,
+        "direct": direct,
         "winograd": winograd.FLOAT32,
         "onednn bfloat16": onednn,
         "winograd bfloat16": winograd.BFLOAT16,
@@ -172,7 +173,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         casts = {"onednn bfloat16": _narrow, "winograd bfloat16": _unchanged}  # which rounds for itself
         cpu = by(module, casts.get(kernel, _rounded))
         return platform_dependent(a, b, cpu=cpu, default=by(xla, _rounded))
-    if narrow and kernel in ("onednn", "winograd", "winograd bfloat16"):
+    if narrow and kernel in ("onednn", "direct", "winograd", "winograd bfloat16"):
         wide = by(module, _widened, given._replace(preferred_element_type=jnp.float32))
         dtype = given.preferred_element_type or a.dtype
         return platform_dependent(a, b, cpu=lambda a, b: wide(a, b).astype(dtype), default=by(xla))
@@ -202,6 +203,8 @@ def _kernel(
     call = onednn.Call.of(name, float32, *wide, *sizes)
     shape = table.Shape.of(call, a.shape, b.shape)
     work = dict.fromkeys([*able, "xla"], shape.products)
+    if direct.serves(name, float32, *wide, *sizes):
+        work["direct"] = shape.products
     for kernel, one in (("winograd", winograd.FLOAT32), ("winograd bfloat16", winograd.BFLOAT16)):
         allowed = not exact if kernel == "winograd" else choice == "fast" and "onednn bfloat16" in able
         if allowed and one.serves(name, float32, *wide, *sizes):

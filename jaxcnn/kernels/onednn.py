@@ -40,7 +40,7 @@ class Call:
     groups: int
     sizes: Ints  # the result's spatial axes: y's, x's or the kernel's
     dtype: np.dtype[Any]  # the result's
-    handler: str = library.TARGET  # or one of `kernels.winograd`, for what that serves
+    handler: str = library.TARGET  # or that of `kernels.winograd` or `kernels.direct`, for what they serve
 
     @classmethod
     def of(
@@ -213,13 +213,15 @@ def _handler(call: Call, a: Array, b: Array) -> Array:
     result = jax.ShapeDtypeStruct((*many, *shape), call.dtype)
     lows, highs = zip(*call.padding, strict=True)
     map_and_low = {"map": np.int64(MAPS.index(call.map)), "low": np.array(lows)}
+    stride = {"stride": np.array(call.stride)}
     if call.handler != library.TARGET and not many:
-        return jax.ffi.ffi_call(call.handler, result)(a, b, **map_and_low)
+        more = stride if call.handler == library.DIRECT else {}
+        return jax.ffi.ffi_call(call.handler, result)(a, b, **map_and_low, **more)
     return jax.ffi.ffi_call(library.TARGET, result)(
         a,
         b,
         **map_and_low,
-        stride=np.array(call.stride),
+        **stride,
         high=np.array(highs),
         dilation=np.array(call.dilation),
         groups=np.int64(call.groups),

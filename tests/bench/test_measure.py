@@ -14,7 +14,7 @@ NOW = 0.0
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
     """Time that only programs make pass, a quarter of it with a processor at work."""
-    fake = SimpleNamespace(perf_counter=lambda: NOW, process_time=lambda: NOW / 4)
+    fake = SimpleNamespace(perf_counter=lambda: NOW, process_time=lambda: NOW / 4, sleep=lambda seconds: None)
     monkeypatch.setattr(measure, "time", fake)
 
 
@@ -49,6 +49,36 @@ def test_samples_are_taken_in_turn_and_each_is_waited_for(single):
     assert calls == ["a", "b", *("a", "a", "b", "b") * 3], "once to see how long; then each is led in"
     assert log.count("waited for a") == log.count("a")
     assert [t.samples for t in timings] == [3, 3]
+
+
+def test_a_sample_begins_when_others_threads_rest(single, monkeypatch):
+    """The first program's spin for 15 ms of the processor after its call, the second's for ever."""
+    log, spinning, burnt = [], {"a": 0.015, "b": 10.0}, 0.0
+
+    def sleep(seconds):
+        nonlocal burnt
+        global NOW
+        last = next((entry for entry in reversed(log) if entry in spinning), "")
+        spun = min(seconds, spinning.get(last, 0.0))
+        log.append("pause")
+        NOW += seconds
+        burnt += spun
+        if last:
+            spinning[last] -= spun
+
+    fake = SimpleNamespace(perf_counter=lambda: NOW, process_time=lambda: burnt, sleep=sleep)
+    monkeypatch.setattr(measure, "time", fake)
+    rested = []
+    for name in "ab":
+        measure.first(Program(log, name).run())
+        log.append("rest")
+        measure.rest()
+        rested.append(log[::-1].index("rest") * measure.PAUSE)
+    assert rested[0] == pytest.approx(0.018, abs=0.003), "and one pause to see it"
+    assert rested[1] == pytest.approx(measure.LONGEST, abs=0.003)
+    del log[:]
+    interleaved([Program(log, "c").run()], [0.0], 1)
+    assert [entry for entry in log if entry in "c pause"] == ["c", "pause", "c", "c"]
 
 
 def test_a_short_program_is_called_many_times_in_a_sample_and_waited_for_once():

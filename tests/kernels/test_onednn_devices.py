@@ -19,6 +19,7 @@ import jax, jax.numpy as jnp, numpy as np
 from jax import shard_map
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 from jaxcnn import kernels, ops
+from jaxcnn.kernels import direct, xla
 
 mesh, explicit = (
     jax.make_mesh((8,), ("data",), axis_types=(kind,)) for kind in (AxisType.Auto, AxisType.Explicit)
@@ -43,6 +44,8 @@ maps = {
     "pooling": (lambda a, b: jax.vjp(lambda a: ops.max_pool(a, 3, stride=1, padding=1), a)[1](b)[0], x, -x, P("data")),
     "vmap": (jax.vmap(lambda a, b: kernels.wgrad(a[None], b[None], (3, 3), **options)), x, dy, P("data")),
 }
+maps["direct"] = (lambda a, b: direct.fprop(a, b, xla.Options(**options)), x, kernel, P())
+maps["direct wgrad"] = (lambda a, b: direct.wgrad(a, b, (3, 3), xla.Options(**options)), x, dy, P("data"))
 wide = [jnp.asarray(rng.standard_normal(s), jnp.float32) for s in [(64, 6, 5, 32), (3, 3, 32, 40)]]
 maps["winograd"] = (lambda a, b: jax.grad(lambda b: jnp.sin(ops.conv(a, b) / 15).sum())(b), *wide, P())
 found = {}
@@ -111,7 +114,9 @@ def found():
     return json.loads(run.stdout)
 
 
-@pytest.mark.parametrize("name", ["fprop", "dgrad", "wgrad", "training", "vmap", "moments", "products", "pooling"])
+@pytest.mark.parametrize(
+    "name", ["fprop", "dgrad", "wgrad", "training", "vmap", "moments", "products", "pooling", "direct"]
+)
 def test_a_sharded_batch_is_right_and_never_gathered(found, name):
     assert found[name]["error"] < 1e-5
     assert found[name]["gathers"] == 0
@@ -119,7 +124,8 @@ def test_a_sharded_batch_is_right_and_never_gathered(found, name):
 
 
 @pytest.mark.parametrize(
-    "name, shape", [("fprop", "f32[2,6,5,8]"), ("dgrad", "f32[2,6,5,4]"), ("vmap", "f32[2,3,3,4,8]")]
+    "name, shape",
+    [("fprop", "f32[2,6,5,8]"), ("direct", "f32[2,6,5,8]"), ("dgrad", "f32[2,6,5,4]"), ("vmap", "f32[2,3,3,4,8]")],
 )
 def test_each_device_computes_its_part_of_the_batch(found, name, shape):
     assert found[name]["calls"] == [shape]
@@ -132,9 +138,11 @@ def test_winograds_kernel_gradients_are_summed_over_the_devices(found):
     assert found["winograd"]["sums"] == 1 and found["winograd"]["gathers"] == 0
 
 
-def test_kernel_gradients_are_summed_over_the_devices(found):
-    assert found["wgrad"]["calls"] == ["f32[3,3,4,8]"]
-    assert found["wgrad"]["sums"] == 1 and not found["wgrad"]["sharded"]
+@pytest.mark.parametrize("name", ["wgrad", "direct wgrad"])
+def test_kernel_gradients_are_summed_over_the_devices(found, name):
+    assert found[name]["error"] < 1e-5
+    assert found[name]["calls"] == ["f32[3,3,4,8]"]
+    assert found[name]["sums"] == 1 and not found[name]["sharded"]
 
 
 @pytest.mark.parametrize("name", ["moments", "products"])

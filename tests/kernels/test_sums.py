@@ -75,7 +75,9 @@ def test_a_first_row_unlike_the_rest_costs_no_digits():
 
 
 @pytest.mark.parametrize("scale", [1, 1e5])
-@pytest.mark.parametrize("rises", [np.linspace(-1, 1, 4000), np.arange(4000) > 300, np.arange(4000) // 256 % 2], ids=range(3))
+@pytest.mark.parametrize(
+    "rises", [np.linspace(-1, 1, 4000), np.arange(4000) > 300, np.arange(4000) // 256 % 2], ids=range(3)
+)
 def test_rows_far_from_those_before_cost_no_digits(rises, scale):
     """Each block is summed about the mean of the blocks before."""
     x, dy = drawn((4000, 43))
