@@ -205,7 +205,8 @@ int64_t Parts(const Problem& p, const Threads& threads) {
   return std::max(std::min({threads.count(), p.images * p.out_height, p.products() * 2 / kFew}), int64_t{1});
 }
 
-// The threads share y's rows, or its outputs where the kernel is larger than the images.
+// The threads share y's rows, or its outputs where the kernel is larger than the images. Where the last panel overlaps the
+// one before, both write the same numbers.
 void Forward(const Problem& p, const Threads& threads, const float* x, const float* kernel, bool turned, float* y) {
   static thread_local Scratch kept;
   auto panels = Panels(p.outputs);
