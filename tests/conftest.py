@@ -10,6 +10,7 @@ import jax
 import pytest
 from jax._src.interpreters import mlir
 
+from jaxcnn.data import digits
 from tests.train.tiny import trained  # noqa: F401  (a fixture)
 
 # LLVM does not optimise, and a program is one piece for it: less than half the time.
@@ -27,6 +28,8 @@ def pytest_configure(config):
     os.environ["JAXCNN_KERNEL_TABLE"] = str(Path(__file__).parent / "kernels" / "table.json")
     # A new context for every program takes as long as lowering a small one.
     mlir.make_ir_context = functools.cache(mlir.make_ir_context)
+    # The digits are the same for every run that is trained here.
+    digits.load = functools.cache(digits.load)
     # Nobody reads the frames that JAX notes for every operation, and cuts out of every error.
     keep(jax_traceback_in_locations_limit=0, jax_traceback_filtering="off")
     # What XLA compiled serves all workers, the processes that tests start, and the next run.

@@ -314,7 +314,8 @@ print("right")
 
 
 def test_on_two_devices_both_modes_are_right():
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+    environment = os.environ | {"XLA_FLAGS": flags}
     run = subprocess.run([sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment)
     assert run.stdout.strip() == "right", run.stderr[-3000:]
 

@@ -17,7 +17,7 @@ from jaxcnn.train.recipe import DevicesRecipe, OptimizationRecipe
 
 # JAX is told the number of its devices before it starts, so this is a process of its own.
 PROGRAM = """
-import json, re
+import functools, json, re
 import jax, jax.monitoring, jax.numpy as jnp, numpy as np, optax
 from jaxcnn import kernels, ops
 from jaxcnn.data import augment
@@ -46,15 +46,21 @@ except ValueError as error:
     found["too many"] = str(error)
 
 
-def start(network, optimizer, image, dtype, placement, average):
+@functools.cache
+def fresh(network, optimizer, image, dtype, average):
     def make():
         params, state = network.init(jax.random.key(0), jax.ShapeDtypeStruct((1, *image), dtype))
         params, state = jax.tree.map(lambda a: a.astype(dtype), (params, state))
         average_ = (params, state) if average else ()
-        made = TrainState(params, state, optimizer.init(params), jnp.int32(0), jax.random.key(1), average_)
-        return placement.kept(made)
+        return TrainState(params, state, optimizer.init(params), jnp.int32(0), jax.random.key(1), average_)
 
     return jax.jit(make)()
+
+
+def start(network, optimizer, image, dtype, placement, average):
+    # A copy, since a step is given its state for good.
+    made = fresh(network, optimizer, image, dtype, average)
+    return jax.jit(lambda made: placement.kept(jax.tree.map(jnp.copy, made)))(made)
 
 
 def collectives(step, *arguments):
@@ -119,13 +125,12 @@ with jax.enable_x64(True):
 
 # What travels between the devices, with a CPU's own kernels.
 batch = rng.integers(0, 256, (16, 32, 32, 3), np.uint8), rng.integers(0, 10, 16).astype(np.int32)
-small = resnet_cifar(8, width=24)
+small, optimizer = resnet_cifar(8, width=24), optax.sgd(0.1, momentum=0.9)
 for name, placement, options in [
     ("whole", eight, StepOptions()),
     ("shared", OnMesh(eight.mesh, {"*": "largest"}, smallest=1000), StepOptions()),
     ("parts", OnMesh(eight.mesh, {"*": "largest"}, smallest=1000), StepOptions(accumulate=2, precision="mixed")),
 ]:
-    optimizer = optax.sgd(0.1, momentum=0.9)
     step = make_train_step(
         small, optimizer, ops.softmax_cross_entropy, normalise=lambda x: x / jnp.float32(255),
         augment=augment.parse("crop(4),flip,cutout(8)"), options=options, placement=placement,

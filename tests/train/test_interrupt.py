@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from jaxcnn.cli.main import main
 from jaxcnn.train.interrupt import Stopped, on_interrupt
 from jaxcnn.train.restore import restore
 from tests.train.tiny import STEPS, config
@@ -146,22 +147,21 @@ def test_a_signal_while_the_data_is_read_ends_it_at_once_and_leaves_nothing(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_on_a_process_leaves_a_usable_run_that_resumes(tmp_path):
+def test_ctrl_c_on_a_process_leaves_a_usable_run_that_resumes(tmp_path, capfd):
     out = tmp_path / "run"
-    command = config(out, epochs=30).command().split()[1:]
-    jaxcnn = [sys.executable, "-m", "tests.train.tiny"]
-    code, output, errors = interrupted(command, at=r" +2  ")
+    code, output, errors = interrupted(config(out, epochs=30).command().split()[1:], at=r" +2  ")
     assert code == 130, errors
     resume = re.search(r"stopped after step (\d+); go on with: jaxcnn (.*--resume)\n", output)
     step = int(resume[1])
     assert 2 * STEPS <= step < 30 * STEPS and restore(out).state.step == step
     assert f"run folder {out}" in output
 
-    run = [*jaxcnn, "eval", str(out)]
-    evaluated = subprocess.run(run, capture_output=True, text=True)
-    assert evaluated.returncode == 0 and re.search(r"\ntest accuracy 0\.\d{4}\n", evaluated.stdout), evaluated.stderr
-
-    resumed = subprocess.run([*jaxcnn, *resume[2].split()], capture_output=True, text=True)
-    assert resumed.returncode == 0, resumed.stderr
-    assert f"resumed after step {step}" in resumed.stdout
+    for words, said in [
+        (["eval", str(out)], r"\ntest accuracy 0\.\d{4}\n"),
+        (resume[2].split(), rf"resumed after step {step}\n"),
+    ]:
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        output, errors = capfd.readouterr()
+        assert end.value.code == 0 and re.search(said, output), errors
     assert restore(out).state.step == 30 * STEPS
