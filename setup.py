@@ -27,10 +27,17 @@ def extensions() -> list[Extension]:
     return [
         Extension(
             "jaxcnn.kernels._onednn",
-            [f"jaxcnn/kernels/{name}.cc" for name in ("direct", "onednn", "pool", "sums", "winograd")],
+            [f"jaxcnn/kernels/{name}.cc" for name in ("depthwise", "direct", "onednn", "pool", "sums", "winograd")],
             depends=[
                 f"jaxcnn/kernels/{name}.h"
-                for name in ("direct_loops", "onednn", "pool_loops", "threads", "winograd_transforms")
+                for name in (
+                    "depthwise_loops",
+                    "direct_loops",
+                    "onednn",
+                    "pool_loops",
+                    "threads",
+                    "winograd_transforms",
+                )
             ],
             library_dirs=[library],
             extra_compile_args=["-std=c++17", "-O2", "-fopenmp", "-fvisibility=hidden", *system],

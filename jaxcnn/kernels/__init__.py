@@ -1,7 +1,8 @@
 """Who computes convolution's three linear maps and batch norm's sums: oneDNN and we on a CPU, XLA anywhere else.
 
 `fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take, and its `Options` as keywords. XLA's own serve every
-case; the others, `kernels.onednn`, `kernels.direct` and `kernels.winograd`, those that a CPU has them for.
+case; the others, `kernels.onednn`, `kernels.direct`, `kernels.winograd` and `kernels.depthwise`, those that a CPU has
+them for.
 
 They also take `precision`, which says how float32 operands are multiplied. "bfloat16" rounds each to bfloat16 and sums
 the products in float32: the same numbers on every machine, and fast where one multiplies bfloat16 faster. "float32" is
@@ -20,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxcnn.kernels import direct, grouped, library, onednn, pool, sums, table, winograd, xla
+from jaxcnn.kernels import depthwise, direct, grouped, library, onednn, pool, sums, table, winograd, xla
 from jaxcnn.kernels.platform import Served, platform_dependent
 from jaxcnn.primitive import Operation
 
@@ -164,6 +165,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         "onednn": onednn,
         "direct": direct,
         "winograd": winograd.FLOAT32,
+        "depthwise": depthwise,
         "onednn bfloat16": onednn,
         "winograd bfloat16": winograd.BFLOAT16,
         "xla": anywhere,
@@ -173,7 +175,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         casts = {"onednn bfloat16": _narrow, "winograd bfloat16": _unchanged}  # which rounds for itself
         cpu = by(module, casts.get(kernel, _rounded))
         return platform_dependent(a, b, cpu=cpu, default=by(xla, _rounded))
-    if narrow and kernel in ("onednn", "direct", "winograd", "winograd bfloat16"):
+    if narrow and kernel in ("onednn", "direct", "winograd", "depthwise", "winograd bfloat16"):
         wide = by(module, _widened, given._replace(preferred_element_type=jnp.float32))
         dtype = given.preferred_element_type or a.dtype
         return platform_dependent(a, b, cpu=lambda a, b: wide(a, b).astype(dtype), default=by(xla))
@@ -183,7 +185,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
 def _kernel(
     name: str, given: xla.Options, a: Array, b: Array, sizes: tuple[Any, ...], *, exact: bool, bfloat16: bool
 ) -> str:
-    """Which of `table.KERNELS` computes on a CPU: of those that can and may, the fastest.
+    """Which of `table.KERNELS` computes on a CPU: of those that can and may, the fastest. Or "depthwise".
 
     With `bfloat16` the operands are, or are to be, rounded to it: those that multiply float32 take them as they are.
     """
@@ -198,6 +200,8 @@ def _kernel(
     able = ["onednn"] * onednn.serves(name, float32, *wide, *sizes, always=always)
     if bfloat16:
         able = ["onednn bfloat16"] * onednn.serves(name, given, *narrow, *sizes, always=always) + able
+    if not always and "onednn bfloat16" not in able and depthwise.serves(name, float32, *wide, *sizes):
+        return "depthwise"
     if always or not able:
         return able[0] if able else "xla"
     call = onednn.Call.of(name, float32, *wide, *sizes)

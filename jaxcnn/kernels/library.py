@@ -1,9 +1,9 @@
 """Where oneDNN is on this machine, and what it can do: the handlers, loaded when first asked for.
 
-Those of `onednn.cc`, `winograd.cc`, `direct.cc`, `sums.cc` and `pool.cc` are compiled when jaxcnn is installed; oneDNN
-itself, any `libdnnl.so.3`, is looked for when they are loaded: the one that pip installed (`onednn-cpu-gomp`) first,
-then wherever the system's loader looks. Its symbols stay private, so that another oneDNN in the process, such as
-PyTorch's, does not meet them.
+Those of `onednn.cc`, `winograd.cc`, `direct.cc`, `depthwise.cc`, `sums.cc` and `pool.cc` are compiled when jaxcnn is
+installed; oneDNN itself, any `libdnnl.so.3`, is looked for when they are loaded: the one that pip installed
+(`onednn-cpu-gomp`) first, then wherever the system's loader looks. Its symbols stay private, so that another oneDNN in
+the process, such as PyTorch's, does not meet them.
 """
 
 import ctypes
@@ -22,8 +22,9 @@ TARGET = "jaxcnn_onednn_convolve"  # what XLA calls the handler of convolutions
 WINOGRAD = "jaxcnn_winograd"  # and that of some of them which takes fewer multiplications
 WINOGRAD_BFLOAT16 = "jaxcnn_winograd_bfloat16"  # and these in bfloat16
 DIRECT = "jaxcnn_direct"  # and that which sums them as they are defined
+DEPTHWISE = "jaxcnn_depthwise"  # and that of those in which each channel has a kernel of its own
 POOLING = ("jaxcnn_max_pool", "jaxcnn_max_pool_backward")  # max pooling, forward and backward
-TARGETS = (TARGET, WINOGRAD, WINOGRAD_BFLOAT16, DIRECT, "jaxcnn_moments", "jaxcnn_products", *POOLING)
+TARGETS = (TARGET, WINOGRAD, WINOGRAD_BFLOAT16, DIRECT, DEPTHWISE, "jaxcnn_moments", "jaxcnn_products", *POOLING)
 AMD = "jaxcnn_amd"  # tells whose machine it is
 ISA = "jaxcnn_onednn_isa"  # and what it can do, as far as oneDNN may use it
 AVX512, AMX = 0x27, 0xFEF  # as dnnl_types.h numbers these: a bit for each thing

@@ -40,7 +40,7 @@ class Call:
     groups: int
     sizes: Ints  # the result's spatial axes: y's, x's or the kernel's
     dtype: np.dtype[Any]  # the result's
-    handler: str = library.TARGET  # or that of `kernels.winograd` or `kernels.direct`, for what they serve
+    handler: str = library.TARGET  # or that of `kernels.winograd`, `.direct` or `.depthwise`, for what they serve
 
     @classmethod
     def of(
@@ -213,7 +213,9 @@ def _handler(call: Call, a: Array, b: Array) -> Array:
     result = jax.ShapeDtypeStruct((*many, *shape), call.dtype)
     lows, highs = zip(*call.padding, strict=True)
     map_and_low = {"map": np.int64(MAPS.index(call.map)), "low": np.array(lows)}
-    stride = {"stride": np.array(call.stride)}
+    stride, dilation = {"stride": np.array(call.stride)}, {"dilation": np.array(call.dilation)}
+    if call.handler == library.DEPTHWISE:
+        return jax.ffi.ffi_call(call.handler, result)(a, b, **map_and_low, **stride, **dilation)
     if call.handler != library.TARGET and not many:
         more = stride if call.handler == library.DIRECT else {}
         return jax.ffi.ffi_call(call.handler, result)(a, b, **map_and_low, **more)
@@ -222,7 +224,7 @@ def _handler(call: Call, a: Array, b: Array) -> Array:
         b,
         **map_and_low,
         **stride,
+        **dilation,
         high=np.array(highs),
-        dilation=np.array(call.dilation),
         groups=np.int64(call.groups),
     )
