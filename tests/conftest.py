@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
 import jax
@@ -21,6 +22,9 @@ if jax.__version_info__ < (0, 11):  # XLA emits a CPU's loops itself: half of th
 
 def pytest_configure(config):
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore what some tests send
+    # Hundreds of processes would each compile all modules anew, where Python is told to keep none of what it compiled.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     gc.set_threshold(100_000, 20, 100)  # JAX's caches are millions of objects, none of them garbage
     if config.option.markexpr != "gpu" or os.environ.get("JAXCNN_GPU_REHEARSAL"):  # a GPU is to run what users run
         os.environ["XLA_FLAGS"] = f"{COMPILE_FAST} {os.environ.get('XLA_FLAGS', '')}"
