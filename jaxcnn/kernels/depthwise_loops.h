@@ -26,13 +26,16 @@ INLINE void OverChannels(int64_t channels, Run run) {
 }
 
 // Calls meet(values, t, i) for what is read at each place of a strip, for each tap t and result i that it joins. Loops are
-// unrolled, so that whatever meets is in registers.
+// unrolled, so that whatever meets is in registers. Memory is asked for what the next places need: the CPU itself follows
+// fewer streams than there are places.
 template <typename Lanes, int kWidth, int kStride, bool kWhole, typename Meet>
 INLINE void OverStrip(const Strip& strip, const float* read, int64_t step, Meet meet) {
 #pragma GCC unroll 32
   for (int m = 0; m < kStride * (kPlaces - 1) + kWidth; ++m) {
     if (!kWhole && !(strip.inside >> m & 1)) continue;
-    const auto values = Read<Lanes>(read + strip.read + m * step);
+    const float* const at = read + strip.read + m * step;
+    if (kWhole && m < kStride * kPlaces) __builtin_prefetch(at + kStride * kPlaces * step);
+    const auto values = Read<Lanes>(at);
 #pragma GCC unroll 7
     for (int t = 0; t < kWidth; ++t) {
       if (m >= t && (m - t) % kStride == 0 && (m - t) / kStride < kPlaces) meet(values, t, (m - t) / kStride);
@@ -54,7 +57,9 @@ INLINE void AtPlaces(const Strip* strips, int64_t count, Steps steps, const floa
   }
 #pragma GCC unroll 8
   for (int i = 0; i < kPlaces; ++i) {
-    if (kWhole || i < steps.places) Write(sums[i], made + i * steps.taken);
+    float* const to = made + i * steps.taken;
+    if (kWhole) __builtin_prefetch(to + kPlaces * steps.taken, /*to write*/ 1);
+    if (kWhole || i < steps.places) Write(sums[i], to);
   }
 }
 
@@ -64,7 +69,9 @@ INLINE void AtTaps(const Strip* strips, int64_t count, Steps steps, const float*
   Lanes given[kPlaces] = {};
 #pragma GCC unroll 8
   for (int i = 0; i < kPlaces; ++i) {
-    if (kWhole || i < steps.places) given[i] = Read<Lanes>(dy + i * steps.taken);
+    const float* const at = dy + i * steps.taken;
+    if (kWhole) __builtin_prefetch(at + kPlaces * steps.taken);
+    if (kWhole || i < steps.places) given[i] = Read<Lanes>(at);
   }
   for (const Strip* strip = strips; strip < strips + count; ++strip) {
     Lanes totals[kWidth];

@@ -48,11 +48,15 @@ maps["direct"] = (lambda a, b: direct.fprop(a, b, xla.Options(**options)), x, ke
 maps["direct wgrad"] = (lambda a, b: direct.wgrad(a, b, (3, 3), xla.Options(**options)), x, dy, P("data"))
 wide = [jnp.asarray(rng.standard_normal(s), jnp.float32) for s in [(64, 6, 5, 32), (3, 3, 32, 40)]]
 maps["winograd"] = (lambda a, b: jax.grad(lambda b: jnp.sin(ops.conv(a, b) / 15).sum())(b), *wide, P())
+each = options | {"groups": 8}
+maps["depthwise"] = (
+    lambda a, b: jax.grad(lambda b: jnp.sin(kernels.fprop(a, b, **each)).sum())(b), dy, kernel[:, :, :1], P()
+)
 found = {}
 for name, (f, a, b, of_b) in maps.items():
     with kernels.use("xla"):
         expected = f(a, b)
-    with kernels.use("auto" if name == "winograd" else "onednn"):
+    with kernels.use("auto" if name in ("winograd", "depthwise") else "onednn"):
         sharded = [jax.device_put(v, NamedSharding(mesh, s)) for v, s in [(a, P("data")), (b, of_b)]]
         compiled = jax.jit(f).lower(*sharded).compile()
         got = compiled(*sharded)
@@ -115,7 +119,7 @@ def found():
 
 
 @pytest.mark.parametrize(
-    "name", ["fprop", "dgrad", "wgrad", "training", "vmap", "moments", "products", "pooling", "direct"]
+    "name", ["fprop", "dgrad", "wgrad", "training", "vmap", "moments", "products", "pooling", "direct", "depthwise"]
 )
 def test_a_sharded_batch_is_right_and_never_gathered(found, name):
     assert found[name]["error"] < 1e-5
@@ -130,6 +134,10 @@ def test_a_sharded_batch_is_right_and_never_gathered(found, name):
 def test_each_device_computes_its_part_of_the_batch(found, name, shape):
     assert found[name]["calls"] == [shape]
     assert found[name]["sharded"] and not found[name]["sums"]
+
+
+def test_depthwise_kernel_gradients_are_summed_over_the_devices(found):
+    assert sorted(found["depthwise"]["calls"]) == ["f32[2,6,5,8]", "f32[3,3,1,8]"]
 
 
 def test_winograds_kernel_gradients_are_summed_over_the_devices(found):
