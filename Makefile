@@ -27,7 +27,7 @@ asan: .venv/installed
 	$(BIN)/python -m pip install --quiet "setuptools>=77" onednn-devel-cpu-gomp==2023.2.0
 	CFLAGS=-fsanitize=address CXXFLAGS=-fsanitize=address LDFLAGS=-fsanitize=address $(BIN)/python setup.py --quiet build --build-base build/asan --build-lib build/asan/lib
 	PYTHONPATH=build/asan/lib ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
-		$(BIN)/pytest -n 0 tests/kernels/test_onednn.py tests/kernels/test_winograd.py tests/kernels/test_depthwise.py tests/kernels/test_sums.py tests/kernels/test_pool.py
+		$(BIN)/pytest -n 0 tests/kernels/test_onednn.py tests/kernels/test_winograd.py tests/kernels/test_depthwise.py tests/kernels/test_direct.py tests/kernels/test_sums.py tests/kernels/test_pool.py
 
 # The environment is made once, and again when what it is made from changes.
 .venv/installed: pyproject.toml constraints.txt setup.py $(wildcard jaxcnn/kernels/*.cc jaxcnn/kernels/*.h)
