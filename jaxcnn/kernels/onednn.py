@@ -73,6 +73,10 @@ class Call:
             return self.sizes, b[:-1]
         return b[:-2], (a[0], *self.sizes) if self.map == "fprop" else a[:-1]
 
+    def channels(self, a: Shape, b: Shape) -> tuple[int, int]:
+        """Those that go into a group and come out of it."""
+        return (a[-1] // self.groups if self.map == "wgrad" else b[-2]), b[-1] // self.groups
+
     def leads(self, array: Array, mapped: bool = False) -> bool:
         """Whether an array has a leading axis (beside `vmap`'s): one entry for each of a batch of convolutions."""
         return array.ndim - mapped > len(self.stride) + 2

@@ -57,10 +57,8 @@ class Shape:
     def of(cls, call: onednn.Call, a: Sequence[int], b: Sequence[int]) -> "Shape":
         """That of a map's operands."""
         window, y = call.window_and_y(a, b)
-        inputs = a[-1] // call.groups if call.map == "wgrad" else b[-2]
-        return cls(
-            call.map, math.prod(window), max(call.stride), call.groups, math.prod(y), inputs, b[-1] // call.groups
-        )
+        inputs, outputs = call.channels(a, b)
+        return cls(call.map, math.prod(window), max(call.stride), call.groups, math.prod(y), inputs, outputs)
 
     @property
     def kind(self) -> tuple[str, str, str, str]:

@@ -10,16 +10,19 @@ Arguments as in `kernels.onednn`, which tells JAX what has to be told.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jax import Array
 
 from jaxcnn.kernels import library, onednn
+from jaxcnn.kernels.grouped import in_groups
 from jaxcnn.kernels.onednn import Shape
 from jaxcnn.kernels.xla import Options
 
 TILE = 4  # outputs along an axis that are computed together
 POINTS = TILE + 2  # products along an axis that they take
+MOST_GROUPS = 8  # each of which is a call of the handler
 LANES = 16  # channels that the handler transforms side by side, and needs at least
 
 
@@ -32,23 +35,23 @@ class Winograd:
 
     def fprop(self, x: Array, kernel: Array, options: Options) -> Array:
         """y from x and kernel."""
-        return onednn.fprop(x, kernel, options, self.handler)
+        return in_groups(partial(onednn.fprop, handler=self.handler), x, kernel, options)
 
     def dgrad(self, dy: Array, kernel: Array, sizes: Shape, options: Options) -> Array:
         """dx from dy and kernel."""
-        return onednn.dgrad(dy, kernel, sizes, options, self.handler)
+        return in_groups(partial(onednn.dgrad, handler=self.handler), dy, kernel, options, sizes)
 
     def wgrad(self, x: Array, dy: Array, window: Shape, options: Options) -> Array:
         """dkernel from x and dy."""
-        return onednn.wgrad(x, dy, window, options, self.handler)
+        return in_groups(partial(onednn.wgrad, handler=self.handler), x, dy, options, window)
 
     def serves(self, name: str, options: Options, a: Array, b: Array, *sizes: Shape) -> bool:
         """Whether it can compute the map `name` for these float32 operands."""
         call = onednn.Call.of(name, options, a, b, *sizes)
         window = call.sizes if name == "wgrad" else b.shape[:-2]
-        plain = call.stride == call.dilation == (1, 1) and call.groups == 1 and tuple(window) == (3, 3)
+        plain = call.stride == call.dilation == (1, 1) and call.groups <= MOST_GROUPS and tuple(window) == (3, 3)
         float32 = a.dtype == b.dtype == call.dtype == np.float32
-        wide = min(a.shape[-1], b.shape[-1], call.result(a.shape, b.shape)[-1]) >= LANES
+        wide = min(call.channels(a.shape, b.shape)) >= LANES
         return plain and float32 and wide and isinstance(library.find(), library.Library)
 
     def work(self, call: onednn.Call, a: Shape, b: Shape) -> float:
@@ -57,8 +60,7 @@ class Winograd:
         tiles: float = math.prod(-(-size // TILE) for size in out)
         if self.together and set(call.padding) == {(1, 1)}:
             tiles = min(tiles, math.prod(-(-(2 * size + 1) // TILE) for size in out) / 4)
-        channels = a[-1] * b[-1] if call.map != "dgrad" else b[-2] * b[-1]
-        return float(POINTS**2 * images * tiles * channels)
+        return float(POINTS**2 * images * tiles * math.prod(call.channels(a, b)) * call.groups)
 
 
 FLOAT32 = Winograd(library.WINOGRAD, together=False)
