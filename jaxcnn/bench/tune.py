@@ -1,8 +1,10 @@
 """Measures the table by which a CPU's convolutions are given to kernels (`jaxcnn.kernels.table`)."""
 
 import math
+import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +23,8 @@ SAMPLE = 0.002  # seconds that a sample lasts at least
 REPEATS = 2  # samples, of which the shortest counts: what else runs can only add to it
 LONG = 0.01  # seconds that a call takes of which two will do
 HOPELESS = 6.0  # times as long as the fastest: single calls will do
-COMPILING = 0.8  # of the time that measuring takes goes into the first turn, which compiles
+TURNS = 2
+COMPILING = 0.8  # of the time goes into compiling
 
 # Taps along an axis, stride, channels in and out, and images with y's side. Times are told apart by the pixels in all.
 ONE, FEW, SOME, MANY = (1, 1), (1, 4), (1, 14), (16, 14)
@@ -142,21 +145,37 @@ def measure(done: Callable[[float], object] = lambda share: None) -> Table:
     """The table; `done` hears the share that is done. All is measured twice, since a machine is busy for a while."""
     every = tasks()
     programs = [{by: jax.jit(partial(task.repeated, by=by)) for by in task.work()} for task in every]
+    _compile(every, programs, lambda share: done(COMPILING * share))
     turns: list[list[list[float]]] = []
-    for first in (True, False):
+    for turn in range(TURNS):
         times = []
         for task, ways in zip(every, programs, strict=True):
             draw = np.random.default_rng(0).standard_normal
             a, b = (jnp.asarray(draw(shape, np.float32)) for shape in (task.a, task.b))
             times.append(seconds([partial(way, a, b) for way in ways.values()]))
-            share = len(times) / len(every)
-            done(COMPILING * share if first else COMPILING + (1 - COMPILING) * share)
+            done(COMPILING + (1 - COMPILING) * (turn + len(times) / len(every)) / TURNS)
         turns.append(times)
     rows = []
     for task, *both in zip(every, *turns, strict=True):
         best = zip(task.work().items(), map(min, *both), strict=True)
         rows.append(Row(task.shape, {by: float(f"{time / task.times / work:.3g}") for (by, work), time in best}))
     return Table(tuple(rows), "measured")
+
+
+def _compile(every: list[Task], programs: list[dict[str, Any]], done: Callable[[float], object]) -> None:
+    """Call each program once, on all cores: to compile them is most of the time."""
+    calls = [(way, task) for task, ways in zip(every, programs, strict=True) for way in ways.values()]
+
+    def compiled(call: tuple[Any, Task]) -> None:
+        way, task = call
+        jax.block_until_ready(way(*(jnp.zeros(one.shape) for one in task.operands())))
+
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        for count, _ in enumerate(pool.map(compiled, calls), 1):
+            done(count / len(calls))
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for none but those that are being compiled
 
 
 def choices(table: Table) -> list[str]:
@@ -167,7 +186,7 @@ def choices(table: Table) -> list[str]:
 
 
 def seconds(calls: list[Callable[[], Array]]) -> list[float]:
-    """The shortest of each call's samples, which are taken in turn; the first call, which compiles, is none."""
+    """The shortest of each call's samples, which are taken in turn; the first call, to which data are new, is none."""
     for call in calls:
         jax.block_until_ready(call())
     best = [min(_sample(call, 1) for _ in range(2)) for call in calls]
