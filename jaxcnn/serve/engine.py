@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from jaxcnn.layers import fold_batch_norm
 from jaxcnn.serve.limits import BATCH
 from jaxcnn.serve.metrics import SECONDS, Histogram
 from jaxcnn.train.model import Model
@@ -49,7 +50,9 @@ class Engine:
     def __init__(self, model: Model) -> None:
         self.batches = Histogram("jaxcnn_batch_pictures", "Pictures that were computed together.", SIZES)
         self.seconds = Histogram("jaxcnn_compute_seconds", "Time of a batch, or of a map.", SECONDS)
-        self._model = model
+        # Without its batch norms, which a single picture feels most.
+        folded = fold_batch_norm(model.network, model.params, model.state)
+        self._model = replace(model, **dict(zip(("network", "params", "state"), folded, strict=True)))
         self._programs: dict[int, Callable[..., Any]] = {}
         self._waiting: deque[_Pictures | _Work] = deque()
         self._changed = threading.Condition()

@@ -3,12 +3,15 @@
 import base64
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
+from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, GlobalAvgPool, chain
 from tests.serve.conftest import photo, post, told
 
 # One program computes logits and probabilities, `Model.probabilities` several, and each batch size rounds for itself.
@@ -129,6 +132,29 @@ def test_what_waits_is_computed_together_in_order(model):
     assert "jaxcnn_batch_pictures_count 2.0" in lines  # 32, and the other 18
     assert "jaxcnn_batch_pictures_sum 50.0" in lines
     engine.stop()
+
+
+def test_running_statistics_are_those_of_the_model(model):
+    """They are folded into the kernels, where they can be."""
+    from jaxcnn.serve.engine import Engine
+
+    network = chain(Conv(8, 3), BatchNorm(), Activation("relu"), GlobalAvgPool(), Dense(10))
+    params, _ = network.init(jax.random.key(0), jax.ShapeDtypeStruct((1, *model.image_shape), np.float32))
+    rng = np.random.default_rng(0)
+    state = {"BatchNorm_0": {"mean": rng.normal(size=8).astype("f"), "var": rng.uniform(0.1, 9, 8).astype("f")}}
+    normed = replace(model, network=network, params=params, state=state)
+    engine = Engine(normed)
+    engine.compile()
+    engine.start()
+    images = rng.integers(0, 256, (5, 8, 8, 1), np.uint8)
+    found = engine.probabilities(images).result()
+    np.testing.assert_allclose(found, np.asarray(normed.probabilities(images)), atol=ROUNDING, rtol=0)
+    assert abs(found - np.asarray(replace(normed, state=_doubled(state)).probabilities(images))).max() > 100 * ROUNDING
+    engine.stop()
+
+
+def _doubled(state):
+    return jax.tree.map(lambda a: 2 * a, state)
 
 
 def test_an_error_is_its_own_requests_and_the_thread_goes_on(model):
