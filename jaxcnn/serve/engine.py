@@ -51,8 +51,8 @@ class Engine:
         self.batches = Histogram("jaxcnn_batch_pictures", "Pictures that were computed together.", SIZES)
         self.seconds = Histogram("jaxcnn_compute_seconds", "Time of a batch, or of a map.", SECONDS)
         # Without its batch norms, which a single picture feels most.
-        folded = fold_batch_norm(model.network, model.params, model.state)
-        self._model = replace(model, **dict(zip(("network", "params", "state"), folded, strict=True)))
+        network, params, state = fold_batch_norm(model.network, model.params, model.state)
+        self._model = replace(model, network=network, params=params, state=state)
         self._programs: dict[int, Callable[..., Any]] = {}
         self._waiting: deque[_Pictures | _Work] = deque()
         self._changed = threading.Condition()
