@@ -199,8 +199,8 @@ KERNELS = [
     Mutation(
         "winograd-of-few-channels",
         "branch",
-        "wide = min(a.shape",
-        "wide = max(a.shape",
+        "wide = min(call.channels",
+        "wide = max(call.channels",
         "tests/kernels/test_winograd.py -k where_it_does_not",
     ),
     Mutation(
