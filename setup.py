@@ -33,6 +33,7 @@ def extensions() -> list[Extension]:
                 for name in (
                     "depthwise_loops",
                     "direct_loops",
+                    "each_cpu",
                     "onednn",
                     "pool_loops",
                     "threads",

@@ -98,31 +98,8 @@ struct Places {
   bool whole = true;               // whether they are kPlaces, and all that they read is there
 };
 
-#define LANES 4
-namespace sse {
-#include "depthwise_loops.h"
-}
-#undef LANES
-
-#ifdef AVX512
-#define LANES 8
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-namespace avx2 {
-#include "depthwise_loops.h"
-}
-#pragma GCC pop_options
-#undef LANES
-
-#define LANES 16
-#pragma GCC push_options
-#pragma GCC target("avx512f")
-namespace avx512 {
-#include "depthwise_loops.h"
-}
-#pragma GCC pop_options
-#undef LANES
-#endif
+#define LOOPS "depthwise_loops.h"
+#include "each_cpu.h"
 
 // The machine's loops for taps of a run. Those for one tap take any.
 const Way* WayOf(const Run& run) {

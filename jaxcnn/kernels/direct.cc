@@ -67,31 +67,8 @@ struct Loops {
   All outputs, gradients;
 };
 
-#define LANES 4
-namespace sse {
-#include "direct_loops.h"
-}
-#undef LANES
-
-#ifdef AVX512
-#define LANES 8
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-namespace avx2 {
-#include "direct_loops.h"
-}
-#pragma GCC pop_options
-#undef LANES
-
-#define LANES 16
-#pragma GCC push_options
-#pragma GCC target("avx512f")
-namespace avx512 {
-#include "direct_loops.h"
-}
-#pragma GCC pop_options
-#undef LANES
-#endif
+#define LOOPS "direct_loops.h"
+#include "each_cpu.h"
 
 Loops Fastest() {
 #ifdef AVX512
