@@ -27,6 +27,14 @@ from jaxcnn.kernels.xla import Ints, Options, Pairs
 
 Shape = Sequence[int]
 MAPS = ("fprop", "dgrad", "wgrad")  # numbered as in onednn.cc
+# What each handler is told of a convolution beside its map and the padding in front: the rest follows from the shapes.
+TOLD = {
+    library.TARGET: ("stride", "high", "dilation", "groups"),
+    library.WINOGRAD: (),
+    library.WINOGRAD_BFLOAT16: (),
+    library.DIRECT: ("stride",),
+    library.DEPTHWISE: ("stride", "dilation"),
+}
 
 
 @dataclass(frozen=True)
@@ -216,19 +224,13 @@ def _handler(call: Call, a: Array, b: Array) -> Array:
     shape = call.result(a.shape[leads[0] :], b.shape[leads[1] :])
     result = jax.ShapeDtypeStruct((*many, *shape), call.dtype)
     lows, highs = zip(*call.padding, strict=True)
-    map_and_low = {"map": np.int64(MAPS.index(call.map)), "low": np.array(lows)}
-    stride, dilation = {"stride": np.array(call.stride)}, {"dilation": np.array(call.dilation)}
-    if call.handler == library.DEPTHWISE:
-        return jax.ffi.ffi_call(call.handler, result)(a, b, **map_and_low, **stride, **dilation)
-    if call.handler != library.TARGET and not many:
-        more = stride if call.handler == library.DIRECT else {}
-        return jax.ffi.ffi_call(call.handler, result)(a, b, **map_and_low, **more)
-    return jax.ffi.ffi_call(library.TARGET, result)(
-        a,
-        b,
-        **map_and_low,
-        **stride,
-        **dilation,
-        high=np.array(highs),
-        groups=np.int64(call.groups),
-    )
+    # Of several convolutions these two make one call.
+    handler = call.handler if call.handler == library.DEPTHWISE or not many else library.TARGET
+    told = {
+        "stride": np.array(call.stride),
+        "high": np.array(highs),
+        "dilation": np.array(call.dilation),
+        "groups": np.int64(call.groups),
+    }
+    more = {name: told[name] for name in TOLD[handler]}
+    return jax.ffi.ffi_call(handler, result)(a, b, map=np.int64(MAPS.index(call.map)), low=np.array(lows), **more)
