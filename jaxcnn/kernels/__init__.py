@@ -36,9 +36,10 @@ def use(kernels: Literal["auto", "fast", "onednn", "xla"]) -> AbstractContextMan
 
     "auto" (the default) is whatever is fastest of oneDNN, of Winograd's algorithm over it and of our own sums, where
     they were built, and of XLA.
-    "fast" is the same, and takes Winograd's algorithm with precision "bfloat16", too, where the machine multiplies
-    bfloat16: 3×3 kernels of stride 1 then take about half as long, with errors of 1e-2 of a result's size (root mean
-    squares) and not 2e-3; how an image is rounded, and whether a NaN reaches it, then depends on its neighbours.
+    "fast" is the same, but Winograd's algorithm lays small images together, 5×5 say, which takes half as long: how an
+    image is rounded, and whether a NaN reaches it, then depends on its neighbours. And with precision "bfloat16" it is
+    taken, too, where the machine multiplies bfloat16: 3×3 kernels of stride 1 then take about half as long, with errors
+    of 1e-2 of a result's size (root mean squares) and not 2e-3.
     "onednn" is whatever implementation of its own it has, and a ValueError where it was not built or can't be loaded.
     "xla" never uses it.
     """
@@ -164,7 +165,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
     modules = {
         "onednn": onednn,
         "direct": direct,
-        "winograd": winograd.FLOAT32,
+        "winograd": _winograd(),
         "depthwise": depthwise,
         "onednn bfloat16": onednn,
         "winograd bfloat16": winograd.BFLOAT16,
@@ -209,11 +210,16 @@ def _kernel(
     work = dict.fromkeys([*able, "xla"], shape.products)
     if direct.serves(name, float32, *wide, *sizes):
         work["direct"] = shape.products
-    for kernel, one in (("winograd", winograd.FLOAT32), ("winograd bfloat16", winograd.BFLOAT16)):
+    for kernel, one in (("winograd", _winograd()), ("winograd bfloat16", winograd.BFLOAT16)):
         allowed = not exact if kernel == "winograd" else choice == "fast" and "onednn bfloat16" in able
         if allowed and one.serves(name, float32, *wide, *sizes):
             work[kernel] = one.work(call, a.shape, b.shape)
     return table.table().fastest(shape, work)
+
+
+def _winograd() -> winograd.Winograd:
+    """Winograd's algorithm in float32, as it is chosen."""
+    return winograd.TOGETHER if _choice.value == "fast" else winograd.FLOAT32
 
 
 def _open(*arrays: Array) -> bool:

@@ -18,19 +18,8 @@ from jaxcnn.kernels.xla import Options
 FEWEST_CHANNELS = 4  # that the handler takes side by side; fewer it takes one after the other
 
 
-def fprop(x: Array, kernel: Array, options: Options) -> Array:
-    """y from x and kernel."""
-    return onednn.fprop(x, kernel, options, library.DEPTHWISE)
-
-
-def dgrad(dy: Array, kernel: Array, sizes: Shape, options: Options) -> Array:
-    """dx from dy and kernel."""
-    return onednn.dgrad(dy, kernel, sizes, options, library.DEPTHWISE)
-
-
-def wgrad(x: Array, dy: Array, window: Shape, options: Options) -> Array:
-    """dkernel from x and dy."""
-    return onednn.wgrad(x, dy, window, options, library.DEPTHWISE)
+_maps = onednn.Maps(library.DEPTHWISE)
+fprop, dgrad, wgrad = _maps.fprop, _maps.dgrad, _maps.wgrad
 
 
 def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape) -> bool:

@@ -12,20 +12,8 @@ from jaxcnn.kernels import library, onednn
 from jaxcnn.kernels.onednn import Shape
 from jaxcnn.kernels.xla import Options
 
-
-def fprop(x: Array, kernel: Array, options: Options) -> Array:
-    """y from x and kernel."""
-    return onednn.fprop(x, kernel, options, library.DIRECT)
-
-
-def dgrad(dy: Array, kernel: Array, sizes: Shape, options: Options) -> Array:
-    """dx from dy and kernel."""
-    return onednn.dgrad(dy, kernel, sizes, options, library.DIRECT)
-
-
-def wgrad(x: Array, dy: Array, window: Shape, options: Options) -> Array:
-    """dkernel from x and dy."""
-    return onednn.wgrad(x, dy, window, options, library.DIRECT)
+_maps = onednn.Maps(library.DIRECT)
+fprop, dgrad, wgrad = _maps.fprop, _maps.dgrad, _maps.wgrad
 
 
 def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape) -> bool:

@@ -20,11 +20,13 @@ import jax
 
 TARGET = "jaxcnn_onednn_convolve"  # what XLA calls the handler of convolutions
 WINOGRAD = "jaxcnn_winograd"  # and that of some of them which takes fewer multiplications
+WINOGRAD_TOGETHER = "jaxcnn_winograd_together"  # and fewer still, of small images laid together
 WINOGRAD_BFLOAT16 = "jaxcnn_winograd_bfloat16"  # and these in bfloat16
 DIRECT = "jaxcnn_direct"  # and that which sums them as they are defined
 DEPTHWISE = "jaxcnn_depthwise"  # and that of those in which each channel has a kernel of its own
 POOLING = ("jaxcnn_max_pool", "jaxcnn_max_pool_backward")  # max pooling, forward and backward
-TARGETS = (TARGET, WINOGRAD, WINOGRAD_BFLOAT16, DIRECT, DEPTHWISE, "jaxcnn_moments", "jaxcnn_products", *POOLING)
+SUMS = ("jaxcnn_moments", "jaxcnn_products")  # batch norm's, and those of its backward
+TARGETS = (TARGET, WINOGRAD, WINOGRAD_TOGETHER, WINOGRAD_BFLOAT16, DIRECT, DEPTHWISE, *SUMS, *POOLING)
 AMD = "jaxcnn_amd"  # tells whose machine it is
 ISA = "jaxcnn_onednn_isa"  # and what it can do, as far as oneDNN may use it
 AVX512, AMX = 0x27, 0xFEF  # as dnnl_types.h numbers these: a bit for each thing

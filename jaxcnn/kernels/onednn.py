@@ -31,6 +31,7 @@ MAPS = ("fprop", "dgrad", "wgrad")  # numbered as in onednn.cc
 TOLD = {
     library.TARGET: ("stride", "high", "dilation", "groups"),
     library.WINOGRAD: (),
+    library.WINOGRAD_TOGETHER: (),
     library.WINOGRAD_BFLOAT16: (),
     library.DIRECT: ("stride",),
     library.DEPTHWISE: ("stride", "dilation"),
@@ -90,19 +91,31 @@ class Call:
         return array.ndim - mapped > len(self.stride) + 2
 
 
-def fprop(x: Array, kernel: Array, options: Options, handler: str = library.TARGET) -> Array:
-    """y from x and kernel."""
-    return _batched(Call.of("fprop", options, x, kernel, handler=handler))(x, kernel)
+@dataclass(frozen=True)
+class Maps:
+    """The three maps by one of the handlers."""
+
+    handler: str
+
+    def fprop(self, x: Array, kernel: Array, options: Options) -> Array:
+        """y from x and kernel."""
+        return self.compute("fprop", options, x, kernel)
+
+    def dgrad(self, dy: Array, kernel: Array, sizes: Shape, options: Options) -> Array:
+        """dx from dy and kernel."""
+        return self.compute("dgrad", options, dy, kernel, sizes)
+
+    def wgrad(self, x: Array, dy: Array, window: Shape, options: Options) -> Array:
+        """dkernel from x and dy."""
+        return self.compute("wgrad", options, x, dy, window)
+
+    def compute(self, name: str, options: Options, a: Array, b: Array, *sizes: Shape) -> Array:
+        """One of them by its name."""
+        return _batched(Call.of(name, options, a, b, *sizes, handler=self.handler))(a, b)
 
 
-def dgrad(dy: Array, kernel: Array, sizes: Shape, options: Options, handler: str = library.TARGET) -> Array:
-    """dx from dy and kernel."""
-    return _batched(Call.of("dgrad", options, dy, kernel, sizes, handler=handler))(dy, kernel)
-
-
-def wgrad(x: Array, dy: Array, window: Shape, options: Options, handler: str = library.TARGET) -> Array:
-    """dkernel from x and dy."""
-    return _batched(Call.of("wgrad", options, x, dy, window, handler=handler))(x, dy)
+_maps = Maps(library.TARGET)
+fprop, dgrad, wgrad = _maps.fprop, _maps.dgrad, _maps.wgrad
 
 
 def serves(name: str, options: Options, a: Array, b: Array, *sizes: Shape, always: bool = False) -> bool:

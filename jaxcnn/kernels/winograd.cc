@@ -15,9 +15,9 @@
 // The points are 0, ±2/3, ±3/2 and infinity: with Lavin & Gray's 0, ±1, ±2 and infinity rounding errors are twice as
 // large. (How points matter: Barabasz et al. 2020, arXiv:1803.10986.)
 //
-// Arrays are float32. One handler multiplies in float32, the other in bfloat16: Bᵀ d B, G g Gᵀ and A dy Aᵀ are rounded to
-// it, and their products summed in float32. The latter also lets tiles reach over the edge into the next image, where
-// that takes fewer of them; an image's result then depends on the next one's by how it is rounded.
+// Arrays are float32. Two handlers multiply in float32, another in bfloat16: Bᵀ d B, G g Gᵀ and A dy Aᵀ are rounded to
+// it, and their products summed in float32. The last one and one of the others also let tiles reach over the edge into
+// the next image, where that takes fewer of them; an image's result then depends on the next one's by how it is rounded.
 
 #include "onednn.h"
 #include "threads.h"
@@ -411,7 +411,7 @@ void KernelGradient(const Threads& threads, const Images& x, const Images& dy, i
 }
 
 // The maps, numbered as in onednn.cc.
-template <typename Number>
+template <typename Number, bool kTogether>
 ffi::Error Convolve(ffi::ThreadPool pool, Buffer first, Buffer second, ffi::Result<Buffer> result, int64_t map,
                     ffi::Span<const int64_t> low) {
   const Threads threads(pool);
@@ -419,7 +419,7 @@ ffi::Error Convolve(ffi::ThreadPool pool, Buffer first, Buffer second, ffi::Resu
     const bool gradient = map == 2, turned = map == 1;
     const int64_t row = turned ? kWindow - 1 - low[0] : low[0], column = turned ? kWindow - 1 - low[1] : low[1];
     Images x(first), y(gradient ? second : *result);
-    if (kType<Number> == memory::data_type::bf16) LayTogether(x, y, row, column);
+    if (kTogether) LayTogether(x, y, row, column);
     if (gradient) {
       KernelGradient<Number>(threads, x, y, row, column, result->typed_data());
     } else {
@@ -435,7 +435,7 @@ ffi::Error Convolve(ffi::ThreadPool pool, Buffer first, Buffer second, ffi::Resu
   return ffi::Error::Success();
 }
 
-template <typename Number>
+template <typename Number, bool kTogether>
 XLA_FFI_Error* Call(XLA_FFI_CallFrame* frame) {
   static auto* handler = ffi::Ffi::Bind()
                              .Ctx<ffi::ThreadPool>()
@@ -444,12 +444,13 @@ XLA_FFI_Error* Call(XLA_FFI_CallFrame* frame) {
                              .Ret<Buffer>()
                              .Attr<int64_t>("map")
                              .Attr<ffi::Span<const int64_t>>("low")
-                             .To(Convolve<Number>)
+                             .To(Convolve<Number, kTogether>)
                              .release();
   return handler->Call(frame);
 }
 
 }  // namespace
 
-EXPORT XLA_FFI_Error* jaxcnn_winograd(XLA_FFI_CallFrame* frame) { return Call<float>(frame); }
-EXPORT XLA_FFI_Error* jaxcnn_winograd_bfloat16(XLA_FFI_CallFrame* frame) { return Call<BFloat16>(frame); }
+EXPORT XLA_FFI_Error* jaxcnn_winograd(XLA_FFI_CallFrame* frame) { return Call<float, false>(frame); }
+EXPORT XLA_FFI_Error* jaxcnn_winograd_together(XLA_FFI_CallFrame* frame) { return Call<float, true>(frame); }
+EXPORT XLA_FFI_Error* jaxcnn_winograd_bfloat16(XLA_FFI_CallFrame* frame) { return Call<BFloat16, true>(frame); }

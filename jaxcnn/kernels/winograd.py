@@ -3,14 +3,14 @@
 Where the kernel is 3×3 and the stride 1 it multiplies a quarter as often as the sums that define them (more often where
 tiles reach over the edge), and takes about half as long. In return it rounds more, with errors of 1e-6 of a result's
 size and not 2e-7 (root mean squares, 128 channels), and a number that is not finite reaches every output of its tile.
-`BFLOAT16` multiplies in bfloat16: errors of 1e-2, where rounding the operands to bfloat16 leaves 2e-3. It lays images
-together where fewer tiles then suffice (of 5×5, say, 9 for four and not 16), so that a tile can belong to two.
+`TOGETHER` lays images together where fewer tiles then suffice (of 5×5, say, 9 for four and not 16), so that a tile can
+belong to two. `BFLOAT16` does, too, and multiplies in bfloat16: errors of 1e-2, where rounding the operands to bfloat16
+leaves 2e-3.
 Arguments as in `kernels.onednn`, which tells JAX what has to be told.
 """
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from jax import Array
@@ -27,23 +27,14 @@ LANES = 16  # channels that the handler transforms side by side, and needs at le
 
 
 @dataclass(frozen=True)
-class Winograd:
+class Winograd(onednn.Maps):
     """The maps by one of the handlers."""
 
-    handler: str
     together: bool  # whether images are laid together in fours where fewer tiles then cover them
 
-    def fprop(self, x: Array, kernel: Array, options: Options) -> Array:
-        """y from x and kernel."""
-        return in_groups(partial(onednn.fprop, handler=self.handler), x, kernel, options)
-
-    def dgrad(self, dy: Array, kernel: Array, sizes: Shape, options: Options) -> Array:
-        """dx from dy and kernel."""
-        return in_groups(partial(onednn.dgrad, handler=self.handler), dy, kernel, options, sizes)
-
-    def wgrad(self, x: Array, dy: Array, window: Shape, options: Options) -> Array:
-        """dkernel from x and dy."""
-        return in_groups(partial(onednn.wgrad, handler=self.handler), x, dy, options, window)
+    def compute(self, name: str, options: Options, a: Array, b: Array, *sizes: Shape) -> Array:
+        """One of the maps by its name, each group by itself."""
+        return in_groups(getattr(onednn.Maps(self.handler), name), a, b, options, *sizes)
 
     def serves(self, name: str, options: Options, a: Array, b: Array, *sizes: Shape) -> bool:
         """Whether it can compute the map `name` for these float32 operands."""
@@ -64,4 +55,5 @@ class Winograd:
 
 
 FLOAT32 = Winograd(library.WINOGRAD, together=False)
+TOGETHER = Winograd(library.WINOGRAD_TOGETHER, together=True)
 BFLOAT16 = Winograd(library.WINOGRAD_BFLOAT16, together=True)
