@@ -125,28 +125,13 @@ struct Transforms {
   void (*kernel_gradient)(const Image&, int64_t first, int64_t last, const float* points);
 };
 
-#define LANES 4
-namespace sse {
-#include "winograd_transforms.h"
-}
-#undef LANES
+#define LOOPS "winograd_transforms.h"
+#include "each_cpu.h"
 
 #ifdef AVX512
-#define LANES 8
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-namespace avx2 {
-#include "winograd_transforms.h"
-}
-#pragma GCC pop_options
-#undef LANES
-
 #define LANES 16
 #pragma GCC push_options
 #pragma GCC target("avx512f")
-namespace avx512 {
-#include "winograd_transforms.h"
-}
 #define BFLOAT16_BY_AN_INSTRUCTION
 namespace avx512_bf16 {
 #include "winograd_transforms.h"
