@@ -275,7 +275,9 @@ def orbax() -> Iterator[Any]:
     try:
         import orbax.checkpoint as ocp
 
-        with ocp.StandardCheckpointer() as checkpointer:
+        # A thread that makes a save's folder is not waited for where the save fails: its error would be a later one's.
+        options = ocp.options.AsyncOptions(create_directories_asynchronously=False)
+        with ocp.StandardCheckpointer(async_options=options) as checkpointer:
             yield checkpointer
     finally:
         logger.removeFilter(of_others)

@@ -1,5 +1,6 @@
 """Checkpoints come back bit for bit, survive a killed write, and refuse another network."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -84,6 +85,26 @@ def test_a_failed_write_keeps_the_previous_one_and_the_next_write_tidies_up(tmp_
     assert leaves(checkpoint.restore(tmp_path, train_state())) == leaves(train_state())
     save(tmp_path, train_state())
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_failed_write_is_over_when_it_has_failed_and_the_next_is_not_blamed_for_it(tmp_path, monkeypatch):
+    """However slowly the file system makes a folder."""
+    from orbax.checkpoint._src.path import async_path
+
+    at_once = async_path.mkdir
+
+    async def slow(*args, **kwargs):
+        await at_once(*args, **kwargs)
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(async_path, "mkdir", slow)
+    with Saver() as saver:
+        for _ in range(2):
+            with pytest.raises(OSError, match="object"):
+                saver.save({"not an array": object()}, Place(tmp_path))
+        saver.save(train_state(), Place(tmp_path))
+    assert leaves(checkpoint.restore(tmp_path, train_state())) == leaves(train_state())
+    assert [child.name for child in tmp_path.iterdir()] == ["0"]
 
 
 def test_ten_is_newer_than_nine(tmp_path):
