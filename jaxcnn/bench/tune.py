@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxcnn.kernels import direct, grouped, onednn, winograd, xla
+from jaxcnn.kernels import direct, grouped, matmul, onednn, winograd, xla
 from jaxcnn.kernels.table import Row, Shape, Table
 
 MOST = 3e9  # products of a convolution that is measured
@@ -90,6 +90,8 @@ class Task:
             able["onednn"] = products
         if direct.serves(self.name, self.options, *self.operands(), *self.sizes):
             able["direct"] = products
+        if matmul.serves(self.name, self.options, *self.operands(), *self.sizes):
+            able["matmul"] = products
         if winograd.FLOAT32.serves(self.name, self.options, *self.operands(), *self.sizes):
             able["winograd"] = winograd.FLOAT32.work(self.call, self.a, self.b)
         narrow = self.options._replace(preferred_element_type=jnp.float32)
@@ -118,6 +120,7 @@ class Task:
         modules: dict[str, Any] = {
             "xla": xla if self.options.groups == 1 else grouped,
             "direct": direct,
+            "matmul": matmul,
             "winograd": winograd.FLOAT32,
             "winograd bfloat16": winograd.BFLOAT16,
         }
@@ -180,7 +183,7 @@ def _compile(every: list[Task], programs: list[dict[str, Any]], done: Callable[[
 
 def choices(table: Table) -> list[str]:
     """What it chooses for each of the tasks, in float32."""
-    float32 = ("onednn", "direct", "winograd", "xla")
+    float32 = ("onednn", "direct", "matmul", "winograd", "xla")
     works = [{by: work for by, work in task.work().items() if by in float32} for task in tasks()]
     return [table.fastest(task.shape, work) for task, work in zip(tasks(), works, strict=True)]
 

@@ -1,8 +1,8 @@
 """Who computes convolution's three linear maps and batch norm's sums: oneDNN and we on a CPU, XLA anywhere else.
 
 `fprop`, `dgrad` and `wgrad` take what those of `kernels.xla` take, and its `Options` as keywords. XLA's own serve every
-case; the others, `kernels.onednn`, `kernels.direct`, `kernels.winograd` and `kernels.depthwise`, those that a CPU has
-them for.
+case; the others, `kernels.onednn`, `kernels.direct`, `kernels.matmul`, `kernels.winograd` and `kernels.depthwise`,
+those that a CPU has them for.
 
 They also take `precision`, which says how float32 operands are multiplied. "bfloat16" rounds each to bfloat16 and sums
 the products in float32: the same numbers on every machine, and fast where one multiplies bfloat16 faster. "float32" is
@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxcnn.kernels import depthwise, direct, grouped, library, onednn, pool, sums, table, winograd, xla
+from jaxcnn.kernels import depthwise, direct, grouped, library, matmul, onednn, pool, sums, table, winograd, xla
 from jaxcnn.kernels.platform import Served, platform_dependent
 from jaxcnn.primitive import Operation
 
@@ -165,6 +165,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
     modules = {
         "onednn": onednn,
         "direct": direct,
+        "matmul": matmul,
         "winograd": _winograd(),
         "depthwise": depthwise,
         "onednn bfloat16": onednn,
@@ -176,7 +177,7 @@ def _compute(name: str, a: Array, b: Array, sizes: tuple[Any, ...], options: tup
         casts = {"onednn bfloat16": _narrow, "winograd bfloat16": _unchanged}  # which rounds for itself
         cpu = by(module, casts.get(kernel, _rounded))
         return platform_dependent(a, b, cpu=cpu, default=by(xla, _rounded))
-    if narrow and kernel in ("onednn", "direct", "winograd", "depthwise", "winograd bfloat16"):
+    if narrow and kernel in ("onednn", "direct", "matmul", "winograd", "depthwise", "winograd bfloat16"):
         wide = by(module, _widened, given._replace(preferred_element_type=jnp.float32))
         dtype = given.preferred_element_type or a.dtype
         return platform_dependent(a, b, cpu=lambda a, b: wide(a, b).astype(dtype), default=by(xla))
@@ -208,8 +209,9 @@ def _kernel(
     call = onednn.Call.of(name, float32, *wide, *sizes)
     shape = table.Shape.of(call, a.shape, b.shape)
     work = dict.fromkeys([*able, "xla"], shape.products)
-    if direct.serves(name, float32, *wide, *sizes):
-        work["direct"] = shape.products
+    for kernel, serves in (("direct", direct.serves), ("matmul", matmul.serves)):
+        if serves(name, float32, *wide, *sizes):
+            work[kernel] = shape.products
     for kernel, one in (("winograd", _winograd()), ("winograd bfloat16", winograd.BFLOAT16)):
         allowed = not exact if kernel == "winograd" else choice == "fast" and "onednn bfloat16" in able
         if allowed and one.serves(name, float32, *wide, *sizes):

@@ -24,7 +24,7 @@ from pathlib import Path
 from jaxcnn.kernels import library, onednn
 
 VARIABLE = "JAXCNN_KERNEL_TABLE"
-KERNELS = ("onednn", "direct", "winograd", "xla", "onednn bfloat16", "winograd bfloat16")
+KERNELS = ("onednn", "direct", "matmul", "winograd", "xla", "onednn bfloat16", "winograd bfloat16")
 # Winograd's algorithm rounds more: it is not taken for a gain that may be the measurement's noise.
 WORTH = 0.9
 # bfloat16 is only asked about on a CPU that multiplies it twice as fast as float32. Where no row tells how fast it is,

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxcnn import kernels, ops
-from jaxcnn.kernels import direct, library, onednn, table, xla
-from jaxcnn.kernels.table import Row, Shape, Table
+from jaxcnn.kernels import direct, library, onednn, xla
 from tests.kernels.test_onednn import MAPS, PLAIN, assert_right, problem
 from tests.kernels.threads import in_two_threads
 
@@ -32,22 +31,8 @@ def text(compute, *arrays):
 
 
 @pytest.fixture
-def taken(monkeypatch, tmp_path):
-    """A table by which it computes all that it can."""
-    rows = []
-    for name in MAPS:
-        for taps in (1, 9, 25):
-            for stride in (1, 2):
-                shape = Shape(name, taps=taps, stride=stride, groups=1, pixels=100, inputs=8, outputs=8)
-                rows.append(Row(shape, {"direct": 1e-12, "onednn": 1e-9, "xla": 1e-9, "winograd": 1e-9}))
-    file = tmp_path / "table.json"
-    file.write_text(Table(tuple(rows), "").to_json())
-    monkeypatch.setenv(table.VARIABLE, str(file))
-    table.table.cache_clear()
-    jax.clear_caches()  # what was compiled by another table
-    yield
-    table.table.cache_clear()
-    jax.clear_caches()
+def taken(by_table):
+    by_table("direct")
 
 
 @st.composite
