@@ -63,7 +63,9 @@ def interleaved(
     tick: Callable[[], object] = lambda: None,
     until: float = math.inf,
 ) -> list[Timing]:
-    """Take `repeats` samples of each run, one of each in turn; `firsts` are the seconds that their first calls took.
+    """Take `repeats` samples of each run, one of each in a turn; `firsts` are the seconds that their first calls took.
+
+    Each turn has an order of its own: whoever always came after the same one would have its memory to put up with.
 
     A sample is as many calls as last `SAMPLE` seconds. It begins when the process rests: other libraries' threads spin
     for a while after their work, on the cores that the next one needs. Before it comes a call that is not counted, so
@@ -73,8 +75,9 @@ def interleaved(
     """
     calls = [calls_of(run) for run in runs]
     samples: list[list[tuple[float, float]]] = [[] for _ in runs]
-    for _ in range(repeats):
-        for run, n, taken in zip(runs, calls, samples, strict=True):
+    for turn in range(repeats):
+        for i in np.random.default_rng(turn).permutation(len(runs)):
+            run, n, taken = runs[i], calls[i], samples[i]
             patient = n * sum(wall for wall, _ in taken) < PATIENCE and time.perf_counter() < until
             if len(taken) < FEWEST or patient:
                 taken.append(sample(run, n))

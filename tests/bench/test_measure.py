@@ -1,5 +1,6 @@
 """How runs are timed: in turn, the first call apart, all in their contexts."""
 
+import itertools
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -46,9 +47,20 @@ def test_samples_are_taken_in_turn_and_each_is_waited_for(single):
     runs = [Program(log, name).run() for name in "ab"]
     timings = interleaved(runs, [0.0, 0.0], 3)
     calls = [entry for entry in log if not entry.startswith("waited")]
-    assert calls == ["a", "b", *("a", "a", "b", "b") * 3], "once to see how long; then each is led in"
+    assert calls[:2] == ["a", "b"], "once to see how long"
+    turns = [calls[at : at + 4] for at in range(2, 14, 4)]
+    assert all(turn in ([*"aabb"], [*"bbaa"]) for turn in turns) and len(calls) == 14, "then each is led in"
     assert log.count("waited for a") == log.count("a")
     assert [t.samples for t in timings] == [3, 3]
+
+
+def test_nobody_always_follows_the_same_one(single):
+    log = []
+    interleaved([Program(log, name).run() for name in "abc"], [0.0] * 3, 9)
+    sampled = [entry for entry in log if entry in "abc"][3::2]
+    assert all({*sampled[at : at + 3]} == {*"abc"} for at in range(0, 27, 3))
+    followed = set(itertools.pairwise(sampled))
+    assert followed >= {(one, other) for one in "abc" for other in "abc" if one != other}
 
 
 def test_a_sample_begins_when_others_threads_rest(single, monkeypatch):
