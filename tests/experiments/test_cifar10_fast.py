@@ -293,3 +293,27 @@ def test_airbench94_finds_our_images_and_its_accuracies_are_told(dataset, monkey
     accuracies = [float(torch.rand(1, generator=torch.Generator().manual_seed(seed))) for seed in range(2)]
     assert experiment.beside(dataset, 2).startswith(f"PyTorch's airbench94: {experiment.spread(accuracies)}; training")
     assert not capsys.readouterr().out, "what the package prints is not ours"
+
+
+def test_the_hardest_images_keep_their_order():
+    losses = np.array([0.5, 3.0, np.inf, 0.1, 2.0, np.inf, 1.0, 0.2])
+    order = np.array([6, 2, 0, 4, 7, 1, 5, 3])
+    assert experiment.hardest(order, losses, 0.5).tolist() == [2, 4, 1, 5]
+    assert experiment.hardest(order, losses, 1.0).tolist() == order.tolist()
+
+
+def test_an_epoch_takes_the_images_whose_last_losses_were_the_largest(dataset, monkeypatch):
+    """64 images in batches of 16: 4 steps of all, then 2 of a half, which go by the losses of these 4."""
+    asked, take = [], experiment.hardest
+    monkeypatch.setattr(
+        experiment,
+        "hardest",
+        lambda order, losses, share: asked.append((losses.copy(), share)) or take(order, losses, share),
+    )
+    phases = (experiment.Phase(0.5), experiment.Phase(1.0, hardest=0.5))
+    result = experiment.run(dataclasses.replace(TINY, phases=phases, epochs=2), dataset, 0, None, "float32")
+    assert [share for _, share in asked] == [1.0, 0.5, 0.5]
+    losses = [losses for losses, _ in asked]
+    assert np.isinf(losses[0]).all() and np.isfinite(losses[1]).all()
+    np.testing.assert_allclose(losses[1].mean(), np.mean(result.losses[:4]), rtol=1e-5)
+    assert (losses[2] != losses[1]).sum() == 32, "what was not taken keeps its loss"
