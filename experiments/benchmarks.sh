@@ -25,6 +25,8 @@ repeats=5
 many=64 few=4 fewest=2 # images in a step: of 32×32 pixels, and where many passes over 224×224 leave time for few
 batches="8 32 64" pixels="32 64 128"
 all=all fast=flax,torch fastest=torch # peers: fewer where a step is long
+# A step in bfloat16 takes PyTorch minutes on a CPU that does not multiply it.
+grep -qsw avx512_bf16 /proc/cpuinfo || fastest=flax
 size="" default=$root/runs/benchmarks
 if [ "${1:-}" = --rehearse ]; then
     shift

@@ -12,6 +12,8 @@ from jaxcnn import ops
 from jaxcnn.bench.measure import Run, calls_of, first, sample
 from jaxcnn.bench.precision import Precision, dtype, within
 
+TRIAL = 8  # times smaller are the matrices by which one who is hopelessly slow is found out
+HOPELESS = 20.0  # times as long as the fastest
 COPIED = 2**26  # values that are copied to see how fast memory is: 256 MB, more than caches hold
 
 
@@ -19,11 +21,12 @@ def peaks(precisions: tuple[Precision, ...], size: int | None = None, samples: i
     """FLOP/s of a large matrix product by precision, and bytes per second read and written ("memory").
 
     The product is made by XLA, as a 1×1 convolution by jaxcnn and, where it is installed, by PyTorch; the fastest
-    counts. `size` is the matrices' side. A peak is what the fastest sample reached, and all are taken in turn: so those
-    of each lie apart, and a busy moment of the machine hides no peak.
+    counts. Who is hopeless at small ones is not asked: PyTorch takes minutes in bfloat16 on a CPU that does not
+    multiply it. `size` is the matrices' side. A peak is what the fastest sample reached, and all are taken in turn: so
+    those of each lie apart, and a busy moment of the machine hides no peak.
     """
     size = size or (2048 if jax.default_backend() == "cpu" else 8192)
-    products = [(precision, run) for precision in precisions for run in _products(size, precision)]
+    products = [(precision, run) for precision in precisions for run in _hopeful(size, precision)]
     *taken, copied = _fastest([*(run for _, run in products), _copy()], samples)
     found: dict[str, float] = {}
     for (precision, _), seconds in zip(products, taken, strict=True):
@@ -38,6 +41,12 @@ def _fastest(runs: Sequence[Run], samples: int) -> list[float]:
     calls = [calls_of(run) for run in runs]
     turns = [[sample(run, n)[0] for run, n in zip(runs, calls, strict=True)] for _ in range(samples)]
     return [min(seconds) for seconds in zip(*turns, strict=True)]
+
+
+def _hopeful(size: int, precision: Precision) -> list[Run]:
+    small = [min(first(run)[0] for _ in range(2)) for run in _products(max(size // TRIAL, 1), precision)]
+    every = zip(_products(size, precision), small, strict=True)
+    return [run for run, seconds in every if seconds < HOPELESS * min(small)]
 
 
 def _products(size: int, precision: Precision) -> list[Run]:
