@@ -15,6 +15,14 @@ from jaxcnn.train.restore import restore
 from tests.train.tiny import STEPS, config
 
 
+@pytest.fixture(autouse=True)
+def not_ignored():
+    """SIGHUP as in a terminal, though the tests be run by `nohup`, which has it ignored: children inherit that."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_asks_and_the_second_aborts(capfd, number):
     before = signal.getsignal(number)
