@@ -24,7 +24,7 @@ namespace ffi = xla::ffi;
 using Buffer = ffi::Buffer<ffi::F32>;
 
 constexpr int64_t kFew = 400'000;      // products that one thread makes while another would wake up
-constexpr int64_t kBytes = 64 << 10;   // of x that a chunk has, which stay in the nearer caches
+constexpr int64_t kBytes = 64 << 10;   // of x that a chunk has, to stay in the nearer caches; half for dkernel, beside dy
 constexpr int64_t kAhead = 16;         // rows of a kernel that are asked for before they are read
 constexpr int64_t kFewestRows = 4;     // of y, so that the rows that its neighbours need as well are few beside them
 
@@ -100,10 +100,10 @@ struct Cut {
   int64_t columns, most;  // of x's rows; of y's rows in a chunk
   std::vector<int32_t> pixels, taps;
 
-  explicit Cut(const Problem& p)
+  Cut(const Problem& p, int64_t chunk)
       : inside(p.inside()), columns(inside ? p.width : (p.out_width - 1) * p.right + p.columns) {
     const int64_t row = columns * p.inputs, bytes = sizeof(float) * row * p.down;
-    most = std::min(std::max(kBytes / bytes, kFewestRows), p.out_height);
+    most = std::min(std::max(chunk / bytes, p.rows > 1 ? kFewestRows : 1), p.out_height);  // of one row none are shared
     pixels.reserve(most * p.out_width);
     for (int64_t i = 0; i < most; ++i) {
       for (int64_t j = 0; j < p.out_width; ++j) pixels.push_back(i * p.down * row + j * p.right * p.inputs);
@@ -190,7 +190,7 @@ void Forward(const Problem& p, const Threads& threads, const float* x, const flo
   float* to = Floats(kept, Width(panels) * p.taps());
   for (Panel& panel : panels) panel.data = to, to += panel.width * p.taps();
   const auto pack = [&](const Panel& panel) { Pack(p, kernel, turned, panel, const_cast<float*>(panel.data)); };
-  const Cut cut(p);
+  const Cut cut(p, kBytes);
   const int64_t rows = p.images * p.out_height, count = panels.size(), parts = Parts(p, threads);
   const auto compute = [&](int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) {
     EachChunk(p, cut, x, first, last, [&](const float* from, int64_t pixel, const Places& pixels) {
@@ -218,7 +218,7 @@ void KernelGradient(const Problem& p, const Threads& threads, const float* x, co
   const auto panels = Panels(p.outputs);
   const int64_t parts = Parts(p, threads), size = Width(panels) * p.taps();
   float* const sums = Floats(kept, parts * size);
-  const Cut cut(p);
+  const Cut cut(p, kBytes / 2);
   const int64_t step = std::max(p.outputs, panels[0].width);  // so that a vector can be loaded of each pixel's
   Share(p, threads, parts, [&](int64_t part, int64_t first, int64_t last) {
     static thread_local Scratch kept_lines;
