@@ -75,6 +75,11 @@ class Phase:
     fixed: tuple[str, ...] = ("whiten",)  # layers that are not trained, to which no pass back is made
     hardest: float = 1.0  # the share of the images that an epoch takes: those whose last losses were the largest
 
+    @property
+    def program(self) -> "Phase":
+        """All that a step is compiled from: phases that are alike in it share one."""
+        return replace(self, until=1.0, hardest=1.0)
+
 
 @dataclass(frozen=True)
 class Config:
@@ -346,10 +351,10 @@ def run(config: Config, dataset: Dataset, seed: int, steps: int | None, precisio
     test_batch = jax.ShapeDtypeStruct((min(EVAL_BATCH, len(dataset.test_images)), *dataset.image_shape), jnp.float32)
     with kernels.use("fast"):
         steps_of = {
-            same: make_step(config, net, transform.update, normalise, same)
+            program: make_step(config, net, transform.update, normalise, program)
             .lower(model, opt_state, images, labels, batch, key)
             .compile()
-            for same in {replace(phase, until=1.0, hardest=1.0) for phase in config.phases}
+            for program in {phase.program for phase in config.phases}
         }
         scores = jax.jit(lambda model, x: net.apply(*model, x)[0] / config.widths[-1])
         logits = scores.lower(model, test_batch).compile()
@@ -368,7 +373,7 @@ def run(config: Config, dataset: Dataset, seed: int, steps: int | None, precisio
             order, flipped = data.epoch_order(n, seed, epoch), data.alternately_mirrored(n, seed, epoch)
             order, seen, epoch = hardest(order, last, phase.hardest), [], epoch + 1
         chosen, order = order[:size], order[size:]
-        step = steps_of[replace(phase, until=1.0, hardest=1.0)]
+        step = steps_of[phase.program]
         batch = chosen, flipped[chosen]
         model, opt_state, each = step(model, opt_state, images, labels, batch, jax.random.fold_in(key, done))
         losses.append(each)
