@@ -26,6 +26,7 @@ from jaxcnn.layers import (
     PReLU,
     Resize,
 )
+from jaxcnn.layers.linear import INITIALIZERS, weights
 
 KEY = jax.random.key(0)
 IMAGES = jax.random.normal(jax.random.key(1), (4, 6, 5, 3))
@@ -122,6 +123,13 @@ def test_initial_variance(initializer, variance):
     params, _ = made(Conv(64, 5, initializer=initializer), jnp.zeros((1, 8, 8, 32)))
     assert np.var(params["kernel"]) == pytest.approx(variance, rel=0.03)
     assert not params["bias"].any()
+
+
+@pytest.mark.parametrize("initializer", INITIALIZERS[:-1])
+@pytest.mark.parametrize("shape", [(3, 2, 5, 7), (11, 6), (2, 3, 2, 1, 4)])
+def test_initial_weights_are_those_of_jax(initializer, shape):
+    expected = getattr(jax.nn.initializers, initializer)()(KEY, shape, jnp.float32)
+    np.testing.assert_array_equal(weights(initializer, KEY, shape, jnp.dtype("float32")), expected)
 
 
 def test_use_bias_false_has_no_bias():
