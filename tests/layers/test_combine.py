@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import ShapeDtypeStruct
 
-from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, Dropout, Flatten, Layer, chain, concat, residual
+from jaxcnn.layers import Activation, BatchNorm, Conv, Dense, Dropout, Flatten, Layer, MaxPool, chain, concat, residual
 
 KEY = jax.random.key(0)
 
@@ -42,6 +42,26 @@ def test_chain_is_function_composition():
     params, _ = made(chain(a=a, b=b))
     y, _ = chain(a=a, b=b).apply(params, {}, X)
     np.testing.assert_array_equal(y, b.apply(params["b"], {}, a.apply(params["a"], {}, X)[0])[0])
+
+
+@pytest.mark.parametrize("pool", [MaxPool(2), MaxPool(3, 2, padding="SAME"), MaxPool(2, 1, dilation=2)])
+def test_relu_before_max_pooling_is_computed_behind_it_to_the_same_numbers(pool):
+    # Of few different values, so that there are ties, windows without a positive one, and zeros of both signs.
+    x = jnp.round(jax.random.normal(KEY, (4, 8, 8, 3))).at[0, 0, 0, 0].set(-0.0).at[1, 5, 5].set(jnp.nan)
+    relu = Activation("relu")
+
+    def written(x):
+        return pool({}, {}, relu({}, {}, x))
+
+    def computed(x):
+        return chain(relu=relu, pool=pool)({}, {}, x)
+
+    (y, pull), (expected, pull_expected) = jax.vjp(computed, x), jax.vjp(written, x)
+    np.testing.assert_array_equal(y, expected)
+    dy = jax.random.normal(jax.random.key(2), y.shape)
+    np.testing.assert_array_equal(*pull(dy), *pull_expected(dy))
+    shapes = [equation.invars[0].aval.shape for equation in jax.make_jaxpr(computed)(x).eqns]
+    assert shapes == [x.shape, y.shape], "pooled, then cut off at 0"
 
 
 def test_the_empty_chain_is_the_identity():
