@@ -73,7 +73,7 @@ def measured(experiment: "Experiment") -> Cost:
     state, batches = experiment.initial_state(), _batches(experiment)
     images, labels = next(batches)
     began = time.perf_counter()
-    step = experiment.train_step.lower(state, images, labels).compile()  # type: ignore[attr-defined]
+    step = experiment.train_step.lower(state, images, labels).compile()
     compiling = time.perf_counter() - began
     state, metrics = step(state, images, labels)
     jax.block_until_ready(metrics)

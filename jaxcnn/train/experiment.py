@@ -28,9 +28,10 @@ from jaxcnn.train.layer_norms import NormsOf, make_norms
 from jaxcnn.train.loss_scale import LossScale
 from jaxcnn.train.optim import make_optimizer, make_schedule
 from jaxcnn.train.placement import ONE_DEVICE, Placement
+from jaxcnn.train.program import Program
 from jaxcnn.train.recipe import OptimizationRecipe, TrainConfig
 from jaxcnn.train.state import Metrics, TrainState
-from jaxcnn.train.step import Augment, EvalStep, Loss, StepOptions, TrainStep, make_eval_step, make_train_step
+from jaxcnn.train.step import Augment, EvalStep, Loss, StepOptions, make_eval_step, make_train_step
 from jaxcnn.train.weights import Origin, Weights
 
 
@@ -123,7 +124,7 @@ class Experiment:
         return self.model
 
     @functools.cached_property
-    def train_step(self) -> TrainStep:
+    def train_step(self) -> Program:
         recipe = self.recipe
         return make_train_step(
             self.trained_model,

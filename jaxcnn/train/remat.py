@@ -13,10 +13,6 @@ from jax import Array
 from jaxcnn.layers import Layer, Params, State
 from jaxcnn.layers.combine import Branches, Chain
 
-# XLA for CPUs takes out the barriers by which `jax.checkpoint` keeps the second computation apart, and merges it with
-# the first one; not without this pass.
-_KEEP_BARRIERS = {"xla_disable_hlo_passes": "cse_barrier_expander"}
-
 
 @dataclass(frozen=True, repr=False)
 class Blocks(Chain):
@@ -62,8 +58,3 @@ def rematerialised(network: Layer) -> Layer:
         raise ValueError(f"remat goes by the blocks of a chain, and the network is a {type(network).__name__}.")
     parts = ((name, rematerialised(part) if isinstance(part, Chain) else part) for name, part in network.parts)
     return Blocks(tuple(parts))
-
-
-def compiler_options() -> dict[str, Any]:
-    """What `jax.jit` is to tell XLA of a step with such a network."""
-    return _KEEP_BARRIERS if jax.default_backend() == "cpu" else {}

@@ -26,6 +26,7 @@ from jaxcnn.train.interrupt import on_interrupt
 from jaxcnn.train.log import Log
 from jaxcnn.train.measure_layers import MeasureLayers, wanted
 from jaxcnn.train.placement import ONE_DEVICE
+from jaxcnn.train.program import Program
 from jaxcnn.train.recipe import TrainConfig
 from jaxcnn.train.run import Result, Run, taken_up
 from jaxcnn.train.run_folder import check_out
@@ -94,7 +95,7 @@ def train_together(
     per_epoch, total = first.steps_per_epoch, first.total_steps
     assert isinstance(first.feed, InMemory)
     feed = first.feed.in_order(Orders([experiment.order for experiment in experiments]))
-    train_step = jax.jit(jax.vmap(first.train_step), donate_argnums=0)
+    train_step = Program(jax.vmap(first.train_step))
     with on_interrupt(begun=False) as interrupt, ExitStack() as folders:
         clock = Clock(configs[0], interrupt)
         for config in configs:

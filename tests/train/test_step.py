@@ -90,6 +90,22 @@ def test_metrics_remember_the_first_step_that_diverged(rng, batch):
     assert metrics.diverged_at == 2
 
 
+@pytest.mark.parametrize("entry, diverged_at", [(1e15, 0), (1e25, 1), (np.inf, 1), (np.nan, 1)])
+def test_a_gradient_is_finite_where_its_norm_is(rng, batch, entry, diverged_at):
+    @jax.custom_vjp
+    def loss(logits, labels):
+        return jnp.zeros(len(logits))
+
+    def backward(logits, d):
+        return jnp.zeros_like(logits).at[0, 0].set(entry), None
+
+    loss.defvjp(lambda logits, labels: (loss(logits, labels), logits), backward)
+    optimizer = optax.sgd(0.0)
+    _, metrics = make_train_step(MODEL, optimizer, loss, normalise=normalise)(state(rng, optimizer), *batch)
+    assert metrics.diverged_at == diverged_at
+    assert np.isfinite(metrics.gradient)
+
+
 def test_eval_step_gives_padding_no_weight(rng, batch):
     images, labels = batch
     step = make_eval_step(MODEL, ops.softmax_cross_entropy, normalise=normalise, probabilities=jax.nn.softmax)
