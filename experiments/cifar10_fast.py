@@ -108,7 +108,7 @@ class Config:
     label_smoothing: float = 0.2
 
 
-WIDE = Config(widths=(128, 384, 384), epochs=15)  # 0.9482 from seed 0: too few epochs, or too few on whole images
+WIDE = Config(widths=(128, 384, 384), epochs=15)
 CONFIGS = {
     94: Config(),
     95: WIDE,

@@ -23,6 +23,7 @@ from jaxcnn import data, models
 from jaxcnn.layers import Activation, Dense, Flatten, Layer, chain
 from jaxcnn.train.experiment import Experiment, experiment_of
 from jaxcnn.train.feed import InMemory
+from jaxcnn.train.program import Program
 from jaxcnn.train.recipe import OptimizationRecipe
 from jaxcnn.train.state import Metrics, TrainState
 from jaxcnn.train.together import Orders, apart, multiply_adds, stacked
@@ -67,7 +68,7 @@ def measure(name: str, pixels: int, batch_size: int, seeds: int, steps: int, rep
     assert isinstance(first.feed, InMemory)
     all_seeds = replace(first)
     vars(all_seeds)["feed"] = first.feed.in_order(Orders([experiment.order for experiment in experiments]))
-    vars(all_seeds)["train_step"] = jax.jit(jax.vmap(first.train_step), donate_argnums=0)
+    vars(all_seeds)["train_step"] = Program(jax.vmap(first.train_step))
 
     starts = [experiment.initial_state() for experiment in experiments]
 

@@ -34,7 +34,7 @@ def weights(init: str, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     fan_in, fan_out = prod(shape[:-1]), prod(shape[:-2]) * shape[-1]
     scale = {"he": 2, "lecun": 1, "glorot": 2 * fan_in / (fan_in + fan_out)}[scheme]
     draw = jax.nn.initializers.variance_scaling(scale, "fan_in", DISTRIBUTIONS[distribution])
-    # As a matrix, of the same numbers: XLA takes three times as long to compile a draw of four axes.
+    # As a matrix, of the same numbers: XLA takes twice as long to compile draws of four axes.
     made: Array = draw(key, (fan_in, shape[-1]), dtype)
     return made.reshape(shape)
 

@@ -131,7 +131,7 @@ def make_train_step(
         params = optax.apply_updates(train.params, updates)
         n, done, scale = jnp.float32(len(labels)), train.step + 1, train.scale
         size = norm(gradients)
-        finite = jnp.isfinite(mean) & jnp.isfinite(size)  # XLA takes a third longer to ask it of each entry
+        finite = jnp.isfinite(mean) & jnp.isfinite(size)  # asked of each entry, it takes long to compile
         broken = ~finite
         if isinstance(scale, LossScale):  # a smaller one may help, unless the loss itself is not finite
             overflowed = broken & jnp.isfinite(mean)
