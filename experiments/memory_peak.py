@@ -4,7 +4,8 @@
 
 Each makes its steps in a process of its own. Printed is by how much the process's resident memory rose, at its highest,
 during three steps: activations, gradients and scratch, on top of the libraries, parameters, optimizer state and batch
-that were there before. Compiling, in the first step, is not part of it.
+that were there before. What jaxcnn's kernels keep from step to step, to work in, is counted, too. Compiling, in the
+first step, is not part of it.
 
 Then, of jaxcnn's step alone, what XLA lays out for activations and scratch, without and with rematerialisation
 (`jaxcnn train --remat`): nothing is run for that.
@@ -32,6 +33,7 @@ from jaxcnn.bench.contest import Contest, Entrant
 from jaxcnn.bench.measure import first
 from jaxcnn.bench.networks import Problem
 from jaxcnn.bench.peers import PACKAGES, installed
+from jaxcnn.kernels import library
 from jaxcnn.layers import Params, State
 from jaxcnn.report.machine import machine
 from jaxcnn.train.state import TrainState
@@ -48,17 +50,23 @@ def contest(task: Problem) -> Contest:
 
 
 def risen(entrant: Entrant) -> float:
-    """Megabytes of resident memory that a step needs at its peak, on top of what the process has between steps."""
+    """Megabytes of resident memory that a step needs at its peak, on top of what the process needs between steps."""
     run = entrant.prepare().runs["step"]
     first(run)
     time.sleep(0.2)  # another thread gives its arrays back, a moment later
     ctypes.CDLL(None).malloc_trim(0)  # what the first step has freed goes back to the system
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    before = resident("VmRSS")
+    before = resident("VmRSS") - kept()
     with run.within():
         for _ in range(STEPS):
             run.wait(run.call())
     return resident("VmHWM") - before
+
+
+def kept() -> float:
+    """Megabytes that jaxcnn's kernels keep from call to call, to work in."""
+    found = library.find()
+    return 0.0 if isinstance(found, library.Missing) else found.kept / 2**20
 
 
 def resident(field: str) -> float:

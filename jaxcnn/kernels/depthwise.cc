@@ -212,9 +212,9 @@ void Gather(const Threads& threads, const Problem& p, const float* read, const f
 
 // dkernel of x and dy: what an image gives is summed by itself and added to its part's, and the parts are summed in order.
 void Correlate(const Threads& threads, const Problem& p, const float* x, const float* dy, float* dkernel) {
-  static thread_local Scratch kept;
   const int64_t parts = Parts(threads, p), size = p.kernel();
-  auto* const totals = reinterpret_cast<float*>(kept.Of(parts * size * sizeof(float)));
+  const Borrowed borrowed(parts * size * sizeof(float));
+  auto* const totals = reinterpret_cast<float*>(borrowed.data());
   const auto add = [size](const float* one, float* total) {
     for (int64_t i = 0; i < size; ++i) total[i] += one[i];
   };

@@ -185,9 +185,9 @@ int64_t Parts(const Problem& p, const Threads& threads) {
 // The threads share y's rows, or its outputs where the kernel is larger than the images. Where the last panel overlaps the
 // one before, both write the same numbers.
 void Forward(const Problem& p, const Threads& threads, const float* x, const float* kernel, bool turned, float* y) {
-  static thread_local Scratch kept;
   auto panels = Panels(p.outputs);
-  float* to = Floats(kept, Width(panels) * p.taps());
+  const Borrowed packed(sizeof(float) * Width(panels) * p.taps());
+  auto* to = reinterpret_cast<float*>(packed.data());
   for (Panel& panel : panels) panel.data = to, to += panel.width * p.taps();
   const auto pack = [&](const Panel& panel) { Pack(p, kernel, turned, panel, const_cast<float*>(panel.data)); };
   const Cut cut(p, kBytes);
@@ -214,10 +214,10 @@ void Forward(const Problem& p, const Threads& threads, const float* x, const flo
 
 // Each thread's sums, and the sums of these.
 void KernelGradient(const Problem& p, const Threads& threads, const float* x, const float* dy, float* dkernel) {
-  static thread_local Scratch kept;
   const auto panels = Panels(p.outputs);
   const int64_t parts = Parts(p, threads), size = Width(panels) * p.taps();
-  float* const sums = Floats(kept, parts * size);
+  const Borrowed borrowed(sizeof(float) * parts * size);
+  auto* const sums = reinterpret_cast<float*>(borrowed.data());
   const Cut cut(p, kBytes / 2);
   const int64_t step = std::max(p.outputs, panels[0].width);  // so that a vector can be loaded of each pixel's
   Share(p, threads, parts, [&](int64_t part, int64_t first, int64_t last) {

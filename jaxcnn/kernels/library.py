@@ -29,6 +29,7 @@ SUMS = ("jaxcnn_moments", "jaxcnn_products")  # batch norm's, and those of its b
 TARGETS = (TARGET, WINOGRAD, WINOGRAD_TOGETHER, WINOGRAD_BFLOAT16, DIRECT, DEPTHWISE, *SUMS, *POOLING)
 AMD = "jaxcnn_amd"  # tells whose machine it is
 ISA = "jaxcnn_onednn_isa"  # and what it can do, as far as oneDNN may use it
+KEPT = "jaxcnn_kept"
 AVX512, AMX = 0x27, 0xFEF  # as dnnl_types.h numbers these: a bit for each thing
 RUNTIME = "onednn-cpu-gomp"
 
@@ -52,8 +53,15 @@ class Library:
         self._amd = bool(amd())
         isa = int(handlers[ISA]())
         self.instructions = "amx" if isa & AMX == AMX else "avx512" if isa & AVX512 == AVX512 else "avx2"
+        self._kept = handlers[KEPT]
+        self._kept.restype = ctypes.c_int64
         self._implementation = handlers.jaxcnn_onednn_implementation
         self._implementation.restype = ctypes.c_char_p
+
+    @property
+    def kept(self) -> int:
+        """The bytes that the handlers keep from call to call, to work in."""
+        return int(self._kept())
 
     @functools.lru_cache(maxsize=4096)  # noqa: B019 -- there is one library, and it is never freed
     def implementation(self, numbers: tuple[int, ...], vectors: tuple[tuple[int, ...], ...]) -> str:
@@ -83,7 +91,7 @@ def find() -> Library | Missing:
     built, spoken = _version(handlers.jaxcnn_onednn_ffi_version), _ffi_version()
     if built > spoken or built[0] != spoken[0]:  # XLA would not start with such a handler
         return Missing(f"the kernels were built for XLA's FFI {built}, and this jaxlib has {spoken}", "jaxlib")
-    absent = [name for name in (*TARGETS, AMD, ISA) if not hasattr(handlers, name)]
+    absent = [name for name in (*TARGETS, AMD, ISA, KEPT) if not hasattr(handlers, name)]
     if absent:
         return Missing(f"the oneDNN kernels were built from another jaxcnn, without {absent[0]}", "handlers")
     for target in TARGETS:

@@ -201,8 +201,8 @@ void Run(const Convolution& c, int64_t count, const Buffers& buffers) {
   dnnl::stream stream(Engine());
   size_t bytes = Aligned(c.scratch), at = bytes;
   for (const Array& array : c.arrays) bytes += array.reorder ? Aligned(array.wanted.get_size()) : 0;
-  static thread_local Scratch kept;
-  char* const scratch = kept.Of(bytes);
+  const Borrowed borrowed(bytes);
+  char* const scratch = borrowed.data();
   std::unordered_map<int, memory> arguments;
   std::vector<memory> plain;
   arguments[DNNL_ARG_SCRATCHPAD] = memory(c.desc.scratchpad_desc(), Engine(), scratch);
@@ -287,10 +287,8 @@ std::vector<Part> Rows(const Problem& p, int64_t n, int64_t count) {
   return parts;
 }
 
-// Has all threads reorder a kernel, each some of its outputs; where to.
-char* Reorder(const Array& kernel, const Threads& threads, char* data) {
-  static thread_local Scratch kept;
-  char* const to = kept.Of(kernel.wanted.get_size());
+// Has all threads reorder a kernel, each some of its outputs.
+void Reorder(const Array& kernel, const Threads& threads, char* data, char* to) {
   threads.Each(kernel.slices.size(), [&](int64_t i) {
     const auto& [from_desc, to_desc, reorder] = kernel.slices[i];
     dnnl::stream stream(Engine());
@@ -298,13 +296,13 @@ char* Reorder(const Array& kernel, const Threads& threads, char* data) {
     reorder.execute(stream, from, wanted);
     stream.wait();
   });
-  return to;
 }
 
 // One convolution in parts, by all threads; kernel gradients are summed in the parts' order. A kernel that is large
 // beside the images is reordered once.
 void RunParts(const Problem& p, const std::vector<Part>& parts, const Threads& threads, Buffers buffers) {
   const bool sums = p.map == kWgrad;
+  std::optional<Borrowed> reordered;
   if (!sums && buffers[1].bytes * parts.size() > buffers[0].bytes + buffers[2].bytes) {
     const auto first = Find(parts[0].problem, Make);
     const Array& kernel = first->arrays[1];
@@ -312,14 +310,16 @@ void RunParts(const Problem& p, const std::vector<Part>& parts, const Threads& t
       return Find(part.problem, Make)->arrays[1].wanted == kernel.wanted;
     });
     if (kernel.reorder && shared) {
-      buffers[1].data = Reorder(kernel, threads, buffers[1].data);
+      reordered.emplace(kernel.wanted.get_size());
+      Reorder(kernel, threads, buffers[1].data, reordered->data());
+      buffers[1].data = reordered->data();
       buffers[1].reordered = true;
     }
   }
   const int64_t kernel = buffers[2].bytes / sizeof(float);
-  static thread_local Scratch kept;
+  const Borrowed borrowed(sums ? (parts.size() - 1) * buffers[2].bytes : 0);
   float* const sum = reinterpret_cast<float*>(buffers[2].data);
-  float* const others = sums ? reinterpret_cast<float*>(kept.Of((parts.size() - 1) * buffers[2].bytes)) : nullptr;
+  float* const others = reinterpret_cast<float*>(borrowed.data());
   threads.Each(parts.size(), [&](int64_t i) {
     const auto& [some, x, y] = parts[i];
     const int64_t before[3][3] = {{x, 0, y}, {y, 0, x}, {x, y, 0}};
@@ -450,6 +450,8 @@ EXPORT int64_t jaxcnn_onednn_ffi_version() { return XLA_FFI_API_MAJOR * 1000 + X
 
 // The instructions that oneDNN uses, as dnnl_cpu_isa_t numbers them.
 EXPORT int32_t jaxcnn_onednn_isa() { return dnnl_get_effective_cpu_isa(); }
+
+EXPORT int64_t jaxcnn_kept() { return Kept(); }
 
 EXPORT bool jaxcnn_amd() { return __builtin_cpu_is("amd"); }
 

@@ -2,11 +2,16 @@
 
 #pragma once
 
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "dnnl.hpp"
 
@@ -40,24 +45,82 @@ std::shared_ptr<const Made> Find(const Problem& problem, Made (*make)(const Prob
 
 inline size_t Aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+// The bytes that the handlers keep to work in.
+inline std::atomic<int64_t>& Kept() {
+  static auto& kept = *new std::atomic<int64_t>{0};
+  return kept;
+}
+
+struct Free {
+  size_t bytes = 0;
+
+  void operator()(char* at) const {
+    Kept() -= bytes;
+    std::free(at);
+  }
+};
+using Block = std::unique_ptr<char, Free>;
+
+inline Block Allocate(size_t bytes) {
+  bytes = std::max(Aligned(bytes), size_t{64});
+  auto* const at = static_cast<char*>(std::aligned_alloc(64, bytes));
+  if (!at) throw std::bad_alloc();
+  Kept() += bytes;
+  return {at, Free{bytes}};
+}
+
 // Memory that a thread keeps for the next call: fresh pages would cost as much as a small convolution.
 class Scratch {
  public:
   char* Of(size_t bytes) {
-    if (bytes > size_) {
+    if (!kept_ || bytes > kept_.get_deleter().bytes) {
       kept_.reset();
-      size_ = 0;
-      kept_.reset(static_cast<char*>(std::aligned_alloc(64, Aligned(bytes))));
-      if (!kept_) throw std::bad_alloc();
-      size_ = bytes;
+      kept_ = Allocate(bytes);
     }
     return kept_.get();
   }
 
  private:
-  struct Free {
-    void operator()(char* at) const { std::free(at); }
-  };
-  std::unique_ptr<char, Free> kept_;
-  size_t size_ = 0;
+  Block kept_;
+};
+
+// Memory that a call borrows for what its threads share. All handlers have the same, since XLA calls them from one of its
+// threads after the other, and each thread would soon keep as much as the largest call takes.
+class Borrowed {
+ public:
+  explicit Borrowed(size_t bytes) {
+    const std::lock_guard<std::mutex> held(Lock());
+    auto found = Unused().lower_bound(bytes);
+    if (found != Unused().end()) {
+      block_ = Unused().extract(found);
+      return;
+    }
+    if (!Unused().empty()) Unused().erase(std::prev(Unused().end()));  // too small: this one takes its place
+    block_ = Unused().extract(Unused().emplace(bytes, Allocate(bytes)));
+  }
+
+  ~Borrowed() {
+    const std::lock_guard<std::mutex> held(Lock());
+    Unused().insert(std::move(block_));
+  }
+
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+
+  char* data() const { return block_.mapped().get(); }
+
+ private:
+  using Blocks = std::multimap<size_t, Block>;  // by size
+
+  static std::mutex& Lock() {
+    static auto& lock = *new std::mutex;
+    return lock;
+  }
+
+  static Blocks& Unused() {
+    static auto& unused = *new Blocks;
+    return unused;
+  }
+
+  Blocks::node_type block_;
 };

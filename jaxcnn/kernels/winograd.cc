@@ -307,9 +307,9 @@ void Forward(const Threads& threads, const Images& x, float* kernel, bool turned
                                    m_step, false, turned, false},
                            Make);
 
-  static thread_local Scratch kept;
   const size_t bytes = Aligned(4 * kPoints * pairs);
-  char* const u = kept.Of(bytes + matmul->desc.weights_desc().get_size());
+  const Borrowed borrowed(bytes + (matmul->reorder ? matmul->desc.weights_desc().get_size() : 0));
+  char* const u = borrowed.data();
   const Image g{kernel, kWindow, kWindow, pairs};
   threads.Share(pairs / run, [&](int64_t, int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) transforms<Number>.kernel(g, turned, i * run, (i + 1) * run, Floats(u));
@@ -363,9 +363,9 @@ void KernelGradient(const Threads& threads, const Images& x, const Images& dy, i
   const auto set = product(false), add = product(true);
   const size_t work = std::max(set->desc.scratchpad_desc().get_size(), add->desc.scratchpad_desc().get_size());
 
-  static thread_local Scratch kept;
   const int64_t parts = std::min(tiles.blocks, threads.count()), step = kPoints * pairs;
-  float* const du = Floats(kept.Of(4 * parts * step));
+  const Borrowed borrowed(4 * parts * step);
+  float* const du = Floats(borrowed.data());
   threads.Share(tiles.blocks, [&](int64_t part, int64_t first, int64_t last) {
     const Stages<Number, Number> stages(kPoints * v_step, kPoints * w_step, work);
     for (int64_t block = first; block < last; ++block) {

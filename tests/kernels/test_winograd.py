@@ -1,5 +1,7 @@
 """Winograd's algorithm: the numbers of XLA's in float64 on any geometry, and taken only where it should be."""
 
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -272,3 +274,16 @@ def test_two_threads_at_once():
                 assert abs(errors(got, name, a, b, *sizes, products=products)).max() < 2e-5
 
     in_two_threads(work)
+
+
+def test_what_a_call_works_in_serves_the_next_one():
+    """Whichever of XLA's threads makes it, forward or backward: memory does not grow with the threads."""
+    channels = 384
+    operands = problem(4, (8, 8), channels, channels).items()
+    maps = [jax.jit(lambda name=name, args=args: run(winograd.FLOAT32, {name: args})) for name, args in operands]
+    before = MISSING.kept
+    for _ in range(10):
+        for compute in maps:
+            jax.block_until_ready(compute())
+    # A transformed kernel and how it is multiplied, or each thread's gradient of one; and what the threads keep.
+    assert MISSING.kept - before < (max(2, os.cpu_count()) + 1) * 36 * channels**2 * 4

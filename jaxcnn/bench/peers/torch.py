@@ -84,11 +84,11 @@ class Network:
         x, labels = channels_last(images), torch.from_numpy(np.array(labels, np.int64)).to(device())
 
         def call() -> Any:
-            optimizer.zero_grad()
             with self._autocast():
                 loss = F.cross_entropy(forward(x), labels)
             loss.backward()
             optimizer.step()
+            optimizer.zero_grad()  # now, so that gradients are no memory that is there between steps
             return loss.detach()
 
         return Run(call, wait, within(self.precision))
