@@ -4,13 +4,14 @@ import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.stages import Lowered
 from jax.typing import ArrayLike
 
 from jaxcnn import models, ops
@@ -175,7 +176,7 @@ class Experiment:
         other = replace(self, recipe=recipe)
         if weights is not None:
             other = replace(other, init=weights.for_classes(self.dataset.classes), origin=weights.origin)
-        shared = ("trained_model", "train_step", "eval_step", "norms", "_phases")
+        shared = ("trained_model", "train_step", "eval_step", "norms", "_make_state", "_phases")
         vars(other).update({name: getattr(self, name) for name in shared})
         if isinstance(self.feed, InMemory):
             vars(other)["feed"] = self.feed.in_order(other.order)
@@ -183,7 +184,16 @@ class Experiment:
 
     def initial_state(self) -> TrainState:
         """The state before the first step, from `init` and the seed."""
+        state: TrainState = self._make_state(*self._origins)
+        return state
 
+    def lowered_state(self) -> Lowered:
+        """The program of `initial_state`, as it is to be compiled."""
+        lowered: Lowered = self._make_state.lower(*self._origins)
+        return lowered
+
+    @functools.cached_property
+    def _make_state(self) -> Any:
         def make(seed: Array, init: tuple[Params, State]) -> TrainState:
             init_key, run_key = jax.random.split(jax.random.key(seed))
             params, state = (made | given for made, given in zip(self._init(init_key), init, strict=True))
@@ -192,8 +202,11 @@ class Experiment:
             made = TrainState(params, state, self.optimizer.init(params), jnp.int32(0), run_key, average, scale)
             return self.placement.kept(made)
 
-        state: TrainState = jax.jit(make)(np.uint32(self.recipe.seed), self.init or ({}, {}))
-        return state
+        return jax.jit(make)
+
+    @property
+    def _origins(self) -> tuple[np.uint32, tuple[Params, State]]:
+        return np.uint32(self.recipe.seed), self.init or ({}, {})
 
     def no_metrics(self) -> Metrics:
         """Of no images."""

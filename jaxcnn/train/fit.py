@@ -8,6 +8,7 @@ import optax
 
 from jaxcnn.data import Dataset
 from jaxcnn.layers import Layer, Params, State
+from jaxcnn.train.begin import begin
 from jaxcnn.train.epochs import epochs
 from jaxcnn.train.evaluation import Evaluation
 from jaxcnn.train.experiment import Experiment, experiment_of
@@ -70,7 +71,7 @@ def fit(
         )
     experiment = experiment_of(recipe, dataset, network, pixel_statistics, placement=placement, init=init)
     experiment = replace(experiment, optimizer=optimizer or experiment.optimizer, augment=augment or experiment.augment)
-    state, evaluation, records = experiment.initial_state(), None, []
+    state, evaluation, records = begin(experiment), None, []
     watchers = (Log(log_every, [watcher.logged for watcher in watchers]), *watchers)
     for watcher in watchers:
         watcher.started(experiment, 0)

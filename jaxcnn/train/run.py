@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from jaxcnn.train import checkpoint, hosts
 from jaxcnn.train.alone import alone
+from jaxcnn.train.begin import begin
 from jaxcnn.train.epochs import Diverged, Pause
 from jaxcnn.train.evaluation import Evaluation
 from jaxcnn.train.experiment import Experiment
@@ -81,15 +82,16 @@ def taken_up(config: TrainConfig, experiment: Experiment) -> Iterator[Run]:
     assert config.out is not None  # the recipe fills it in
     dataset = experiment.dataset
     facts = DatasetFacts(dataset.name, dataset.classes, dataset.image_shape, experiment.mean, experiment.std)
-    state, metrics = experiment.initial_state(), experiment.no_metrics()
+    began = None if config.resume else begin(experiment)  # before the folder is: where it fails it leaves none
     with ExitStack() as stack:
         hosts.by_first(stack.enter_context, alone(config.out))
         run = start(config, facts, experiment.source, experiment.origin)
-        if saved := load(run, experiment):  # of a resumed run
-            state, metrics = saved
+        saved = load(run, experiment)  # of a resumed run
+        if saved:
             mend_models(run, experiment)
         elif run.metrics():
             warnings.warn(f"{run.path} holds no checkpoint any more: training begins anew.", stacklevel=4)
+        state, metrics = saved or (began or begin(experiment), experiment.no_metrics())
         hosts.by_first(_tidy, run, experiment.epochs_done(int(state.step)), int(state.step))
         with Saver() as saver:
             try:
