@@ -29,7 +29,7 @@ SUMS = ("jaxcnn_moments", "jaxcnn_products")  # batch norm's, and those of its b
 TARGETS = (TARGET, WINOGRAD, WINOGRAD_TOGETHER, WINOGRAD_BFLOAT16, DIRECT, DEPTHWISE, *SUMS, *POOLING)
 AMD = "jaxcnn_amd"  # tells whose machine it is
 ISA = "jaxcnn_onednn_isa"  # and what it can do, as far as oneDNN may use it
-KEPT = "jaxcnn_kept"
+KEPT = "jaxcnn_kept"  # how many bytes the handlers keep
 AVX512, AMX = 0x27, 0xFEF  # as dnnl_types.h numbers these: a bit for each thing
 RUNTIME = "onednn-cpu-gomp"
 
