@@ -1,6 +1,7 @@
 """94 % on CIFAR-10 in as little time as possible, on a CPU or on whatever device JAX finds.
 
     python experiments/cifar10_fast.py [--target 94] [--seeds 5] [--steps N] [--data-dir DIR] [--precision default]
+                                       [--checkpoints DIR]
 
 The recipe is that of Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (arXiv 2404.02180): a 2×2
 convolution that whitens patches and is not trained; convolutions that start by passing their input through; batch
@@ -19,7 +20,8 @@ included) and evaluation; then mean ± sample standard deviation. Expected: 0.94
 which 13 s went into compiling and 28 s into evaluation. The recipe before it, 12 epochs, takes 21 min 30 s there by the
 times of its steps, and took 9 min 38 s on one with AVX512_BF16. Memory was kept from step to step (`GLIBC_TUNABLES` in
 experiments/README.md). Without AVX512_BF16 `--precision default` saves rounding. The data is in memory and on the
-device throughout; a step takes indices. Where JAX runs on a GPU and the author's PyTorch package is installed (`pip
+device throughout; a step takes indices. With `--checkpoints DIR` the same command goes on after the last whole epoch
+of a run that was stopped. Where JAX runs on a GPU and the author's PyTorch package is installed (`pip
 install airbench torch torchvision`), its airbench94 is trained after a whole run to 94 %: as many seeds, on the same
 images.
 """
@@ -34,7 +36,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +61,8 @@ from jaxcnn.layers import (
     residual,
 )
 from jaxcnn.ops.precision import Precision
+from jaxcnn.train import checkpoint
+from jaxcnn.train.saver import Place, Saver
 from jaxcnn.train.sweep import spread
 
 EVAL_BATCH = 500
@@ -106,6 +110,10 @@ class Config:
     translate: int = 2
     cutout: int = 0  # side of the square that is left out
     label_smoothing: float = 0.2
+
+    def phase(self, done: int, total: int) -> Phase:
+        """That of the step after so many of all."""
+        return next(phase for phase in self.phases if done < phase.until * total)
 
 
 WIDE = Config(
@@ -321,6 +329,18 @@ def evaluate(logits: Any, dataset: Dataset, normalise: Pixels, size: int) -> tup
     return plain, float((found.argmax(-1) == labels).mean())
 
 
+class Progress(NamedTuple):
+    """Training between two epochs."""
+
+    model: tuple[Params, State]
+    opt_state: Any
+    losses: Any  # (steps,) of each step, NaN where it is still to come
+    last: Any  # (n,) of each image where it was last seen, infinite before
+    seconds: Any = np.float32(0)
+    done: Any = np.int32(0)  # steps
+    epoch: Any = np.int32(0)  # that comes next
+
+
 @dataclass(frozen=True)
 class Result:
     """Test accuracies, seconds, the loss of every step, and the trained network."""
@@ -334,8 +354,18 @@ class Result:
     model: tuple[Params, State]
 
 
-def run(config: Config, dataset: Dataset, seed: int, steps: int | None, precision: Precision | None) -> Result:
-    """Train from one seed, at most `steps` steps of the whole schedule, and test."""
+def run(
+    config: Config,
+    dataset: Dataset,
+    seed: int,
+    steps: int | None,
+    precision: Precision | None,
+    folder: Path | None = None,
+) -> Result:
+    """Train from one seed, at most `steps` steps of the whole schedule, and test.
+
+    After each epoch a checkpoint is written to `folder`, from which a later call with the same arguments goes on.
+    """
     began = time.perf_counter()
     normalise = Pixels(*data.statistics(dataset.train_images))
     net = network(config, precision)
@@ -365,31 +395,38 @@ def run(config: Config, dataset: Dataset, seed: int, steps: int | None, precisio
         logits = scores.lower(model, test_batch).compile()
     compiling = time.perf_counter() - began
 
-    began = time.perf_counter()
-    losses: list[Array] = []
-    last = np.full(n, np.inf)  # each image's loss where it was last seen
-    order, epoch = np.zeros(0, int), 0
-    seen: list[tuple[np.ndarray, Array]] = []  # in this epoch
-    for done in range(total if steps is None else min(total, steps)):
-        phase = next(phase for phase in config.phases if done < phase.until * total)
-        if len(order) < size:
-            for rows, each in seen:
-                last[rows] = each
+    progress = Progress(model, opt_state, np.full(total, np.nan, np.float32), np.full(n, np.inf, np.float32))
+    if folder and checkpoint.exists(folder):
+        progress = checkpoint.restore(folder, progress)
+    model, opt_state = progress.model, progress.opt_state
+    losses, last = np.array(progress.losses), np.array(progress.last)
+    began = time.perf_counter() - float(progress.seconds)
+    done, epoch = int(progress.done), int(progress.epoch)
+    stop = total if steps is None else min(total, steps)
+    with Saver() as saver:
+        while done < stop:
             order, flipped = data.epoch_order(n, seed, epoch), data.alternately_mirrored(n, seed, epoch)
-            order, seen, epoch = hardest(order, last, phase.hardest), [], epoch + 1
-        chosen, order = order[:size], order[size:]
-        step = steps_of[phase.program]
-        batch = chosen, flipped[chosen]
-        model, opt_state, each = step(model, opt_state, images, labels, batch, jax.random.fold_in(key, done))
-        losses.append(each)
-        seen.append((chosen, each))
-    jax.block_until_ready(model)
+            order = hardest(order, last, config.phase(done, total).hardest)
+            seen: list[tuple[np.ndarray, Array]] = []
+            for chosen in order[: len(order) // size * size].reshape(-1, size)[: stop - done]:
+                step = steps_of[config.phase(done + len(seen), total).program]
+                batch = chosen, flipped[chosen]
+                at = jax.random.fold_in(key, done + len(seen))
+                model, opt_state, each = step(model, opt_state, images, labels, batch, at)
+                seen.append((chosen, each))
+            for i, (rows, each) in enumerate(seen, done):
+                losses[i], last[rows] = np.mean(each), each
+            done, epoch = done + len(seen), epoch + 1
+            if folder and done < stop:
+                seconds = np.float32(time.perf_counter() - began)
+                now = Progress(model, opt_state, losses.copy(), last.copy(), seconds, np.int32(done), np.int32(epoch))
+                saver.save(now, Place(folder))
     training = prepared + time.perf_counter() - began
 
     began = time.perf_counter()
     plain, accuracy = evaluate(partial(logits, model), dataset, normalise, test_batch.shape[0])
     evaluating = time.perf_counter() - began
-    return Result(plain, accuracy, compiling, training, evaluating, [float(each.mean()) for each in losses], model)
+    return Result(plain, accuracy, compiling, training, evaluating, losses[:stop].tolist(), model)
 
 
 def airbench94(dataset: Dataset, seeds: int) -> list[tuple[float, float]]:
@@ -437,14 +474,20 @@ def beside(dataset: Dataset, seeds: int) -> str:
 
 
 def main(
-    config: Config, seeds: range, steps: int | None, data_dir: Path | None, precision: Precision | None
+    config: Config,
+    seeds: range,
+    steps: int | None,
+    data_dir: Path | None,
+    precision: Precision | None,
+    checkpoints: Path | None = None,
 ) -> list[Result]:
     """Every seed, printed as it ends; then what they have in common."""
     dataset = data.load("cifar10", data_dir=data_dir)
     print(f"{config}\n{jax.devices()[0].device_kind}, convolutions in {precision or 'default'} precision", flush=True)
     results: list[Result] = []
     for seed in seeds:
-        results.append(result := run(config, dataset, seed, steps, precision))
+        folder = checkpoints and checkpoints / f"seed{seed}"
+        results.append(result := run(config, dataset, seed, steps, precision, folder))
         print(
             f"seed {seed}: test accuracy {result.accuracy:.4f}, by one view {result.plain:.4f}; seconds: "
             f"compiling {result.compiling:.1f}, training {result.training:.1f}, evaluation {result.evaluating:.1f}",
@@ -473,7 +516,8 @@ if __name__ == "__main__":
         default="bfloat16",
         help="of convolutions; default: float32 by Winograd's algorithm",
     )
+    parser.add_argument("--checkpoints", type=Path, help="a folder, in which each epoch is saved and gone on from")
     args = parser.parse_args()
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     precision = None if args.precision == "default" else args.precision
-    main(CONFIGS[args.target], seeds, args.steps, args.data_dir, precision)
+    main(CONFIGS[args.target], seeds, args.steps, args.data_dir, precision, args.checkpoints)

@@ -57,6 +57,16 @@ def test_a_seed_gives_the_same_bits(results):
     assert results[0].losses == results[1].losses
 
 
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(results, dataset, tmp_path):
+    """Stopped within the third epoch of five: that is made again."""
+    experiment.run(TINY, dataset, 0, 9, "bfloat16", tmp_path / "seed0")
+    assert [path.name for path in (tmp_path / "seed0").iterdir()] == ["1"]
+    whole = experiment.run(TINY, dataset, 0, None, "bfloat16", tmp_path / "seed0")
+    jax.tree.map(np.testing.assert_array_equal, whole.model, results[0].model)
+    assert whole.losses == results[0].losses
+    assert whole.accuracy == results[0].accuracy
+
+
 def test_what_is_fixed_stays_and_all_else_moves(results, dataset):
     normalise = experiment.Pixels(*data.statistics(dataset.train_images))
     net = experiment.network(TINY, "bfloat16")
