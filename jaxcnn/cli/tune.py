@@ -15,7 +15,7 @@ class TuneOptions:
     """Measure which kernels compute convolutions the fastest on this CPU.
     $ jaxcnn tune
 
-    Takes two to five minutes, in which nothing else should run.
+    Takes one to two minutes, in which nothing else should run.
     """
 
     out: Annotated[

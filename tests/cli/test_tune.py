@@ -1,6 +1,7 @@
 """`jaxcnn tune`: the table is measured, written where it is found, and followed."""
 
 import jax
+import numpy as np
 import pytest
 
 from jaxcnn.bench import tune
@@ -40,6 +41,31 @@ def test_it_is_written_where_it_is_found(two, jaxcnn, monkeypatch):
     for row in rows:
         assert {"xla", "onednn"} <= set(row.rates)
         assert ("winograd" in row.rates) == (row.shape.inputs == 16)
+
+
+def test_what_is_timed_is_the_convolution(monkeypatch):
+    """By every kernel: of x the first number becomes y's, and the rest stays."""
+    monkeypatch.setattr(tune.Task, "times", 1)
+    x, kernel, y = (8, 14, 14, 16), (3, 3, 16, 16), (8, 14, 14, 16)
+    options, rng = Options((1, 1), ((1, 1), (1, 1)), (1, 1), 1), np.random.default_rng(0)
+    tasks = {
+        tune.Task("fprop", options, x, kernel): lambda x, kernel: np.vdot(x[0, :3, :3], kernel[..., 0]),
+        tune.Task("dgrad", options, y, kernel, (x[1:3],)): lambda y, kernel: np.vdot(
+            y[0, :3, :3], kernel[::-1, ::-1, 0]
+        ),
+        tune.Task("wgrad", options, x, y, (kernel[:2],)): lambda x, y: np.vdot(x[:, :14, :14, 0], y[..., 0]),
+    }
+    for task, first in tasks.items():
+        a, b = (rng.standard_normal(shape, np.float32) for shape in (task.a, task.b))
+        programs = task.programs()
+        assert {"xla", "onednn", "direct", "winograd"} <= set(programs) == set(task.work())
+        expected = first(np.pad(a, ((0, 0), (1, 1), (1, 1), (0, 0))), b)
+        for by, program in programs.items():
+            found = np.array(program(a, b))
+            tolerance = 2e-2 if "bfloat16" in by else 1e-4
+            np.testing.assert_allclose(found[0, 0, 0, 0], expected, tolerance, 10 * tolerance, err_msg=by)
+            found[0, 0, 0, 0] = a[0, 0, 0, 0]
+            np.testing.assert_array_equal(found, a, err_msg=by)
 
 
 def test_to_a_file_of_ones_own(two, jaxcnn, tmp_path):
