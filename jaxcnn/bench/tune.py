@@ -29,12 +29,12 @@ COMPILED = {"xla", "matmul", "onednn bfloat16"}  # by XLA in part
 HANDLERS = set(KERNELS) - COMPILED
 
 # Taps along an axis, stride, channels in and out, and images with y's side. Times are told apart by the pixels in all.
-# They are far apart, as time is short: what lies between (32 and 128 channels, 1024 and 3136 pixels) is chosen for
-# nearly as well by its neighbours.
+# Time is short: what lies between is chosen for nearly as well by its neighbours.
 ONE, FEW, SOME, MANY = (1, 1), (1, 4), (1, 14), (16, 14)
+SQUARES = [(16, 16), (64, 64), (128, 128), (256, 256), (512, 512)]
 WHOLE = [
     (1, 1, [(16, 16), (64, 64), (256, 256), (64, 256), (256, 64), (512, 1024)], [ONE, FEW, SOME, (16, 28)]),
-    (3, 1, [(3, 32), (16, 16), (64, 64), (256, 256), (64, 256)], [(1, 2), FEW, (1, 8), SOME, (16, 16), (16, 28)]),
+    (3, 1, [(3, 32), *SQUARES, (64, 256)], [(1, 2), FEW, (1, 8), SOME, (16, 8), (16, 16), (16, 28)]),
     (1, 2, [(32, 64), (128, 256), (512, 1024)], [FEW, MANY]),
     (3, 2, [(3, 32), (16, 32), (64, 128), (256, 512)], [FEW, SOME, MANY]),
     (5, 1, [(1, 8), (6, 16), (64, 64)], [(1, 8), (16, 8), (16, 28)]),
