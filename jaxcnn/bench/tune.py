@@ -29,7 +29,7 @@ COMPILED = {"xla", "matmul", "onednn bfloat16"}  # by XLA in part
 HANDLERS = set(KERNELS) - COMPILED
 
 # Taps along an axis, stride, channels in and out, and images with y's side. Times are told apart by the pixels in all.
-# Time is short: what lies between is chosen for nearly as well by its neighbours.
+# Time is short: for most that lies between, its neighbours choose nearly as well (experiments/LOG.md).
 ONE, FEW, SOME, MANY = (1, 1), (1, 4), (1, 14), (16, 14)
 SQUARES = [(16, 16), (64, 64), (128, 128), (256, 256), (512, 512)]
 WHOLE = [
@@ -167,7 +167,10 @@ def tasks() -> list[Task]:
 
 
 def measure(done: Callable[[float], object] = lambda share: None) -> Table:
-    """The table; `done` hears the share that is done. Twice, since a machine is busy for a while, what is close."""
+    """The table; `done` hears the share that is done.
+
+    What is close to the fastest is measured in two turns, far apart: a machine is busy for a while at a time.
+    """
     every = tasks()
     programs = _compiled(every, lambda share: done(COMPILING * share))
     most = max(math.prod(shape) for task in every for shape in (task.a, task.b))
